@@ -1,0 +1,5 @@
+"""Data of the experiments, in the manners of `keras.datasets`."""
+
+from keras_slim.datasets import glove, newsgroups
+
+__all__ = ["glove", "newsgroups"]

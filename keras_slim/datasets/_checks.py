@@ -1,0 +1,19 @@
+import numbers
+import zipfile
+import zlib
+
+# What zipfile raises on a file that is damaged or otherwise unreadable.
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+
+
+def check_integer(name, value, minimum, optional=False):
+    """Raises a `ValueError` unless `value` is an integer from `minimum` on."""
+    if value is None and optional:
+        return
+    is_integer = isinstance(value, numbers.Integral)
+    if not is_integer or isinstance(value, bool) or value < minimum:
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected an integer >= "
+            f"{minimum}{' or None' if optional else ''}. "
+            f"Received: {name}={value!r}"
+        )
