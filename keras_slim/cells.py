@@ -1,0 +1,401 @@
+import inspect
+import numbers
+
+import keras
+from keras import ops
+
+from keras_slim import variants
+from keras_slim.variants import GATES
+
+
+class NamedVariant:
+    """Lets a subclass stand for one row: `class LSTM1(..., variant="lstm1")`.
+
+    The subclass takes no other `variant`, and its docstring is its own first
+    lines, the equations and source of the row, and the arguments of its base.
+    """
+
+    named_variant = None
+
+    def __init_subclass__(cls, variant=None, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if variant is None:
+            return
+        cls.named_variant = variant
+        if cls.__doc__:  # None under `python -OO`
+            row = variants.get(variant)
+            base = cls.__mro__[1]
+            of_base = inspect.getdoc(base)
+            equations = [*row.equations().values(), *variants.STATE_EQUATIONS]
+            cls.__doc__ = (
+                f"{inspect.cleandoc(cls.__doc__)}\n\n"
+                "`h` and `c` being those of the previous step:\n\n"
+                + "".join(f"    {line}\n" for line in equations)
+                + f"\nSource: {row.source}.\n\n"
+                + of_base[of_base.index("Args:") :].replace(
+                    base.__name__, cls.__name__
+                )
+            )
+
+    def _resolve_variant(self, variant):
+        if variant is None:
+            return self.named_variant or "lstm"
+        if self.named_variant not in (None, variant):
+            raise ValueError(
+                f"Invalid value for argument `variant`. {type(self).__name__} "
+                f"is always {self.named_variant!r}; another variant is a "
+                "SlimLSTM or SlimLSTMCell. "
+                f"Received: variant={variant!r}"
+            )
+        variants.get(variant)  # raises if it is none
+        return variant
+
+
+def _check_rate(name, rate):
+    # Keras clips a rate without a word, and drops nothing at a rate of 1.
+    if not isinstance(rate, numbers.Real) or not 0 <= rate < 1:
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected a number with "
+            f"0 <= {name} < 1. Received: {name}={rate!r}"
+        )
+
+
+@keras.saving.register_keras_serializable("keras_slim")
+class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
+    """Cell of the slim LSTM family: one step of `SlimLSTM`.
+
+    A step computes the gates `i`, `f`, `o` and the candidate `c̃` as the
+    `variant` says, then
+
+        c_t = f ⊙ c + i ⊙ c̃
+        h_t = o ⊙ g(c_t)
+
+    Each gate is `σ` of the sum of its terms: `W x` (a product with the
+    input), `U h` (with the previous output), `u ⊙ h` (pointwise) and `b`; or
+    a constant. The candidate is `g` of its terms. Weights keep Keras's names,
+    and their columns stand in Keras's gate order `i, f, c, o`, for the gates
+    that carry the term:
+
+    - `kernel`, `(features, units * gates with W x)`
+    - `recurrent_kernel`, `(units, units * gates with U h)`
+    - `pointwise_kernel`, `(units, gates with u ⊙ h)`
+    - `bias`, `(units * gates with b,)`
+
+    The full row, `variant="lstm"`, is `keras.layers.LSTMCell`, weight for
+    weight.
+
+    Source: Kent & Salem, arXiv:1901.00525, section I, eq. 1-6, and the source
+    of each row in `keras_slim.variants.VARIANTS`.
+
+    Args:
+        units: Positive integer, dimensionality of the output space.
+        activation: Activation function `g` of the candidate and of the
+            output. Default: hyperbolic tangent (`"tanh"`). `None` is linear.
+        recurrent_activation: Activation function `σ` of the gates. Default:
+            `"sigmoid"`. `None` is linear.
+        use_bias: Boolean (default `True`). `False` takes the biases out of
+            every gate that the variant gives one.
+        kernel_initializer: Initializer of `kernel`, the products with the
+            input. Default: `"glorot_uniform"`.
+        recurrent_initializer: Initializer of `recurrent_kernel` and of
+            `pointwise_kernel`, the products with the previous output.
+            Default: `"orthogonal"`.
+        bias_initializer: Initializer of the biases. Default: `"zeros"`.
+        unit_forget_bias: Boolean (default `True`). If `True`, the bias of the
+            forget gate, where the variant has one, starts at 1.
+        kernel_regularizer: Regularizer of `kernel`. Default: `None`.
+        recurrent_regularizer: Regularizer of `recurrent_kernel` and of
+            `pointwise_kernel`. Default: `None`.
+        bias_regularizer: Regularizer of the biases. Default: `None`.
+        kernel_constraint: Constraint of `kernel`. Default: `None`.
+        recurrent_constraint: Constraint of `recurrent_kernel` and of
+            `pointwise_kernel`. Default: `None`.
+        bias_constraint: Constraint of the biases. Default: `None`.
+        dropout: Float, `0 <= dropout < 1`. Fraction of the inputs to drop
+            for the term `W x`. Default: 0.
+        recurrent_dropout: Float, `0 <= recurrent_dropout < 1`. Fraction of
+            the previous outputs to drop for the terms `U h` and `u ⊙ h`.
+            Default: 0.
+        seed: Random seed for dropout.
+        variant: Name of a row in `keras_slim.variants.VARIANTS`, or a row of
+            four gates `(i, f, c, o)`. Default: the row of the class, the full
+            `"lstm"` for `SlimLSTMCell`.
+        matched_initialization: Boolean (default `False`). If `False`, an
+            initializer is called on the shape of the weight itself, as the
+            lab's code does; a slim weight is then drawn wider than the same
+            columns of a full LSTM (for 128 units and features a Glorot limit
+            of 0.153 instead of 0.097). If `True`, the initializer is called
+            on the four-gate shape of a full LSTM and the weight takes its
+            columns of it.
+        implementation: `1` or `2` (default). With `1`, or with any
+            `recurrent_dropout`, every gate draws dropout masks of its own;
+            with `2` the gates share one mask of the inputs. It changes
+            nothing else.
+
+    Call arguments:
+        inputs: A 2D tensor, with shape `(batch, features)`.
+        states: The states `[h, c]` of the previous step, two 2D tensors with
+            shape `(batch, units)`.
+        training: Python boolean, whether dropout is applied.
+
+    Returns:
+        `(h, [h, c])`, the output and the new states.
+
+    Raises:
+        ValueError: if `units`, `variant`, `dropout`, `recurrent_dropout` or
+            `implementation` is not one of the values above.
+
+    Example:
+
+    >>> inputs = np.random.random((32, 10, 8))
+    >>> rnn = keras.layers.RNN(keras_slim.SlimLSTMCell(4))
+    >>> rnn(inputs).shape
+    (32, 4)
+    """
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        unit_forget_bias=True,
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        *,
+        variant=None,
+        matched_initialization=False,
+        implementation=2,
+        **kwargs,
+    ):
+        if (
+            not isinstance(units, numbers.Integral)
+            or isinstance(units, bool)
+            or units <= 0
+        ):
+            raise ValueError(
+                "Invalid value for argument `units`. Expected a positive "
+                f"integer. Received: units={units!r}"
+            )
+        variant = self._resolve_variant(variant)
+        _check_rate("dropout", dropout)
+        _check_rate("recurrent_dropout", recurrent_dropout)
+        if implementation not in (1, 2):
+            raise ValueError(
+                "Invalid value for argument `implementation`. Expected 1 or "
+                f"2. Received: implementation={implementation!r}"
+            )
+        super().__init__(
+            int(units),
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            unit_forget_bias=unit_forget_bias,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            implementation=implementation,
+            **kwargs,
+        )
+        self.variant = variant
+        self.row = variants.get(variant)
+        self.matched_initialization = matched_initialization
+        self._dropout_mask = None
+        self._recurrent_dropout_mask = None
+
+    def build(self, input_shape):
+        kernel_options = {
+            "initializer": self.kernel_initializer,
+            "regularizer": self.kernel_regularizer,
+            "constraint": self.kernel_constraint,
+        }
+        recurrent_options = {
+            "initializer": self.recurrent_initializer,
+            "regularizer": self.recurrent_regularizer,
+            "constraint": self.recurrent_constraint,
+        }
+        bias_options = {
+            "initializer": self._initial_bias,
+            "regularizer": self.bias_regularizer,
+            "constraint": self.bias_constraint,
+        }
+        shapes = self.row.weight_shapes(
+            self.units, input_shape[-1], self.use_bias
+        )
+        for name, term, options in (
+            ("kernel", "x", kernel_options),
+            ("recurrent_kernel", "h", recurrent_options),
+            ("pointwise_kernel", "u", recurrent_options),
+            ("bias", "b", bias_options),
+        ):
+            weight = None
+            if name in shapes:
+                if self.matched_initialization and term != "b":
+                    gates = self.row.gates_with(term)
+                    initializer = _columns_of_full_draw(
+                        options["initializer"], gates
+                    )
+                    options = {**options, "initializer": initializer}
+                weight = self.add_weight(shapes[name], name=name, **options)
+            setattr(self, name, weight)
+        self.built = True
+
+    def _initial_bias(self, shape, dtype=None):
+        bias = self.bias_initializer(shape, dtype=dtype)
+        gates = self.row.gates_with("b")
+        if self.unit_forget_bias and "f" in gates:
+            columns = _columns(bias, gates)
+            columns[gates.index("f")] = ops.ones((self.units,), dtype=dtype)
+            bias = ops.concatenate(columns)
+        return bias
+
+    # The masks of `LSTMCell`, drawn in its order, for the gates that use one.
+    # `RNN` asks for them before the loop and resets them after it.
+
+    def get_dropout_mask(self, step_input):
+        if self._dropout_mask is None and self.dropout > 0:
+            if self.implementation == 1:
+                self._dropout_mask = {
+                    gate: self._draw_mask(step_input, self.dropout)
+                    for gate in self.row.gates_with("x")
+                }
+            else:
+                self._dropout_mask = self._draw_mask(step_input, self.dropout)
+        return self._dropout_mask
+
+    def get_recurrent_dropout_mask(self, step_input):
+        if self._recurrent_dropout_mask is None and self.recurrent_dropout > 0:
+            self._recurrent_dropout_mask = {
+                gate: self._draw_mask(step_input, self.recurrent_dropout)
+                for gate in self.row.gates_with("hu")
+            }
+        return self._recurrent_dropout_mask
+
+    def _draw_mask(self, step_input, rate):
+        return keras.random.dropout(
+            ops.ones_like(step_input), rate, seed=self.seed_generator
+        )
+
+    def call(self, inputs, states, training=False):
+        h, c = states
+        z = self._sums_of_terms(inputs, h, training)
+        i, f, o = (self._gate(gate, z) for gate in "ifo")
+        c = f * c + i * self.activation(z["c"])
+        h = o * self.activation(c)
+        return h, [h, c]
+
+    def _gate(self, gate, z):
+        terms = getattr(self.row, gate)
+        if isinstance(terms, str):
+            return self.recurrent_activation(z[gate])
+        return terms  # a constant
+
+    def _sums_of_terms(self, inputs, h, training):
+        """What goes into the activation of each gate, by gate."""
+        x_mask = self.get_dropout_mask(inputs) if training else None
+        h_mask = self.get_recurrent_dropout_mask(h) if training else None
+        terms = {gate: [] for gate in GATES}
+
+        def add(term, values):
+            gates = self.row.gates_with(term)
+            for gate, value in zip(gates, values, strict=True):
+                terms[gate].append(value)
+
+        if self.kernel is not None:
+            add("x", self._products("x", inputs, x_mask, self.kernel))
+        if self.recurrent_kernel is not None:
+            add("h", self._products("h", h, h_mask, self.recurrent_kernel))
+        if self.pointwise_kernel is not None:
+            gates = self.row.gates_with("u")
+            masked = [h if h_mask is None else h * h_mask[g] for g in gates]
+            u = self.pointwise_kernel
+            add("u", [hg * u[:, j] for j, hg in enumerate(masked)])
+        if self.bias is not None:
+            # A row, not a vector: Keras's softmax refuses a vector.
+            row = ops.expand_dims(self.bias, 0)
+            add("b", _columns(row, self.row.gates_with("b")))
+
+        zero = ops.zeros((1, self.units), self.compute_dtype)
+        return {
+            gate: sum(values[1:], values[0]) if values else zero
+            for gate, values in terms.items()
+        }
+
+    def _products(self, term, tensor, mask, weight):
+        """The products of the gates that carry `term`, one tensor each."""
+        gates = self.row.gates_with(term)
+        if isinstance(mask, dict):  # a mask a gate
+            return [
+                ops.matmul(tensor * mask[gate], columns)
+                for gate, columns in zip(
+                    gates, _columns(weight, gates), strict=True
+                )
+            ]
+        if mask is not None:
+            tensor = tensor * mask
+        return _columns(ops.matmul(tensor, weight), gates)
+
+    def get_config(self):
+        variant = self.variant
+        return {
+            **super().get_config(),
+            "variant": variant if isinstance(variant, str) else [*self.row.row],
+            "matched_initialization": self.matched_initialization,
+            "implementation": self.implementation,
+        }
+
+
+def _columns(tensor, gates):
+    """The columns of each gate, in the order of `gates`."""
+    return ops.split(tensor, len(gates), axis=-1)
+
+
+def _columns_of_full_draw(initializer, gates):
+    """An initializer that draws for four gates and keeps those of `gates`."""
+
+    def initialize(shape, dtype=None):
+        rows, columns = shape
+        full = initializer((rows, columns // len(gates) * 4), dtype=dtype)
+        by_gate = dict(zip(GATES, _columns(full, GATES), strict=True))
+        return ops.concatenate([by_gate[gate] for gate in gates], axis=-1)
+
+    return initialize
+
+
+@keras.saving.register_keras_serializable("keras_slim")
+class LSTMCell(SlimLSTMCell, variant="lstm"):
+    """Cell of the standard LSTM, `keras.layers.LSTMCell` weight for weight."""
+
+
+@keras.saving.register_keras_serializable("keras_slim")
+class LSTM1Cell(SlimLSTMCell, variant="lstm1"):
+    """Cell of LSTM1: the gates do not see the input."""
+
+
+@keras.saving.register_keras_serializable("keras_slim")
+class LSTM2Cell(SlimLSTMCell, variant="lstm2"):
+    """Cell of LSTM2: the gates see neither input nor bias."""
+
+
+@keras.saving.register_keras_serializable("keras_slim")
+class LSTM3Cell(SlimLSTMCell, variant="lstm3"):
+    """Cell of LSTM3: the gates are biases, the same at every step."""

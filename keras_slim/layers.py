@@ -1,0 +1,268 @@
+import keras
+from keras import InputSpec
+
+from keras_slim.cells import NamedVariant, SlimLSTMCell
+
+
+@keras.saving.register_keras_serializable("keras_slim")
+class SlimLSTM(NamedVariant, keras.layers.RNN):
+    """Long Short-Term Memory layer with gates of your choice.
+
+    A step computes the gates `i`, `f`, `o` and the candidate `c̃` as the
+    `variant` says, then
+
+        c_t = f ⊙ c + i ⊙ c̃
+        h_t = o ⊙ g(c_t)
+
+    Each gate is `σ` of the sum of its terms: `W x` (a product with the
+    input), `U h` (with the previous output), `u ⊙ h` (pointwise) and `b`; or
+    a constant. The candidate is `g` of its terms. Weights keep Keras's names,
+    and their columns stand in Keras's gate order `i, f, c, o`, for the gates
+    that carry the term:
+
+    - `kernel`, `(features, units * gates with W x)`
+    - `recurrent_kernel`, `(units, units * gates with U h)`
+    - `pointwise_kernel`, `(units, gates with u ⊙ h)`
+    - `bias`, `(units * gates with b,)`
+
+    The full row, `variant="lstm"`, is `keras.layers.LSTM`, weight for weight.
+
+    Source: Kent & Salem, arXiv:1901.00525, section I, eq. 1-6, and the source
+    of each row in `keras_slim.variants.VARIANTS`.
+
+    Args:
+        units: Positive integer, dimensionality of the output space.
+        activation: Activation function `g` of the candidate and of the
+            output, elementwise or `"softmax"`. Default: hyperbolic tangent
+            (`"tanh"`). `None` is linear.
+        recurrent_activation: Activation function `σ` of the gates. Default:
+            `"sigmoid"`. `None` is linear.
+        use_bias: Boolean (default `True`). `False` takes the biases out of
+            every gate that the variant gives one.
+        kernel_initializer: Initializer of `kernel`, the products with the
+            input. Default: `"glorot_uniform"`.
+        recurrent_initializer: Initializer of `recurrent_kernel` and of
+            `pointwise_kernel`, the products with the previous output.
+            Default: `"orthogonal"`.
+        bias_initializer: Initializer of the biases. Default: `"zeros"`.
+        unit_forget_bias: Boolean (default `True`). If `True`, the bias of the
+            forget gate, where the variant has one, starts at 1. This is
+            recommended by Jozefowicz et al., 2015; the lab's code starts it
+            at 0.
+        kernel_regularizer: Regularizer of `kernel`. Default: `None`.
+        recurrent_regularizer: Regularizer of `recurrent_kernel` and of
+            `pointwise_kernel`. Default: `None`.
+        bias_regularizer: Regularizer of the biases. Default: `None`.
+        activity_regularizer: Regularizer of the output of the layer.
+            Default: `None`.
+        kernel_constraint: Constraint of `kernel`. Default: `None`.
+        recurrent_constraint: Constraint of `recurrent_kernel` and of
+            `pointwise_kernel`. Default: `None`.
+        bias_constraint: Constraint of the biases. Default: `None`.
+        dropout: Float, `0 <= dropout < 1`. Fraction of the inputs to drop
+            for the term `W x`. Default: 0.
+        recurrent_dropout: Float, `0 <= recurrent_dropout < 1`. Fraction of
+            the previous outputs to drop for the terms `U h` and `u ⊙ h`.
+            Default: 0.
+        seed: Random seed for dropout.
+        return_sequences: Boolean (default `False`). Whether to return the
+            output of every step instead of the last one.
+        return_state: Boolean (default `False`). Whether to return the last
+            states `h` and `c` in addition to the output.
+        go_backwards: Boolean (default `False`). If `True`, process the input
+            sequence backwards and return the reversed sequence.
+        stateful: Boolean (default `False`). If `True`, the last state of the
+            sample at index i of a batch is the initial state of the sample at
+            index i of the next batch.
+        unroll: Boolean (default `False`). If `True`, the steps are unrolled
+            instead of looped over; it needs a static number of steps.
+        use_cudnn: `"auto"` (default) or `False`, which do the same: no cuDNN
+            kernel computes slim gates. `True` is refused.
+        variant: Name of a row in `keras_slim.variants.VARIANTS`, or a row of
+            four gates `(i, f, c, o)`, each a string of the terms `x`, `h`,
+            `u`, `b`, or a number. Default: the row of the class, the full
+            `"lstm"` for `SlimLSTM`.
+        matched_initialization: Boolean (default `False`). If `False`, an
+            initializer is called on the shape of the weight itself, as the
+            lab's code does; a slim weight is then drawn wider than the same
+            columns of a full LSTM (for 128 units and features a Glorot limit
+            of 0.153 instead of 0.097). If `True`, the initializer is called
+            on the four-gate shape of a full LSTM and the weight takes its
+            columns of it.
+        implementation: `1` or `2` (default). With `1`, or with any
+            `recurrent_dropout`, every gate draws dropout masks of its own;
+            with `2` the gates share one mask of the inputs. It changes
+            nothing else.
+
+    Call arguments:
+        inputs: A 3D tensor, with shape `(batch, timesteps, features)`.
+        mask: Binary tensor of shape `(batch, timesteps)` (optional). A step
+            that is `False` leaves the states as they are. Default: `None`.
+        training: Python boolean, whether dropout is applied. Default: `None`.
+        initial_state: List of the initial states `[h, c]`, tensors of shape
+            `(batch, units)` (optional). Default: `None`, zeros.
+
+    Returns:
+        - `return_sequences=False`: a 2D tensor, `(batch, units)`.
+        - `return_sequences=True`: a 3D tensor, `(batch, timesteps, units)`.
+        - `return_state=True`: the above, then `h` and `c`, each
+          `(batch, units)`.
+
+    Raises:
+        ValueError: if `units`, `variant`, `dropout`, `recurrent_dropout`,
+            `implementation` or `use_cudnn` is not one of the values above.
+
+    Example:
+
+    >>> inputs = np.random.random((32, 10, 8))
+    >>> layer = keras_slim.SlimLSTM(4)
+    >>> layer(inputs).shape
+    (32, 4)
+    >>> model = keras.Sequential(
+    ...     [keras.layers.Bidirectional(layer), keras.layers.Dense(1)]
+    ... )
+    """
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        unit_forget_bias=True,
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        use_cudnn="auto",
+        *,
+        variant=None,
+        matched_initialization=False,
+        implementation=2,
+        **kwargs,
+    ):
+        if use_cudnn not in ("auto", False):
+            raise ValueError(
+                "Invalid value for argument `use_cudnn`. Expected 'auto' or "
+                "False, as no cuDNN kernel computes slim gates. "
+                f"Received: use_cudnn={use_cudnn!r}"
+            )
+        cell = SlimLSTMCell(
+            units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            unit_forget_bias=unit_forget_bias,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            variant=self._resolve_variant(variant),
+            matched_initialization=matched_initialization,
+            implementation=implementation,
+            # `RNN` does not hand these to its cell.
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            name="lstm_cell",
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.input_spec = InputSpec(ndim=3)
+        self.use_cudnn = use_cudnn
+
+    def get_config(self):
+        config = super().get_config()
+        del config["cell"]
+        cell_config = self.cell.get_config()
+        for of_any_layer in ("name", "trainable", "dtype"):
+            del cell_config[of_any_layer]
+        return {
+            **config,
+            **cell_config,
+            "activity_regularizer": keras.regularizers.serialize(
+                self.activity_regularizer
+            ),
+            "use_cudnn": self.use_cudnn,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def _of_cell(name):
+    return property(lambda self: getattr(self.cell, name))
+
+
+# What a user reads off a `keras.layers.LSTM`. Real properties, as torch
+# modules define `__getattr__` for themselves.
+for _name in (
+    "units",
+    "variant",
+    "activation",
+    "recurrent_activation",
+    "use_bias",
+    "unit_forget_bias",
+    "kernel_initializer",
+    "recurrent_initializer",
+    "bias_initializer",
+    "kernel_regularizer",
+    "recurrent_regularizer",
+    "bias_regularizer",
+    "kernel_constraint",
+    "recurrent_constraint",
+    "bias_constraint",
+    "dropout",
+    "recurrent_dropout",
+):
+    setattr(SlimLSTM, _name, _of_cell(_name))
+
+
+@keras.saving.register_keras_serializable("keras_slim")
+class LSTM(SlimLSTM, variant="lstm"):
+    """The standard LSTM, `keras.layers.LSTM` weight for weight."""
+
+
+@keras.saving.register_keras_serializable("keras_slim")
+class LSTM1(SlimLSTM, variant="lstm1"):
+    """Slim LSTM whose gates do not see the input."""
+
+
+@keras.saving.register_keras_serializable("keras_slim")
+class LSTM2(SlimLSTM, variant="lstm2"):
+    """Slim LSTM whose gates see neither input nor bias."""
+
+
+@keras.saving.register_keras_serializable("keras_slim")
+class LSTM3(SlimLSTM, variant="lstm3"):
+    """Slim LSTM whose gates are biases, the same at every step."""

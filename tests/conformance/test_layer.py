@@ -1,0 +1,441 @@
+"""What a Keras user expects of a recurrent layer, for every row."""
+
+import keras
+import numpy as np
+import pytest
+from frameworks import to_numpy
+from keras.src import testing
+
+import keras_slim
+
+BATCH, TIME, FEATURES, UNITS = 2, 5, 4, 3
+NAMED_LAYERS = [
+    keras_slim.LSTM,
+    keras_slim.LSTM1,
+    keras_slim.LSTM2,
+    keras_slim.LSTM3,
+]
+NAMED_CELLS = [
+    keras_slim.LSTMCell,
+    keras_slim.LSTM1Cell,
+    keras_slim.LSTM2Cell,
+    keras_slim.LSTM3Cell,
+]
+
+
+@pytest.fixture
+def x():
+    random = np.random.default_rng(0)
+    return random.normal(size=(BATCH, TIME, FEATURES)).astype("float32")
+
+
+def twins(variant, *changes, **options):
+    """Layers with the same weights, one for each dict of changed options."""
+    layers = [
+        keras_slim.SlimLSTM(UNITS, variant=variant, **{**options, **change})
+        for change in changes
+    ]
+    for layer in layers:
+        layer.build((BATCH, TIME, FEATURES))
+        layer.set_weights(layers[0].get_weights())
+    return layers
+
+
+def assert_same(a, b, atol=1e-6):
+    np.testing.assert_allclose(to_numpy(a), to_numpy(b), atol=atol)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dropout": 0.2, "recurrent_dropout": 0.3, "seed": 1},
+        {
+            "return_sequences": True,
+            "kernel_regularizer": "l2",
+            "recurrent_regularizer": "l1",
+            "bias_regularizer": "l2",
+            "activity_regularizer": "l2",
+            "matched_initialization": True,
+        },
+    ],
+    ids=["dropout", "regularizers"],
+)
+def test_run_layer_test(variant, options):
+    shape = (BATCH, UNITS)
+    if options.get("return_sequences"):
+        shape = (BATCH, TIME, UNITS)
+    testing.TestCase().run_layer_test(
+        keras_slim.SlimLSTM,
+        init_kwargs={"units": UNITS, "variant": variant, **options},
+        input_shape=(BATCH, TIME, FEATURES),
+        expected_output_shape=shape,
+        expected_num_non_trainable_weights=0,
+        expected_num_seed_generators=1,
+        supports_masking=keras.layers.LSTM(1).supports_masking,
+    )
+
+
+@pytest.mark.parametrize("layer_class", NAMED_LAYERS)
+def test_run_layer_test_of_named_layers(layer_class):
+    testing.TestCase().run_layer_test(
+        layer_class,
+        init_kwargs={"units": UNITS},
+        input_shape=(BATCH, TIME, FEATURES),
+        expected_output_shape=(BATCH, UNITS),
+    )
+
+
+def test_right_padding_under_a_mask_is_truncation(variant, x):
+    (layer,) = twins(variant, {}, return_sequences=True, return_state=True)
+    mask = np.arange(TIME) < np.array([[3], [3]])
+    padded = [to_numpy(t) for t in layer(x, mask=mask)]
+    cut = [to_numpy(t) for t in layer(x[:, :3])]
+    assert_same(padded[0][:, :3], cut[0])
+    assert_same(padded[1], cut[1])
+    assert_same(padded[2], cut[2])
+
+
+def test_go_backwards_is_the_flipped_input(variant, x):
+    forwards, backwards = twins(
+        variant, {}, {"go_backwards": True}, return_sequences=True
+    )
+    assert_same(backwards(x), forwards(x[:, ::-1]))
+    mask = np.arange(TIME) < np.array([[3], [5]])
+    assert_same(
+        backwards(x, mask=mask), forwards(x[:, ::-1], mask=mask[:, ::-1])
+    )
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_unroll_is_the_loop(variant, x, masked):
+    loop, unrolled = twins(variant, {}, {"unroll": True}, return_sequences=True)
+    mask = np.arange(TIME) < np.array([[3], [5]]) if masked else None
+    assert_same(loop(x, mask=mask), unrolled(x, mask=mask))
+
+
+def test_stateful_halves_are_the_whole(variant, x):
+    stateful, plain = twins(
+        variant, {"stateful": True}, {}, return_sequences=True
+    )
+    halves = [to_numpy(stateful(x[:, :2])), to_numpy(stateful(x[:, 2:]))]
+    assert_same(np.concatenate(halves, axis=1), plain(x))
+    stateful.reset_state()
+    assert_same(stateful(x), plain(x))
+
+
+def test_state_goes_on_as_initial_state(variant, x):
+    (layer,) = twins(variant, {}, return_state=True)
+    output, h, c = layer(x)
+    assert_same(output, h)
+    _, h1, c1 = layer(x[:, :2])
+    assert_same(layer(x[:, 2:], initial_state=[h1, c1])[2], c)
+
+
+def test_zero_output_for_mask(variant, x):
+    (layer,) = twins(
+        variant, {}, return_sequences=True, zero_output_for_mask=True
+    )
+    mask = np.arange(TIME) < np.array([[3], [5]])
+    output = to_numpy(layer(x, mask=mask))
+    assert not output[0, 3:].any()
+    assert output[1].any(axis=-1).all()
+
+
+def test_dynamic_time_and_batch(variant, x):
+    inputs = keras.Input((None, FEATURES))
+    layer = keras_slim.SlimLSTM(
+        UNITS, variant=variant, recurrent_dropout=0.2, return_sequences=True
+    )
+    model = keras.Model(inputs, layer(inputs))
+    assert model.output_shape == (None, None, UNITS)
+    whole = model.predict(x, verbose=0)
+    assert_same(model.predict(x[:1, :2], verbose=0), whole[:1, :2])
+
+
+def test_bidirectional(variant, x):
+    wrapper = keras.layers.Bidirectional(
+        keras_slim.SlimLSTM(UNITS, variant=variant, return_sequences=True)
+    )
+    output = to_numpy(wrapper(x))
+    assert output.shape == (BATCH, TIME, 2 * UNITS)
+    forwards, backwards = twins(variant, {}, {}, return_sequences=True)
+    forwards.set_weights(wrapper.forward_layer.get_weights())
+    backwards.set_weights(wrapper.backward_layer.get_weights())
+    assert_same(output[..., :UNITS], forwards(x))
+    flipped = to_numpy(backwards(x[:, ::-1]))[:, ::-1]
+    assert_same(output[..., UNITS:], flipped)
+    assert (
+        wrapper.backward_layer.get_config()["variant"]
+        == (wrapper.forward_layer.get_config()["variant"])
+    )
+
+
+def test_stacked_cells_are_stacked_layers(variant, x):
+    cells = [keras_slim.SlimLSTMCell(UNITS, variant=variant) for _ in "ab"]
+    stack = keras.layers.RNN(cells, return_sequences=True)
+    output = stack(x)
+    first = keras_slim.SlimLSTM(UNITS, variant=variant, return_sequences=True)
+    second = keras_slim.SlimLSTM(UNITS, variant=variant, return_sequences=True)
+    first.build(x.shape)
+    second.build((BATCH, TIME, UNITS))
+    first.set_weights(cells[0].get_weights())
+    second.set_weights(cells[1].get_weights())
+    assert_same(output, second(first(x)))
+
+
+def test_time_distributed(variant, x):
+    (layer,) = twins(variant, {})
+    wrapped = keras.layers.TimeDistributed(layer)
+    several = np.stack([x, x[:, ::-1]], axis=1)
+    output = to_numpy(wrapped(several))
+    assert_same(output[:, 0], layer(x))
+    assert_same(output[:, 1], layer(x[:, ::-1]))
+
+
+def test_masking_layer_reaches_it(variant, x):
+    x[0, 3:] = 0
+    (layer,) = twins(variant, {})
+    model = keras.Sequential([keras.layers.Masking(), layer])
+    mask = np.arange(TIME) < np.array([[3], [5]])
+    assert_same(model(x), layer(x, mask=mask))
+
+
+def full_model(variant):
+    recurrent = keras_slim.SlimLSTM(
+        UNITS,
+        variant=variant,
+        dropout=0.2,
+        recurrent_dropout=0.3,
+        recurrent_activation=keras_slim.activations.keras2_hard_sigmoid,
+        kernel_initializer="he_normal",
+        recurrent_constraint="max_norm",
+        matched_initialization=True,
+    )
+    return keras.Sequential(
+        [
+            keras.Input((TIME, FEATURES)),
+            keras.layers.Bidirectional(recurrent),
+            keras.layers.Dense(2),
+        ]
+    )
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_trains_saves_loads_and_predicts_the_same(
+    variant, x, tmp_path, jit_compile
+):
+    if jit_compile and keras.backend.backend() == "torch":
+        jit_compile = "auto"  # Keras runs torch eagerly unless told to compile
+    model = full_model(variant)
+    model.compile("adam", "mse", jit_compile=jit_compile)
+    y = np.ones((BATCH, 2), "float32")
+    before = model.get_weights()
+    model.fit(x, y, epochs=2, verbose=0)
+    after = model.get_weights()
+    assert all((a != b).any() for a, b in zip(before, after, strict=True))
+
+    path = tmp_path / "model.keras"
+    model.save(path)
+    loaded = keras.saving.load_model(path)
+    assert loaded.to_json() == model.to_json()
+    assert_same(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    # The optimizer and the dropout seeds came along too.
+    histories = [m.fit(x, y, verbose=0).history for m in (model, loaded)]
+    assert histories[0] == histories[1]
+
+
+@pytest.mark.parametrize("layer_class", NAMED_LAYERS + NAMED_CELLS)
+def test_named_classes_are_their_rows(layer_class):
+    name = layer_class.__name__.removesuffix("Cell").lower()
+    layer = layer_class(UNITS, "relu")
+    assert layer.variant == name
+    assert layer.get_config()["activation"] == "relu"
+    assert layer_class.from_config(layer.get_config()).variant == name
+    assert f"i = {'σ(b_i)' if name == 'lstm3' else 'σ('}" in layer_class.__doc__
+    assert "arXiv:1901.00525, section I" in layer_class.__doc__
+    for heading in ("Args:", "Call arguments:", "Returns:", "Raises:"):
+        assert f"\n{heading}\n" in layer_class.__doc__
+    with pytest.raises(ValueError, match=f"always '{name}'.*'lstm11'"):
+        layer_class(UNITS, variant="lstm11")
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "mixed_bfloat16",
+        "mixed_float16",
+        pytest.param(
+            "float64",
+            marks=pytest.mark.skipif(
+                keras.backend.backend() == "jax",
+                reason="JAX computes in float32 unless jax_enable_x64 is set",
+            ),
+        ),
+    ],
+)
+def test_dtype_policies(variant, x, policy):
+    layer, reference = twins(variant, {"dtype": policy}, {"dtype": "float32"})
+    output = layer(x)
+    compute = policy.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(output.dtype) == compute
+    assert layer.cell.compute_dtype == compute
+    for weight in layer.weights:
+        expected = "float64" if policy == "float64" else "float32"
+        assert weight.dtype == expected
+    assert_same(keras.ops.cast(output, "float32"), reference(x), atol=0.05)
+
+
+def test_trainable_reaches_the_cell(x):
+    layer = keras_slim.LSTM1(UNITS, trainable=False)
+    layer(x)
+    assert not layer.trainable_weights and len(layer.weights) == 3
+
+
+def test_every_argument_survives_the_config():
+    options = {
+        "activation": "relu",
+        "recurrent_activation": "hard_sigmoid",
+        "use_bias": False,
+        "kernel_initializer": "zeros",
+        "recurrent_initializer": "ones",
+        "bias_initializer": "ones",
+        "unit_forget_bias": False,
+        "kernel_regularizer": "l1",
+        "recurrent_regularizer": "l2",
+        "bias_regularizer": "l1",
+        "activity_regularizer": "l2",
+        "kernel_constraint": "non_neg",
+        "recurrent_constraint": "unit_norm",
+        "bias_constraint": "max_norm",
+        "dropout": 0.1,
+        "recurrent_dropout": 0.2,
+        "seed": 3,
+        "return_sequences": True,
+        "return_state": True,
+        "go_backwards": True,
+        "stateful": True,
+        "unroll": True,
+        "use_cudnn": False,
+        "variant": ["xb", "hb", "xhb", 1.0],
+        "matched_initialization": True,
+        "implementation": 1,
+        "zero_output_for_mask": True,
+        "dtype": "mixed_bfloat16",
+        "trainable": False,
+        "name": "mine",
+    }
+    default = keras_slim.SlimLSTM(UNITS).get_config()
+    config = keras_slim.SlimLSTM(UNITS, **options).get_config()
+    assert config.keys() == default.keys() == {"units", *options}
+    unchanged = {k for k in options if config[k] == default[k]}
+    assert not unchanged
+    revived = keras_slim.SlimLSTM.from_config(config)
+    assert revived.get_config() == config
+
+
+def test_arguments_are_those_of_keras_in_their_order():
+    import inspect
+
+    for theirs, ours in (
+        (keras.layers.LSTM, keras_slim.SlimLSTM),
+        (keras.layers.LSTMCell, keras_slim.SlimLSTMCell),
+    ):
+        theirs = inspect.signature(theirs.__init__).parameters
+        ours = inspect.signature(ours.__init__).parameters
+        for name, parameter in theirs.items():
+            assert ours[name].default == parameter.default, name
+        positional = [
+            name
+            for name, p in ours.items()
+            if p.kind is p.POSITIONAL_OR_KEYWORD
+        ]
+        assert positional == [n for n in theirs if n != "kwargs"]
+
+
+def test_attributes_of_keras_lstm():
+    layer = keras_slim.SlimLSTM(UNITS, dropout=0.1)
+    theirs = keras.layers.LSTM(UNITS, dropout=0.1)
+    public = {
+        name
+        for name, value in vars(keras.layers.LSTM).items()
+        if isinstance(value, property)
+    }
+    for name in public:
+        assert type(getattr(layer, name)) is type(getattr(theirs, name)), name
+
+
+def test_unit_forget_bias(variant):
+    for start in (True, False):
+        (layer,) = twins(variant, {}, unit_forget_bias=start)
+        gates = layer.cell.row.gates_with("b")
+        if not gates:
+            assert layer.cell.bias is None
+            continue
+        bias = to_numpy(layer.cell.bias).reshape(len(gates), UNITS)
+        for gate, values in zip(gates, bias, strict=True):
+            assert (values == (start and gate == "f")).all()
+
+
+def test_matched_initialization_takes_columns_of_the_full_draw(variant):
+    def built(**options):
+        layer = keras_slim.SlimLSTM(
+            UNITS,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=1),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=2),
+            matched_initialization=True,
+            **options,
+        )
+        layer.build((BATCH, TIME, FEATURES))
+        return layer.cell
+
+    full, slim = built(), built(variant=variant)
+    for name, term in (("kernel", "x"), ("recurrent_kernel", "h")):
+        gates = slim.row.gates_with(term)
+        if not gates:
+            assert getattr(slim, name) is None
+            continue
+        columns = [
+            to_numpy(getattr(full, name))[:, k * UNITS : (k + 1) * UNITS]
+            for k in map("ifco".index, gates)
+        ]
+        assert_same(getattr(slim, name), np.concatenate(columns, axis=1), 0)
+
+
+@pytest.mark.parametrize("name", ["SlimLSTM", "SlimLSTMCell"])
+@pytest.mark.parametrize(
+    ("argument", "value", "allowed"),
+    [
+        ("units", 0, "a positive integer"),
+        ("units", -3, "a positive integer"),
+        ("units", 2.5, "a positive integer"),
+        ("units", "8", "a positive integer"),
+        ("units", True, "a positive integer"),
+        ("dropout", -0.1, "0 <= dropout < 1"),
+        ("dropout", 1.0, "0 <= dropout < 1"),
+        ("dropout", "much", "0 <= dropout < 1"),
+        ("dropout", float("nan"), "0 <= dropout < 1"),
+        ("recurrent_dropout", 1.5, "0 <= recurrent_dropout < 1"),
+        ("recurrent_dropout", None, "0 <= recurrent_dropout < 1"),
+        ("implementation", 3, "1 or 2"),
+        ("variant", "lstm99", "lstm3"),
+        ("variant", ("b", "b", "xhb"), "a row of four gates"),
+    ],
+)
+def test_bad_arguments_say_what_is_allowed(name, argument, value, allowed):
+    with pytest.raises(ValueError) as error:
+        getattr(keras_slim, name)(**{"units": 4, argument: value})
+    message = " ".join(str(error.value).split())
+    assert f"`{argument}`" in message
+    assert f"{argument}={value!r}" in message
+    assert allowed in message
+
+
+@pytest.mark.parametrize("value", [True, "always", None])
+def test_use_cudnn_is_refused(value):
+    with pytest.raises(ValueError, match=f"'auto'.*use_cudnn={value!r}"):
+        keras_slim.LSTM1(4, use_cudnn=value)
+
+
+def test_input_must_have_three_dimensions():
+    with pytest.raises(ValueError, match="ndim=3"):
+        keras_slim.LSTM3(4)(np.zeros((2, 3), "float32"))

@@ -1,0 +1,21 @@
+import keras
+import pytest
+
+from keras_slim.variants import VARIANTS, Variant
+
+# A row that no paper has stands in for those that users write.
+OWN_ROW = Variant("xu", "uhb", "xhb", 0.5)
+
+
+def pytest_generate_tests(metafunc):
+    """Runs a test that takes `variant` over the whole table."""
+    if "variant" in metafunc.fixturenames:
+        rows = {**{name: name for name in VARIANTS}, "own": OWN_ROW.row}
+        metafunc.parametrize("variant", rows.values(), ids=rows.keys())
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed():
+    keras.utils.set_random_seed(0)
+    yield
+    keras.utils.clear_session(free_memory=False)

@@ -1,0 +1,56 @@
+"""The little that Keras does not say the same way on each backend."""
+
+import keras
+import numpy as np
+
+
+def weights_of(layer):
+    """Weights by name as float64 arrays."""
+    return {
+        w.path.split("/")[-1]: to_numpy(w).astype("float64")
+        for w in layer.trainable_weights
+    }
+
+
+def to_numpy(tensor):
+    return np.asarray(keras.ops.convert_to_numpy(tensor))
+
+
+def gradients(layer, inputs, upstream, call=None, **kwargs):
+    """Gradients of `sum(layer(inputs) * upstream)` by the framework.
+
+    Returns a dict from weight name to gradient, and `"inputs"`.
+    """
+    names = [*weights_of(layer), "inputs"]
+    call = call or (lambda x, **kw: layer(x, **kw))
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        inputs = tf.convert_to_tensor(inputs)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            loss = tf.reduce_sum(call(inputs, **kwargs) * upstream)
+        sources = [w.value for w in layer.trainable_weights] + [inputs]
+        found = tape.gradient(loss, sources)
+    elif backend == "jax":
+        import jax
+
+        def loss_of(weights, inputs):
+            pairs = list(zip(layer.trainable_weights, weights, strict=True))
+            with keras.StatelessScope(state_mapping=pairs):
+                return (call(inputs, **kwargs) * upstream).sum()
+
+        weights = [w.value for w in layer.trainable_weights]
+        by_weight, by_inputs = jax.grad(loss_of, argnums=(0, 1))(
+            weights, np.asarray(inputs)
+        )
+        found = [*by_weight, by_inputs]
+    else:
+        import torch
+
+        inputs = torch.tensor(inputs, requires_grad=True)
+        sources = [w.value for w in layer.trainable_weights] + [inputs]
+        loss = (call(inputs, **kwargs) * torch.as_tensor(upstream)).sum()
+        found = torch.autograd.grad(loss, sources)
+    return {name: to_numpy(g) for name, g in zip(names, found, strict=True)}

@@ -1,0 +1,168 @@
+import doctest
+
+import pytest
+
+from keras_slim import table, variants
+from keras_slim.table import variant_table
+from keras_slim.variants import Variant
+
+N, M = 100, 28  # units and features of the counts below
+
+
+# Parameter counts at n = 100 units and m = 28 features, by the formulas of
+# Lu & Salem (arXiv:1701.03441) for lstm .. lstm3 and by the weight shapes of
+# the lab's code for the rest.
+@pytest.mark.parametrize(
+    ("name", "count"),
+    {
+        "lstm": 4 * (N * M + N * N + N),
+        "lstm1": N * M + 4 * N * N + 4 * N,
+        "lstm2": N * M + 4 * N * N + N,
+        "lstm3": N * M + N * N + 4 * N,
+        "lstm4": N * M + N * N + 4 * N,
+        "lstm5": N * M + N * N + 7 * N,
+        "lstm4a": N * M + N * N + 2 * N,
+        "lstm5a": N * M + N * N + 3 * N,
+        "lstm6": N * M + N * N + N,
+        "lstm10": N * M + 5 * N,
+        "lstm11": N * M + 8 * N,
+    }.items(),
+)
+def test_parameters_are_those_of_the_papers(name, count):
+    (row,) = variant_table(N, M, [name]).rows
+    assert row["parameters"] == count
+
+
+# Published counts: Lu & Salem, pixel-wise MNIST, row-wise MNIST and IMDB, for
+# LSTM, LSTM1, LSTM2, LSTM3.
+@pytest.mark.parametrize(
+    ("units", "features", "counts"),
+    [
+        (100, 1, (40_800, 40_500, 40_200, 10_500)),
+        (50, 28, (15_800, 11_600, 11_450, 4_100)),
+        (128, 128, (131_584, 82_432, 82_048, 33_280)),
+    ],
+)
+def test_published_parameter_counts(units, features, counts):
+    names = ["lstm", "lstm1", "lstm2", "lstm3"]
+    rows = variant_table(units, features, names).rows
+    assert tuple(row["parameters"] for row in rows) == counts
+
+
+def test_every_row_has_a_count_above():
+    marks = test_parameters_are_those_of_the_papers.pytestmark
+    assert {name for name, _ in marks[0].args[1]} == set(variants.VARIANTS)
+
+
+def test_multiply_adds_of_a_step():
+    n, m = 4, 3
+    lstm, lstm3, lstm10 = variant_table(n, m, ["lstm", "lstm3", "lstm10"]).rows
+    assert lstm["multiply_adds"] == 4 * n * (n + m) + 3 * n
+    assert lstm3["multiply_adds"] == n * (n + m) + 3 * n
+    assert lstm10["multiply_adds"] == n * m + 4 * n + 3 * n
+
+
+def test_table_as_text_and_as_frame():
+    own = ("hb", 0.96, "xhb", 1)
+    compared = variant_table(128, 100, ["lstm3", own])
+    lines = str(compared).splitlines()
+    assert len(lines) == 4
+    assert lines[2].split()[0] == "lstm3"
+    assert "29,696" in lines[2]
+    assert "U h + b" in lines[3] and "0.96" in lines[3]
+    frame = compared.to_frame()
+    assert list(frame.index) == ["lstm3", "own row"]
+    assert frame.loc["lstm3", "parameters"] == 29_696
+    assert "<table" in compared._repr_html_()
+
+
+def test_table_without_bias():
+    (row,) = variant_table(4, 3, ["lstm3"], use_bias=False).rows
+    assert row["i"] == "0"
+    assert row["parameters"] == 4 * 3 + 4 * 4
+
+
+@pytest.mark.parametrize("name", ["units", "features"])
+@pytest.mark.parametrize("value", [0, -1, 2.5, "8", None, True])
+def test_table_refuses_bad_sizes(name, value):
+    sizes = {"units": 4, "features": 3, name: value}
+    with pytest.raises(ValueError, match=f"`{name}`.*{name}={value!r}"):
+        variant_table(**sizes)
+
+
+def test_equations():
+    assert variants.get("lstm1").equations() == {
+        "i": "i = σ(U_i h + b_i)",
+        "f": "f = σ(U_f h + b_f)",
+        "c": "c̃ = g(W_c x + U_c h + b_c)",
+        "o": "o = σ(U_o h + b_o)",
+    }
+    row = Variant("u", 0.96, "xub", 1.0)
+    assert list(row.equations(use_bias=False).values()) == [
+        "i = σ(u_i ⊙ h)",
+        "f = 0.96",
+        "c̃ = g(W_c x + u_c ⊙ h)",
+        "o = 1",
+    ]
+    assert variants.get("lstm3").equations(use_bias=False)["f"] == "f = σ(0)"
+
+
+def test_get_takes_a_name_a_row_or_a_variant():
+    named = variants.get("lstm2")
+    assert variants.get(named) is named
+    assert variants.get(list(named.row)).row == named.row
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "lstm99",
+        "LSTM1",
+        None,
+        3,
+        (),
+        ("xhb", "xhb", "xhb"),
+        ("xhb",) * 5,
+        {"i": "xhb"},
+    ],
+    ids=str,
+)
+def test_unknown_variant_says_what_is_allowed(bad):
+    with pytest.raises(ValueError) as error:
+        variants.get(bad)
+    message = str(error.value)
+    assert f"variant={bad!r}" in message
+    assert "lstm3" in message and "(i, f, c, o)" in message
+
+
+@pytest.mark.parametrize(
+    ("row", "gate"),
+    [
+        (("", "b", "xhb", "b"), "i"),
+        (("b", "bb", "xhb", "b"), "f"),
+        (("b", "b", "xz", "b"), "c"),
+        (("b", "b", 1.0, "xb"), "c"),
+        (("b", "b", "xhb", float("nan")), "o"),
+        (("b", float("inf"), "xhb", "b"), "f"),
+        ((True, "b", "xhb", "b"), "i"),
+        ((None, "b", "xhb", "b"), "i"),
+    ],
+    ids=str,
+)
+def test_bad_gate_is_named(row, gate):
+    value = row["ifco".index(gate)]
+    with pytest.raises(ValueError) as error:
+        variants.get(row)
+    assert f"`{gate}`" in str(error.value)
+    assert f"{gate}={value!r}" in str(error.value)
+
+
+def test_a_row_must_read_the_input():
+    with pytest.raises(ValueError, match="no gate reads the input"):
+        Variant("hb", "hb", "hb", "hb")
+
+
+@pytest.mark.parametrize("module", [variants, table])
+def test_docstring_examples(module):
+    results = doctest.testmod(module)
+    assert results.attempted and not results.failed
