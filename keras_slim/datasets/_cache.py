@@ -46,7 +46,8 @@ def sha256(path):
 def load(path, names):
     """Returns the arrays called `names`, or `None` if they cannot be had."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # numpy leaves a damaged file open if it opened it itself.
+        with open(path, "rb") as file, np.load(file) as arrays:
             return {name: arrays[name] for name in names}
     except Exception:
         # A damaged file can raise nearly anything, and the answer to all of

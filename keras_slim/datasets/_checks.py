@@ -2,8 +2,9 @@ import numbers
 import zipfile
 import zlib
 
-# What zipfile raises on a file that is damaged or otherwise unreadable.
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+# What zipfile raises on a file that is damaged or otherwise unreadable: a
+# wrong place inside the file, for one, is an OSError.
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError)
 
 
 def check_integer(name, value, minimum, optional=False):

