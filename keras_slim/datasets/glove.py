@@ -103,10 +103,8 @@ def load_embeddings(word_index, dim=100, num_words=20_000, path=None):
     wanted = {word: int(id) for word, id in word_index.items() if id < rows}
 
     source = _find_source(dim, path)
-    key = _cache.key(
-        *("matrix", _RULES, source.identity),
-        *(int(dim), int(rows), sorted(wanted.items())),
-    )
+    words = sorted(wanted.items())
+    key = _cache.key(_RULES, source.identity, int(dim), int(rows), words)
     file = _folder() / f"matrix-{key}.npz"
     arrays = _cache.load(file, ("matrix", "found"))
     if arrays is None:
