@@ -1,0 +1,1 @@
+"""Experiments of keras_slim, run from a checkout and never installed."""

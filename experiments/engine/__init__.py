@@ -1,0 +1,1 @@
+"""Run folders, resume and progress; knows nothing of any one experiment."""

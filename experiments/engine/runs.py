@@ -1,0 +1,207 @@
+"""A run is a folder: what it was, how it went, and that it is done.
+
+`run.json` is written first, `history.csv` grows by the epoch, `result.json`
+comes last. Each file is replaced as a whole, so that a run killed at any
+moment leaves a folder that the next start can go on from.
+"""
+
+import contextlib
+import csv
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import time
+import traceback
+from pathlib import Path
+
+PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy")
+
+
+@contextlib.contextmanager
+def replacing(path, mode="w", **options):
+    """Opens a file that takes the place of `path` when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(partial, mode, **options) as file:
+            yield file
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_json(path, content):
+    with replacing(path, encoding="utf-8") as file:
+        json.dump(content, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
+def _read_json(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def identity(config, fingerprint):
+    """The id of a run: 12 hexadecimal digits of its config and its data."""
+    canonical = json.dumps(
+        {"config": config, "data": fingerprint},
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def provenance():
+    """Where and with what a run is made, as a dict for `run.json`."""
+    import keras
+
+    versions = {"python": platform.python_version()}
+    for package in ("keras_slim", *PACKAGES):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "backend": keras.backend.backend(),
+        "device": _device(),
+        "versions": versions,
+        "commit": _commit(),
+    }
+
+
+def _device():
+    import keras
+
+    backend = keras.backend.backend()
+    names = []
+    if backend == "jax":
+        import jax
+
+        names = [d.device_kind for d in jax.devices() if d.platform != "cpu"]
+    elif backend == "torch":
+        import torch
+
+        count = torch.cuda.device_count()
+        names = [torch.cuda.get_device_name(k) for k in range(count)]
+    elif backend == "tensorflow":
+        import tensorflow as tf
+
+        for gpu in tf.config.list_physical_devices("GPU"):
+            details = tf.config.experimental.get_device_details(gpu)
+            names.append(details.get("device_name", gpu.name))
+    if names:
+        return f"{len(names)} x {names[0]}"
+    return f"{os.cpu_count()} x CPU ({platform.machine()})"
+
+
+def _commit():
+    """The commit of the checkout, marked where files differ from it."""
+    here = Path(__file__).parent
+
+    def git(*arguments):
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("-changed" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None  # not a checkout, or no git
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Args:
+        results_dir: Path of the results of all experiments.
+        experiment: Name of the experiment, a folder in `results_dir`.
+        config: JSON-ready dict, everything that shapes the run but its data.
+        fingerprint: String, the identity of the data.
+    """
+
+    def __init__(self, results_dir, experiment, config, fingerprint):
+        self.id = identity(config, fingerprint)
+        self.path = Path(results_dir) / experiment / self.id
+        self._description = {
+            "id": self.id,
+            "experiment": experiment,
+            "config": config,
+            "data_fingerprint": fingerprint,
+        }
+
+    @property
+    def checkpoint(self):
+        return self.path / "checkpoint.npz"
+
+    @property
+    def result(self):
+        """What `finish` wrote, or `None` for a run that is not done."""
+        path = self.path / "result.json"
+        return _read_json(path) if path.exists() else None
+
+    def start(self, **details):
+        """Writes `run.json`; a run that goes on adds a start to it."""
+        path = self.path / "run.json"
+        starts = _read_json(path)["starts"] if path.exists() else []
+        starts.append(provenance())
+        _write_json(path, {**self._description, **details, "starts": starts})
+        (self.path / "error.txt").unlink(missing_ok=True)
+
+    def write_history(self, rows):
+        """Replaces `history.csv` by these rows, dicts with the same keys."""
+        with replacing(self.path / "history.csv", newline="") as file:
+            if rows:
+                writer = csv.DictWriter(file, rows[0].keys())
+                writer.writeheader()
+                writer.writerows(rows)
+
+    def finish(self, result):
+        """Writes `result.json`: from now on the run is done."""
+        _write_json(self.path / "result.json", result)
+        self.checkpoint.unlink(missing_ok=True)
+
+    def fail(self, error):
+        """Keeps the traceback of a run that failed."""
+        with replacing(self.path / "error.txt", encoding="utf-8") as file:
+            file.write("".join(traceback.format_exception(error)))
+
+
+def read_history(path):
+    """The rows of a `history.csv`, numbers as numbers."""
+    with open(path, newline="") as file:
+        return [
+            {
+                name: int(value) if name == "epoch" else float(value)
+                for name, value in row.items()
+            }
+            for row in csv.DictReader(file)
+        ]
+
+
+def read_runs(results_dir, experiment):
+    """All runs of an experiment, done or not.
+
+    Returns:
+        List of dicts: what `run.json` holds, `result` (`None` if not done),
+        `error` (`None` if it did not fail), `history` (list of rows).
+    """
+    runs = []
+    for path in sorted(Path(results_dir).glob(f"{experiment}/*/run.json")):
+        folder = path.parent
+        result, error = folder / "result.json", folder / "error.txt"
+        history = folder / "history.csv"
+        runs.append(
+            {
+                **_read_json(path),
+                "result": _read_json(result) if result.exists() else None,
+                "error": error.read_text() if error.exists() else None,
+                "history": read_history(history) if history.exists() else [],
+            }
+        )
+    return runs

@@ -1,0 +1,131 @@
+"""Training that can be cut off at any moment and goes on bit for bit.
+
+Keras saves neither the states of its dropout seeds nor the order of the
+batches with a model. Here the order follows from seed and epoch, and a
+checkpoint holds every variable, seeds and optimizer included.
+"""
+
+import json
+import time
+
+import keras
+import numpy as np
+
+from experiments.engine.runs import replacing
+
+
+class ShuffledBatches(keras.utils.PyDataset):
+    """Batches of two arrays in an order that `shuffle` sets.
+
+    Args:
+        x: Array of inputs.
+        y: Array of targets, as long as `x`.
+        batch_size: Positive integer.
+        seed: Integer.
+    """
+
+    def __init__(self, x, y, batch_size, seed):
+        super().__init__()
+        self._x, self._y = x, y
+        self._batch_size = batch_size
+        self._seed = seed
+        self.shuffle(0)
+
+    def shuffle(self, epoch):
+        """Takes the order of an epoch, counted from 0."""
+        random = np.random.default_rng([self._seed, epoch])
+        self._order = random.permutation(len(self._x))
+
+    def __len__(self):
+        return -(-len(self._x) // self._batch_size)
+
+    def __getitem__(self, index):
+        start = index * self._batch_size
+        chosen = self._order[start : start + self._batch_size]
+        return self._x[chosen], self._y[chosen]
+
+
+class SeededEpochs(keras.callbacks.Callback):
+    """Makes what is drawn in an epoch follow from seed and epoch.
+
+    Keras calls `PyDataset.on_epoch_end` more than once for the first epoch,
+    and torch drops units by a generator of its own that no variable holds.
+
+    Args:
+        batches: `ShuffledBatches`, shuffled at each epoch's begin.
+        seed: Integer.
+    """
+
+    def __init__(self, batches, seed):
+        super().__init__()
+        self._batches = batches
+        self._seed = seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._batches.shuffle(epoch)
+        sequence = np.random.SeedSequence([self._seed, epoch])
+        keras.utils.set_random_seed(int(sequence.generate_state(1)[0]))
+
+
+class RunRecorder(keras.callbacks.Callback):
+    """Writes history and checkpoint of a run folder at each epoch's end.
+
+    Args:
+        folder: A `RunFolder`.
+    """
+
+    def __init__(self, folder):
+        super().__init__()
+        self._folder = folder
+        self.history = []
+
+    def restore(self, model):
+        """Puts the model, built and compiled, where the run was cut off.
+
+        Returns:
+            The number of epochs that are done.
+        """
+        variables = _all_variables(model)
+        path = self._folder.checkpoint
+        if path.exists():
+            with np.load(path) as saved:
+                self.history = json.loads(str(saved["history"]))
+                for k, variable in enumerate(variables):
+                    variable.assign(saved[f"variable_{k}"])
+        # The two files may be of different epochs; the checkpoint decides.
+        self._folder.write_history(self.history)
+        return len(self.history)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.perf_counter() - self._began
+        values = {name: float(value) for name, value in logs.items()}
+        row = {"epoch": epoch + 1, **values, "seconds": round(seconds, 3)}
+        self.history.append(row)
+        self._folder.write_history(self.history)
+        variables = {
+            f"variable_{k}": keras.ops.convert_to_numpy(v.value)
+            for k, v in enumerate(_all_variables(self.model))
+        }
+        with replacing(self._folder.checkpoint, "wb") as file:
+            np.savez(file, history=json.dumps(self.history), **variables)
+
+
+def _all_variables(model):
+    model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]
+
+
+def make_deterministic(seed):
+    """Seeds every generator and asks the backend for repeatable sums."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        torch.use_deterministic_algorithms(True, warn_only=True)

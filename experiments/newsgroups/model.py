@@ -1,0 +1,71 @@
+import keras
+from keras import layers
+
+import keras_slim
+
+RECURRENT_ACTIVATIONS = {
+    "keras2_hard_sigmoid": keras_slim.activations.keras2_hard_sigmoid,
+    "hard_sigmoid": "hard_sigmoid",
+    "sigmoid": "sigmoid",
+}
+
+
+def build_model(run, embeddings, classes):
+    """The network of Kent & Salem, figure 1 and section II.A, compiled.
+
+    Args:
+        run: A `spec.Run`.
+        embeddings: float32 array `(words, embedding_dim)`, kept as it is.
+        classes: Integer, number of newsgroups.
+
+    Returns:
+        A compiled `keras.Model` from word ids `(batch, maxlen)` to class
+        probabilities `(batch, classes)`.
+
+    Raises:
+        ValueError: if the posts are too short to be pooled three times.
+    """
+    steps = run.maxlen
+    for _ in range(3):
+        steps = (steps - run.kernel_size + 1) // run.pool_size
+    if steps < 1:
+        raise ValueError(
+            "Nothing is left of a post after three convolutions and poolings. "
+            f"Received: maxlen={run.maxlen}, kernel_size={run.kernel_size}, "
+            f"pool_size={run.pool_size}"
+        )
+    words, dim = embeddings.shape
+    inputs = keras.Input((run.maxlen,), dtype="int32", name="word_ids")
+    x = layers.Embedding(
+        words,
+        dim,
+        embeddings_initializer=keras.initializers.Constant(embeddings),
+        trainable=False,
+        name="glove",
+    )(inputs)
+    for _ in range(3):
+        x = layers.Conv1D(run.filters, run.kernel_size, activation="relu")(x)
+        x = layers.MaxPooling1D(run.pool_size)(x)
+        x = layers.Dropout(run.pool_dropout)(x)
+    recurrent = keras_slim.SlimLSTM(
+        run.units,
+        variant=run.variant,
+        activation=run.activation,
+        recurrent_activation=RECURRENT_ACTIVATIONS[run.recurrent_activation],
+        unit_forget_bias=run.unit_forget_bias,
+        matched_initialization=run.matched_initialization,
+        dropout=run.dropout,
+        recurrent_dropout=run.recurrent_dropout,
+        name=run.variant,
+    )
+    x = layers.Bidirectional(recurrent, name="recurrent")(x)
+    x = layers.Dense(run.dense_units, activation="relu")(x)
+    outputs = layers.Dense(classes, activation="softmax")(x)
+    model = keras.Model(inputs, outputs, name="kent_salem")
+
+    optimizer = keras.optimizers.get(run.optimizer)
+    optimizer.learning_rate = run.learning_rate
+    model.compile(
+        optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    return model

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from tiny import TINY
+
+from experiments.newsgroups.spec import Run
+
+GROUPS = [f"group.{letter}" for letter in "abcd"]
+WORDS = [f"{a}{b}" for a in "bcdfghjk" for b in "aeiou"]
+
+
+@pytest.fixture
+def data_dir(tmp_path, monkeypatch):
+    """Posts whose words tell their group, and vectors, under tmp_path."""
+    random = np.random.default_rng(0)
+    folder = tmp_path / "data"
+    for number, group in enumerate(GROUPS):
+        (folder / "20_newsgroup" / group).mkdir(parents=True)
+        for post in range(20):
+            own = WORDS[number * 10 : number * 10 + 10]
+            text = " ".join(random.choice(own + WORDS, 50))
+            path = folder / "20_newsgroup" / group / str(1000 + post)
+            path.write_text(f"Subject: none\n\n{text}\n")
+    for dim in (8, 50):
+        lines = [
+            f"{word} " + " ".join(f"{v:.4f}" for v in random.normal(size=dim))
+            for word in WORDS[:-5]
+        ]
+        path = folder / f"glove.6B.{dim}d.txt"
+        path.write_text("\n".join(lines) + "\n")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("KERAS_SLIM_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def tiny_run(data_dir):
+    return Run(**TINY)
+
+
+@pytest.fixture
+def arguments(data_dir, tmp_path):
+    """The command line of a tiny run."""
+    options = [f"--{k.replace('_', '-')}={v}" for k, v in TINY.items()]
+    return [*options, f"--results-dir={tmp_path / 'runs'}"]

@@ -1,0 +1,232 @@
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from tiny import TINY
+
+from experiments.engine.backend import choose_backend
+from experiments.engine.runs import read_runs
+from experiments.newsgroups import cli, quickstart
+from experiments.newsgroups.model import build_model
+from experiments.newsgroups.run import execute, load_data
+from experiments.newsgroups.spec import Run
+from keras_slim.activations import keras2_hard_sigmoid
+
+
+def test_every_setting_tells_its_origin():
+    for field in dataclasses.fields(Run):
+        origin = field.metadata["origin"]
+        assert origin in ("stated", "derived", "example", "ours"), field.name
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "allowed"),
+    [
+        ("variant", "lstm99", "lstm3"),
+        ("activation", "tahn", "one of tanh, linear, sigmoid, softmax, relu"),
+        ("learning_rate", -1.0, "a number >= 0"),
+        ("learning_rate", "fast", "a number >= 0"),
+        ("seed", -1, "an integer from 0 to 4294967295"),
+        ("epochs", 0, "an integer >= 1"),
+        ("epochs", 2.5, "an integer >= 1"),
+        ("batch_size", True, "an integer >= 1"),
+        ("samples", 1, "an integer >= 2"),
+        ("dropout", 1.0, "a number >= 0 and < 1"),
+        ("unit_forget_bias", "yes", "True or False"),
+        ("backend", "theano", "one of tensorflow, jax, torch"),
+    ],
+)
+def test_bad_settings_say_what_is_allowed(setting, value, allowed):
+    with pytest.raises(ValueError) as error:
+        Run(**{setting: value})
+    message = str(error.value)
+    assert f"`{setting}`" in message
+    assert f"{setting}={value!r}" in message
+    assert allowed in message
+
+
+def test_the_network_of_the_paper(variant):
+    if not isinstance(variant, str):
+        pytest.skip("a run names a row of the table")
+    embeddings = np.zeros((200, 100), "float32")
+    model = build_model(Run(variant=variant), embeddings, 20)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    convolutions = ["Conv1D", "MaxPooling1D", "Dropout"] * 3
+    assert kinds == [
+        "InputLayer",
+        "Embedding",
+        *convolutions,
+        "Bidirectional",
+        "Dense",
+        "Dense",
+    ]
+    assert not model.get_layer("glove").trainable_weights
+    recurrent = model.get_layer("recurrent")
+    # 1000 words -> 996 -> 199 -> 195 -> 39 -> 35 -> 7 steps
+    assert recurrent.input.shape == (None, 7, 128)
+    assert recurrent.forward_layer.variant == variant
+    assert recurrent.forward_layer.recurrent_activation is keras2_hard_sigmoid
+    assert recurrent.forward_layer.dropout == 0.2
+    assert recurrent.forward_layer.recurrent_dropout == 0.3
+    assert model.output_shape == (None, 20)
+    assert type(model.optimizer).__name__ == "RMSprop"
+    assert float(model.optimizer.learning_rate) == pytest.approx(2e-3)
+
+
+def test_posts_that_are_too_short_are_refused():
+    run = Run(**{**TINY, "maxlen": 10})
+    with pytest.raises(ValueError, match="maxlen=10, kernel_size=2"):
+        build_model(run, np.zeros((10, 8), "float32"), 4)
+
+
+def test_it_learns_what_words_tell(data_dir, tmp_path):
+    run = Run(
+        **{
+            **TINY,
+            "epochs": 40,
+            "filters": 16,
+            "units": 8,
+            "learning_rate": 0.01,
+        }
+    )
+    folder = execute(run, load_data(run), tmp_path)
+    assert folder.result["best_val_accuracy"] > 0.5  # of four groups
+
+
+def test_settings_reach_the_network_and_the_record(data_dir, tmp_path):
+    run = Run(**{**TINY, "epochs": 1, "variant": "lstm1", "samples": 40})
+    data = load_data(run)
+    assert len(data.train[0]) == 32 and len(data.validation[0]) == 8
+    assert data.embeddings.shape == (40, 8)
+    folder = execute(run, data, tmp_path, save_model=True)
+    (made,) = read_runs(tmp_path, "newsgroups")
+    assert made["config"] == run.config()
+    assert made["data_sources"]["posts"].startswith("20_newsgroup: 80 posts")
+    assert 0 < made["data_sources"]["embedding_coverage"] < 1
+    # Of two directions, LSTM1: n m + 4 n^2 + 4 n.
+    assert made["result"]["parameters"] == 2 * (3 * 4 + 4 * 9 + 4 * 3)
+    loaded = keras.saving.load_model(folder.path / "model.keras")
+    loss, accuracy = loaded.evaluate(
+        *data.validation, batch_size=run.batch_size, verbose=0
+    )
+    assert loss == pytest.approx(made["result"]["val_loss"], rel=1e-5)
+    assert accuracy == pytest.approx(made["result"]["val_accuracy"])
+
+
+def test_the_wrong_backend_is_refused(data_dir, tmp_path):
+    other = "jax" if keras.backend.backend() != "jax" else "torch"
+    run = Run(**{**TINY, "backend": other})
+    with pytest.raises(ValueError, match=f"backend={other!r}"):
+        execute(run, load_data(run), tmp_path)
+
+
+def test_command_line_run(arguments, tmp_path, capsys):
+    assert cli.main(["run", *arguments, "--variant=lstm2"]) == 0
+    output = capsys.readouterr().out
+    assert "64 posts for training, 16 for validation" in output
+    assert "Best validation accuracy" in output
+    (run,) = read_runs(tmp_path / "runs", "newsgroups")
+    assert run["config"]["variant"] == "lstm2"
+    assert str(tmp_path / "runs" / "newsgroups" / run["id"]) in output
+
+
+def test_a_seed_not_given_comes_from_the_clock(
+    arguments, tmp_path, monkeypatch
+):
+    arguments = [a for a in arguments if not a.startswith("--seed")]
+    for now in (1_700_000_000.9, 1_700_000_001.2):
+        monkeypatch.setattr(cli.time, "time", lambda now=now: now)
+        assert cli.main(["run", *arguments, "--epochs=1"]) == 0
+    runs = read_runs(tmp_path / "runs", "newsgroups")
+    seeds = {run["config"]["seed"] for run in runs}
+    assert seeds == {1_700_000_000, 1_700_000_001}
+
+
+def test_ctrl_c_says_how_to_go_on(arguments, monkeypatch, capsys):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "execute", interrupt)
+    arguments = [a for a in arguments if not a.startswith("--seed")]
+    monkeypatch.setattr(cli.time, "time", lambda: 1_700_000_000)
+    assert cli.main(["run", *arguments]) == 130
+    message = capsys.readouterr().err
+    assert "python -m experiments.newsgroups run --epochs=4" in message
+    assert "--seed 1700000000" in message
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--variant=lstm99", "Received: variant='lstm99'"),
+        ("--epochs=0", "Received: epochs=0"),
+        ("--samples=1000000", "Received: samples=1000000"),
+        ("--embedding-dim=33", "No GloVe vectors for dim=33"),
+        ("--data-dir=/no/such/folder", "/no/such/folder"),
+    ],
+)
+def test_command_line_errors_are_one_clear_line(
+    arguments, tmp_path, capsys, option, message
+):
+    assert cli.main(["run", *arguments, option]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_settings_are_shown_with_their_origin(capsys):
+    assert cli.main(["settings"]) == 0
+    output = capsys.readouterr().out
+    for field in dataclasses.fields(Run):
+        assert field.name in output
+
+
+@pytest.mark.parametrize("form", ["--backend=jax", "--backend jax"])
+def test_backend_is_chosen_before_keras_is_imported(monkeypatch, form):
+    monkeypatch.setenv("KERAS_BACKEND", "before")
+    choose_backend(["run", *form.split(), "--epochs", "3"])
+    assert cli.os.environ["KERAS_BACKEND"] == "jax"
+    choose_backend(["run", "--epochs", "3"])
+    assert cli.os.environ["KERAS_BACKEND"] == "jax"
+
+
+def test_quickstart(data_dir, tmp_path, capsys):
+    settings = {**TINY, "epochs": 2}
+    assert quickstart.main(tmp_path / "runs", settings) == 0
+    output = capsys.readouterr().out
+    for word in (*quickstart.VARIANTS, "64 posts for training", "best val."):
+        assert word in output
+    picture = tmp_path / "runs" / "newsgroups" / "quickstart.png"
+    assert str(picture) in output.replace("\n", "")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    runs = read_runs(tmp_path / "runs", "newsgroups")
+    variants = {run["config"]["variant"] for run in runs}
+    assert variants == set(quickstart.VARIANTS)
+    for run in runs:
+        assert f"{run['result']['best_val_accuracy']:.1%}" in output
+
+    # The second time it only shows what is there.
+    before = json.dumps(runs)
+    assert quickstart.main(tmp_path / "runs", settings) == 0
+    assert json.dumps(read_runs(tmp_path / "runs", "newsgroups")) == before
+
+
+def test_quickstart_takes_the_small_vectors_where_no_others_are(
+    data_dir, tmp_path
+):
+    settings = {**TINY, "epochs": 1}
+    del settings["embedding_dim"]  # 100, which data_dir does not have
+    assert quickstart.main(tmp_path / "runs", settings) == 0
+    for run in read_runs(tmp_path / "runs", "newsgroups"):
+        assert run["config"]["embedding_dim"] == 50
+
+
+@pytest.mark.real_data
+def test_real_run_learns(tmp_path):
+    run = Run(samples=2_000, epochs=1, batch_size=64, backend=TINY["backend"])
+    data = load_data(run)
+    assert data.embeddings.shape == (20_000, 100)
+    assert len(data.label_names) == 20
+    folder = execute(run, data, tmp_path)
+    assert folder.result["loss"] < np.log(20) + 0.1
