@@ -184,24 +184,27 @@ def read_history(path):
         ]
 
 
-def read_runs(results_dir, experiment):
-    """All runs of an experiment, done or not.
+def read_run(path):
+    """All that stands in a run folder.
+
+    Args:
+        path: `pathlib.Path` of the folder.
 
     Returns:
-        List of dicts: what `run.json` holds, `result` (`None` if not done),
-        `error` (`None` if it did not fail), `history` (list of rows).
+        Dict: what `run.json` holds, `result` (`None` if not done), `error`
+        (`None` if it did not fail) and `history`, a list of rows.
     """
-    runs = []
-    for path in sorted(Path(results_dir).glob(f"{experiment}/*/run.json")):
-        folder = path.parent
-        result, error = folder / "result.json", folder / "error.txt"
-        history = folder / "history.csv"
-        runs.append(
-            {
-                **_read_json(path),
-                "result": _read_json(result) if result.exists() else None,
-                "error": error.read_text() if error.exists() else None,
-                "history": read_history(history) if history.exists() else [],
-            }
-        )
-    return runs
+    result, error = path / "result.json", path / "error.txt"
+    history = path / "history.csv"
+    return {
+        **_read_json(path / "run.json"),
+        "result": _read_json(result) if result.exists() else None,
+        "error": error.read_text("utf-8") if error.exists() else None,
+        "history": read_history(history) if history.exists() else [],
+    }
+
+
+def read_runs(results_dir, experiment):
+    """All runs of an experiment, done or not, as `read_run` gives them."""
+    found = Path(results_dir).glob(f"{experiment}/*/run.json")
+    return [read_run(path.parent) for path in sorted(found)]

@@ -48,8 +48,9 @@ class ShuffledBatches(keras.utils.PyDataset):
 class SeededEpochs(keras.callbacks.Callback):
     """Makes what is drawn in an epoch follow from seed and epoch.
 
-    Keras calls `PyDataset.on_epoch_end` more than once for the first epoch,
-    and torch drops units by a generator of its own that no variable holds.
+    It sets the order of the batches, as Keras calls the hook of a `PyDataset`
+    more than once for the first epoch, and the generator of torch, by which
+    Keras drops units there and whose state no variable holds.
 
     Args:
         batches: `ShuffledBatches`, shuffled at each epoch's begin.
@@ -63,8 +64,11 @@ class SeededEpochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._batches.shuffle(epoch)
-        sequence = np.random.SeedSequence([self._seed, epoch])
-        keras.utils.set_random_seed(int(sequence.generate_state(1)[0]))
+        if keras.backend.backend() == "torch":
+            import torch
+
+            sequence = np.random.SeedSequence([self._seed, epoch])
+            torch.manual_seed(int(sequence.generate_state(1)[0]))
 
 
 class RunRecorder(keras.callbacks.Callback):

@@ -109,15 +109,9 @@ def _run(options, arguments):
     try:
         folder = execute(run, data, options.results_dir, options.save_model)
     except KeyboardInterrupt:
-        command = shlex.join(arguments)
-        if "--seed" not in command:
-            command += f" --seed {run.seed}"
-        print(
-            f"\nStopped. To go on from the last finished epoch:\n"
-            f"{PROG} {command}",
-            file=sys.stderr,
-        )
-        return 130
+        if not any(a.startswith("--seed") for a in arguments):
+            arguments = [*arguments, f"--seed={run.seed}"]
+        return _stopped(arguments)
     result = folder.result
     print(
         f"Best validation accuracy {result['best_val_accuracy']:.3%} in epoch "
@@ -126,6 +120,15 @@ def _run(options, arguments):
         f"{folder.path}"
     )
     return 0
+
+
+def _stopped(arguments):
+    print(
+        "\nStopped. To go on from the last finished epoch:\n"
+        f"{PROG} {shlex.join(arguments)}",
+        file=sys.stderr,
+    )
+    return 130
 
 
 def _settings(options, arguments):
@@ -164,6 +167,9 @@ def main(arguments=None):
     commands = {"run": _run, "quickstart": _quickstart, "settings": _settings}
     try:
         return commands[options.command](options, arguments)
+    except KeyboardInterrupt:
+        return _stopped(arguments)
     except (ValueError, OSError) as error:
-        print(f"{PROG} {options.command}: {error}", file=sys.stderr)
+        lines = [str(error), *getattr(error, "__notes__", [])]
+        print(f"{PROG} {options.command}: " + "\n".join(lines), file=sys.stderr)
         return 1

@@ -93,6 +93,7 @@ def execute(run, data, results_dir, save_model=False):
         _train(run, data, folder, save_model)
     except Exception as error:
         folder.fail(error)
+        error.add_note(f"The traceback is kept in {folder.path / 'error.txt'}")
         raise
     return folder
 
@@ -106,6 +107,7 @@ def _train(run, data, folder, save_model):
     batches = ShuffledBatches(*data.train, run.batch_size, run.seed)
     model.fit(
         batches,
+        shuffle=False,  # Keras would draw another order of the batches
         validation_data=data.validation,
         validation_batch_size=run.batch_size,
         initial_epoch=done,

@@ -220,12 +220,14 @@ def full_model(variant):
     )
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+# What Keras takes by itself, and the other one where that takes no minutes.
+JIT_COMPILE = {"tensorflow": [False, True], "jax": [True], "torch": [False]}
+
+
+@pytest.mark.parametrize("jit_compile", JIT_COMPILE[keras.backend.backend()])
 def test_trains_saves_loads_and_predicts_the_same(
     variant, x, tmp_path, jit_compile
 ):
-    if jit_compile and keras.backend.backend() == "torch":
-        jit_compile = "auto"  # Keras runs torch eagerly unless told to compile
     model = full_model(variant)
     model.compile("adam", "mse", jit_compile=jit_compile)
     y = np.ones((BATCH, 2), "float32")
@@ -239,9 +241,9 @@ def test_trains_saves_loads_and_predicts_the_same(
     loaded = keras.saving.load_model(path)
     assert loaded.to_json() == model.to_json()
     assert_same(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
-    # The optimizer and the dropout seeds came along too.
-    histories = [m.fit(x, y, verbose=0).history for m in (model, loaded)]
-    assert histories[0] == histories[1]
+    pairs = (model.optimizer.variables, loaded.optimizer.variables)
+    for ours, theirs in zip(*pairs, strict=True):
+        assert_same(ours, theirs, atol=0)
 
 
 @pytest.mark.parametrize("layer_class", NAMED_LAYERS + NAMED_CELLS)

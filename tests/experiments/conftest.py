@@ -17,7 +17,7 @@ def data_dir(tmp_path, monkeypatch):
         (folder / "20_newsgroup" / group).mkdir(parents=True)
         for post in range(20):
             own = WORDS[number * 10 : number * 10 + 10]
-            text = " ".join(random.choice(own + WORDS, 50))
+            text = " ".join(random.choice(4 * own + WORDS, 50))
             path = folder / "20_newsgroup" / group / str(1000 + post)
             path.write_text(f"Subject: none\n\n{text}\n")
     for dim in (8, 50):

@@ -89,6 +89,9 @@ def test_it_learns_what_words_tell(data_dir, tmp_path):
             "filters": 16,
             "units": 8,
             "learning_rate": 0.01,
+            "pool_dropout": 0.0,
+            "dropout": 0.0,
+            "recurrent_dropout": 0.0,
         }
     )
     folder = execute(run, load_data(run), tmp_path)
@@ -154,7 +157,7 @@ def test_ctrl_c_says_how_to_go_on(arguments, monkeypatch, capsys):
     assert cli.main(["run", *arguments]) == 130
     message = capsys.readouterr().err
     assert "python -m experiments.newsgroups run --epochs=4" in message
-    assert "--seed 1700000000" in message
+    assert "--seed=1700000000" in message
 
 
 @pytest.mark.parametrize(
@@ -173,6 +176,14 @@ def test_command_line_errors_are_one_clear_line(
     assert cli.main(["run", *arguments, option]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+def test_an_error_in_a_run_is_kept_and_pointed_to(arguments, tmp_path, capsys):
+    assert cli.main(["run", *arguments, "--maxlen=10"]) == 1
+    (run,) = read_runs(tmp_path / "runs", "newsgroups")
+    assert "maxlen=10" in run["error"] and "Traceback" in run["error"]
+    message = capsys.readouterr().err
+    assert "maxlen=10" in message and f"{run['id']}/error.txt" in message
 
 
 def test_settings_are_shown_with_their_origin(capsys):
@@ -217,9 +228,9 @@ def test_quickstart_takes_the_small_vectors_where_no_others_are(
 ):
     settings = {**TINY, "epochs": 1}
     del settings["embedding_dim"]  # 100, which data_dir does not have
-    assert quickstart.main(tmp_path / "runs", settings) == 0
-    for run in read_runs(tmp_path / "runs", "newsgroups"):
-        assert run["config"]["embedding_dim"] == 50
+    assert quickstart.main(tmp_path / "runs", settings, ["lstm3"]) == 0
+    (run,) = read_runs(tmp_path / "runs", "newsgroups")
+    assert run["config"]["embedding_dim"] == 50
 
 
 @pytest.mark.real_data

@@ -110,7 +110,7 @@ def test_a_killed_process_goes_on_bit_for_bit(arguments, tmp_path):
 
     def start(results_dir):
         return subprocess.Popen(
-            [*command, "--epochs=40", f"--results-dir={results_dir}"],
+            [*command, "--epochs=20", f"--results-dir={results_dir}"],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -126,7 +126,7 @@ def test_a_killed_process_goes_on_bit_for_bit(arguments, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     (cut,) = read_runs(tmp_path / "killed", "newsgroups")
-    assert cut["result"] is None and 1 <= len(cut["history"]) < 40
+    assert cut["result"] is None and 1 <= len(cut["history"]) < 20
 
     histories = []
     for name in ("killed", "whole"):
@@ -139,4 +139,4 @@ def test_a_killed_process_goes_on_bit_for_bit(arguments, tmp_path):
             del row["seconds"]
         histories.append(run["history"])
     assert histories[0] == histories[1]
-    assert len(histories[0]) == 40
+    assert len(histories[0]) == 20
