@@ -36,13 +36,10 @@ def build_model(run, embeddings, classes):
         )
     words, dim = embeddings.shape
     inputs = keras.Input((run.maxlen,), dtype="int32", name="word_ids")
-    x = layers.Embedding(
-        words,
-        dim,
-        embeddings_initializer=keras.initializers.Constant(embeddings),
-        trainable=False,
-        name="glove",
-    )(inputs)
+    # Set rather than initialised, which would put the matrix in the config.
+    glove = layers.Embedding(words, dim, trainable=False, name="glove")
+    x = glove(inputs)
+    glove.set_weights([embeddings])
     for _ in range(3):
         x = layers.Conv1D(run.filters, run.kernel_size, activation="relu")(x)
         x = layers.MaxPooling1D(run.pool_size)(x)

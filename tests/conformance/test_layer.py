@@ -170,10 +170,13 @@ def test_bidirectional(variant, x):
     )
 
 
-def test_stacked_cells_are_stacked_layers(variant, x):
+def test_stacked_cells_are_stacked_layers(variant, x, tmp_path):
     cells = [keras_slim.SlimLSTMCell(UNITS, variant=variant) for _ in "ab"]
     stack = keras.layers.RNN(cells, return_sequences=True)
-    output = stack(x)
+    model = keras.Sequential([keras.Input((TIME, FEATURES)), stack])
+    output = model(x)
+    model.save(tmp_path / "model.keras")
+    assert_same(keras.saving.load_model(tmp_path / "model.keras")(x), output)
     first = keras_slim.SlimLSTM(UNITS, variant=variant, return_sequences=True)
     second = keras_slim.SlimLSTM(UNITS, variant=variant, return_sequences=True)
     first.build(x.shape)
