@@ -11,44 +11,48 @@ from keras_slim.variants import GATES
 class NamedVariant:
     """Lets a subclass stand for one row: `class LSTM1(..., variant="lstm1")`.
 
-    The subclass takes no other `variant`, and its docstring is its own first
-    lines, the equations and source of the row, and the arguments of its base.
+    Such a class takes no other `variant`.
     """
 
     named_variant = None
 
     def __init_subclass__(cls, variant=None, **kwargs):
         super().__init_subclass__(**kwargs)
-        if variant is None:
-            return
-        cls.named_variant = variant
-        if cls.__doc__:  # None under `python -OO`
-            row = variants.get(variant)
-            base = cls.__mro__[1]
-            of_base = inspect.getdoc(base)
-            equations = [*row.equations().values(), *variants.STATE_EQUATIONS]
-            cls.__doc__ = (
-                f"{inspect.cleandoc(cls.__doc__)}\n\n"
-                "`h` and `c` being those of the previous step:\n\n"
-                + "".join(f"    {line}\n" for line in equations)
-                + f"\nSource: {row.source}.\n\n"
-                + of_base[of_base.index("Args:") :].replace(
-                    base.__name__, cls.__name__
-                )
-            )
+        if variant is not None:
+            cls.named_variant = variants.get(variant)
 
     def _resolve_variant(self, variant):
+        own = self.named_variant
         if variant is None:
-            return self.named_variant or "lstm"
-        if self.named_variant not in (None, variant):
+            return own or variants.get("lstm")
+        row = variants.get(variant)
+        if own is not None and row.row != own.row:
             raise ValueError(
                 f"Invalid value for argument `variant`. {type(self).__name__} "
-                f"is always {self.named_variant!r}; another variant is a "
+                f"is always {own.name or own.row!r}; another variant is a "
                 "SlimLSTM or SlimLSTMCell. "
                 f"Received: variant={variant!r}"
             )
-        variants.get(variant)  # raises if it is none
-        return variant
+        return row
+
+
+def document_row(cls):
+    """Adds the equations of its row, and what its base takes, to a class."""
+    if cls.__doc__:  # None under `python -OO`
+        row = cls.named_variant
+        base = cls.__mro__[1]
+        of_base = inspect.getdoc(base)
+        equations = [*row.equations().values(), *variants.STATE_EQUATIONS]
+        cls.__doc__ = (
+            f"{inspect.cleandoc(cls.__doc__)}\n\n"
+            "`h` and `c` being those of the previous step:\n\n"
+            + "".join(f"    {line}\n" for line in equations)
+            + f"\nSource: {row.source}.\n\n"
+            + of_base[of_base.index("Args:") :].replace(
+                f"keras_slim.{base.__name__}(", f"keras_slim.{cls.__name__}("
+            )
+        )
+    return cls
 
 
 def _check_rate(name, rate):
@@ -118,15 +122,16 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             Default: 0.
         seed: Random seed for dropout.
         variant: Name of a row in `keras_slim.variants.VARIANTS`, or a row of
-            four gates `(i, f, c, o)`. Default: the row of the class, the full
-            `"lstm"` for `SlimLSTMCell`.
+            four gates `(i, f, c, o)`, each a string of the terms `x`, `h`,
+            `u`, `b`, or a number. Default: the full row, `"lstm"`. The
+            classes named after a row, such as LSTM3, take no other.
         matched_initialization: Boolean (default `False`). If `False`, an
             initializer is called on the shape of the weight itself, as the
-            lab's code does; a slim weight is then drawn wider than the same
-            columns of a full LSTM (for 128 units and features a Glorot limit
-            of 0.153 instead of 0.097). If `True`, the initializer is called
-            on the four-gate shape of a full LSTM and the weight takes its
-            columns of it.
+            lab's code does for LSTM1, LSTM2 and LSTM3; a slim weight is then
+            drawn wider than the same columns of a full LSTM (for 128 units
+            and features a Glorot limit of 0.153 instead of 0.097). If `True`,
+            it is called on the shape for four gates and the weight takes its
+            columns of that. Biases are the same either way.
         implementation: `1` or `2` (default). With `1`, or with any
             `recurrent_dropout`, every gate draws dropout masks of its own;
             with `2` the gates share one mask of the inputs. It changes
@@ -187,7 +192,7 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
                 "Invalid value for argument `units`. Expected a positive "
                 f"integer. Received: units={units!r}"
             )
-        variant = self._resolve_variant(variant)
+        row = self._resolve_variant(variant)
         _check_rate("dropout", dropout)
         _check_rate("recurrent_dropout", recurrent_dropout)
         if implementation not in (1, 2):
@@ -216,8 +221,7 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             implementation=implementation,
             **kwargs,
         )
-        self.variant = variant
-        self.row = variants.get(variant)
+        self.row = row
         self.matched_initialization = matched_initialization
         self._dropout_mask = None
         self._recurrent_dropout_mask = None
@@ -260,13 +264,18 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
         self.built = True
 
     def _initial_bias(self, shape, dtype=None):
-        bias = self.bias_initializer(shape, dtype=dtype)
         gates = self.row.gates_with("b")
-        if self.unit_forget_bias and "f" in gates:
-            columns = _columns(bias, gates)
-            columns[gates.index("f")] = ops.ones((self.units,), dtype=dtype)
-            bias = ops.concatenate(columns)
-        return bias
+        if not self.unit_forget_bias or "f" not in gates:
+            return self.bias_initializer(shape, dtype=dtype)
+        # Draws of the lengths that Keras draws, which a seed must repeat.
+        before = gates.index("f")
+        parts = [ops.ones((self.units,), dtype=dtype)]
+        for place, count in ((0, before), (2, len(gates) - before - 1)):
+            if count:
+                length = (count * self.units,)
+                part = self.bias_initializer(length, dtype=dtype)
+                parts.insert(place, part)
+        return ops.concatenate(parts)
 
     # The masks of `LSTMCell`, drawn in its order, for the gates that use one.
     # `RNN` asks for them before the loop and resets them after it.
@@ -320,8 +329,7 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             for gate, value in zip(gates, values, strict=True):
                 terms[gate].append(value)
 
-        if self.kernel is not None:
-            add("x", self._products("x", inputs, x_mask, self.kernel))
+        add("x", self._products("x", inputs, x_mask, self.kernel))
         if self.recurrent_kernel is not None:
             add("h", self._products("h", h, h_mask, self.recurrent_kernel))
         if self.pointwise_kernel is not None:
@@ -334,9 +342,11 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             row = ops.expand_dims(self.bias, 0)
             add("b", _columns(row, self.row.gates_with("b")))
 
-        zero = ops.zeros((1, self.units), self.compute_dtype)
         return {
-            gate: sum(values[1:], values[0]) if values else zero
+            gate: sum(values[1:], values[0])
+            # A gate whose only term was a bias, without it.
+            if values
+            else ops.zeros((1, self.units), self.compute_dtype)
             for gate, values in terms.items()
         }
 
@@ -354,11 +364,15 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             tensor = tensor * mask
         return _columns(ops.matmul(tensor, weight), gates)
 
+    @property
+    def variant(self):
+        """Name of the row, or the row `(i, f, c, o)` if it has none."""
+        return self.row.name or self.row.row
+
     def get_config(self):
-        variant = self.variant
         return {
             **super().get_config(),
-            "variant": variant if isinstance(variant, str) else [*self.row.row],
+            "variant": self.row.name or [*self.row.row],
             "matched_initialization": self.matched_initialization,
             "implementation": self.implementation,
         }
@@ -381,21 +395,25 @@ def _columns_of_full_draw(initializer, gates):
     return initialize
 
 
+@document_row
 @keras.saving.register_keras_serializable("keras_slim")
 class LSTMCell(SlimLSTMCell, variant="lstm"):
     """Cell of the standard LSTM, `keras.layers.LSTMCell` weight for weight."""
 
 
+@document_row
 @keras.saving.register_keras_serializable("keras_slim")
 class LSTM1Cell(SlimLSTMCell, variant="lstm1"):
     """Cell of LSTM1: the gates do not see the input."""
 
 
+@document_row
 @keras.saving.register_keras_serializable("keras_slim")
 class LSTM2Cell(SlimLSTMCell, variant="lstm2"):
     """Cell of LSTM2: the gates see neither input nor bias."""
 
 
+@document_row
 @keras.saving.register_keras_serializable("keras_slim")
 class LSTM3Cell(SlimLSTMCell, variant="lstm3"):
     """Cell of LSTM3: the gates are biases, the same at every step."""

@@ -1,7 +1,7 @@
 import keras
 from keras import InputSpec
 
-from keras_slim.cells import NamedVariant, SlimLSTMCell
+from keras_slim.cells import NamedVariant, SlimLSTMCell, document_row
 
 
 @keras.saving.register_keras_serializable("keras_slim")
@@ -47,8 +47,8 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         bias_initializer: Initializer of the biases. Default: `"zeros"`.
         unit_forget_bias: Boolean (default `True`). If `True`, the bias of the
             forget gate, where the variant has one, starts at 1. This is
-            recommended by Jozefowicz et al., 2015; the lab's code starts it
-            at 0.
+            recommended by Jozefowicz et al., 2015. The lab's code of 2019
+            starts it at 0 in the slim variants, its earlier code at 1.
         kernel_regularizer: Regularizer of `kernel`. Default: `None`.
         recurrent_regularizer: Regularizer of `recurrent_kernel` and of
             `pointwise_kernel`. Default: `None`.
@@ -80,15 +80,15 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             kernel computes slim gates. `True` is refused.
         variant: Name of a row in `keras_slim.variants.VARIANTS`, or a row of
             four gates `(i, f, c, o)`, each a string of the terms `x`, `h`,
-            `u`, `b`, or a number. Default: the row of the class, the full
-            `"lstm"` for `SlimLSTM`.
+            `u`, `b`, or a number. Default: the full row, `"lstm"`. The
+            classes named after a row, such as LSTM3, take no other.
         matched_initialization: Boolean (default `False`). If `False`, an
             initializer is called on the shape of the weight itself, as the
-            lab's code does; a slim weight is then drawn wider than the same
-            columns of a full LSTM (for 128 units and features a Glorot limit
-            of 0.153 instead of 0.097). If `True`, the initializer is called
-            on the four-gate shape of a full LSTM and the weight takes its
-            columns of it.
+            lab's code does for LSTM1, LSTM2 and LSTM3; a slim weight is then
+            drawn wider than the same columns of a full LSTM (for 128 units
+            and features a Glorot limit of 0.153 instead of 0.097). If `True`,
+            it is called on the shape for four gates and the weight takes its
+            columns of that. Biases are the same either way.
         implementation: `1` or `2` (default). With `1`, or with any
             `recurrent_dropout`, every gate draws dropout masks of its own;
             with `2` the gates share one mask of the inputs. It changes
@@ -200,6 +200,14 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         self.input_spec = InputSpec(ndim=3)
         self.use_cudnn = use_cudnn
 
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        # One mask for each of inputs and states, as Keras's LSTM takes it.
+        if isinstance(mask, (list, tuple)):
+            mask = mask[0]
+        return super().inner_loop(
+            sequences, initial_state, mask=mask, training=training
+        )
+
     def get_config(self):
         config = super().get_config()
         del config["cell"]
@@ -248,21 +256,25 @@ for _name in (
     setattr(SlimLSTM, _name, _of_cell(_name))
 
 
+@document_row
 @keras.saving.register_keras_serializable("keras_slim")
 class LSTM(SlimLSTM, variant="lstm"):
     """The standard LSTM, `keras.layers.LSTM` weight for weight."""
 
 
+@document_row
 @keras.saving.register_keras_serializable("keras_slim")
 class LSTM1(SlimLSTM, variant="lstm1"):
     """Slim LSTM whose gates do not see the input."""
 
 
+@document_row
 @keras.saving.register_keras_serializable("keras_slim")
 class LSTM2(SlimLSTM, variant="lstm2"):
     """Slim LSTM whose gates see neither input nor bias."""
 
 
+@document_row
 @keras.saving.register_keras_serializable("keras_slim")
 class LSTM3(SlimLSTM, variant="lstm3"):
     """Slim LSTM whose gates are biases, the same at every step."""

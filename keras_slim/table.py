@@ -1,6 +1,7 @@
 import math
+import numbers
 
-from keras_slim.variants import GATES, TERMS, VARIANTS, get
+from keras_slim.variants import GATES, VARIANTS, get
 
 
 class VariantTable:
@@ -83,40 +84,36 @@ def variant_table(units, features, variants=None, use_bias=True):
     >>> print(table)  # doctest: +SKIP
     """
     for name, value in (("units", units), ("features", features)):
-        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        is_integer = isinstance(value, numbers.Integral)
+        if not is_integer or isinstance(value, bool) or value <= 0:
             raise ValueError(
                 f"Invalid value for argument `{name}`. Expected a positive "
                 f"integer. Received: {name}={value!r}"
             )
+    if variants is None:
+        variants = VARIANTS
+    elif isinstance(variants, str) or not len(variants):
+        raise ValueError(
+            "Invalid value for argument `variants`. Expected a list of at "
+            f"least one variant. Received: variants={variants!r}"
+        )
     return VariantTable(
         [
-            _row(variant, units, features, use_bias)
-            for variant in (VARIANTS if variants is None else variants)
+            _row(get(variant), int(units), int(features), use_bias)
+            for variant in variants
         ]
     )
 
 
 def _row(variant, units, features, use_bias):
-    row = get(variant)
-    shapes = row.weight_shapes(units, features, use_bias)
+    shapes = variant.weight_shapes(units, features, use_bias)
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     return {
-        "variant": variant if isinstance(variant, str) else "own row",
+        "variant": variant.name or f"({', '.join(map(str, variant.row))})",
         **{
-            gate: _terms(own, use_bias)
-            for gate, own in zip(GATES, row.row, strict=True)
+            gate: variant.sum_of_terms(gate, use_bias).replace(f"_{gate}", "")
+            for gate in GATES
         },
         "parameters": sum(sizes.values()),
         "multiply_adds": sum(sizes.values()) - sizes.get("bias", 0) + 3 * units,
     }
-
-
-def _terms(own, use_bias):
-    if not isinstance(own, str):
-        return f"{own:g}"
-    texts = [
-        text.replace("_{0}", "")
-        for term, text in TERMS.items()
-        if term in own and (term != "b" or use_bias)
-    ]
-    return " + ".join(texts) or "0"

@@ -57,12 +57,10 @@ class Variant:
                     and len(set(terms)) == len(terms)
                 )
             else:
-                valid = (
-                    gate != "c"
-                    and isinstance(terms, numbers.Real)
-                    and not isinstance(terms, bool)
-                    and math.isfinite(terms)
-                )
+                constant = _finite(terms)
+                valid = gate != "c" and constant is not None
+                # A plain float, whatever kind of number was given.
+                object.__setattr__(self, gate, constant)
             if not valid:
                 allowed = "different letters out of " + repr("".join(TERMS))
                 if gate != "c":
@@ -76,6 +74,14 @@ class Variant:
                 "Invalid variant: no gate reads the input. Expected the term "
                 f"'x' in at least one gate. Received: {self.row}"
             )
+
+    @property
+    def name(self):
+        """The name of the row in `VARIANTS`, or `None`."""
+        for name, variant in VARIANTS.items():
+            if variant.row == self.row:
+                return name
+        return None
 
     @property
     def row(self):
@@ -120,19 +126,35 @@ class Variant:
     def equations(self, use_bias=True):
         """The equation of each gate as text, e.g. `"i = σ(U_i h + b_i)"`."""
         equations = {}
-        for gate, own in zip(GATES, self.row, strict=True):
-            if isinstance(own, str):
-                terms = [
-                    text.format(gate)
-                    for term, text in TERMS.items()
-                    if term in own and (term != "b" or use_bias)
-                ]
-                function = "g" if gate == "c" else "σ"
-                value = f"{function}({' + '.join(terms) or '0'})"
-            else:
-                value = f"{own:g}"
+        for gate in GATES:
+            value = self.sum_of_terms(gate, use_bias)
+            if isinstance(getattr(self, gate), str):
+                value = f"{'g' if gate == 'c' else 'σ'}({value})"
             equations[gate] = f"{'c̃' if gate == 'c' else gate} = {value}"
         return equations
+
+    def sum_of_terms(self, gate, use_bias=True):
+        """What a gate adds up as text, e.g. `"U_i h + b_i"`."""
+        own = getattr(self, gate)
+        if not isinstance(own, str):
+            return f"{own:g}"
+        texts = [
+            text.format(gate)
+            for term, text in TERMS.items()
+            if term in own and (term != "b" or use_bias)
+        ]
+        return " + ".join(texts) or "0"
+
+
+def _finite(value):
+    """The number as a finite float, or `None` if it is none."""
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        try:
+            value = float(value)
+        except OverflowError:
+            return None
+        return value if math.isfinite(value) else None
+    return None
 
 
 # fmt: off

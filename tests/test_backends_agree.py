@@ -10,33 +10,38 @@ import pytest
 pytestmark = pytest.mark.all_backends
 
 BACKENDS = ("tensorflow", "jax", "torch")
+VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
 STEP = """
 import sys
 import keras, numpy as np
 import keras_slim
 
-variant, command, folder = sys.argv[1:]
+command, folder, *variants = sys.argv[1:]
 x = np.load(f"{folder}/x.npy")
-if command == "train":
-    layer = keras_slim.SlimLSTM(
-        128, variant=variant, dropout=0.2, recurrent_dropout=0.3
-    )
-    model = keras.Sequential(
-        [
-            keras.Input(x.shape[1:]),
-            keras.layers.Bidirectional(layer),
-            keras.layers.Dense(20, activation="softmax"),
-        ]
-    )
-    model.compile("rmsprop", "sparse_categorical_crossentropy")
-    losses = model.fit(
-        x, np.arange(len(x)) % 20, epochs=3, verbose=0
-    ).history["loss"]
-    assert losses[-1] < losses[0], losses
-    model.save(f"{folder}/model.keras")
-else:
-    model = keras.saving.load_model(f"{folder}/model.keras")
-np.save(f"{folder}/{keras.backend.backend()}.npy", model.predict(x, verbose=0))
+for variant in variants:
+    path = f"{folder}/{variant}.keras"
+    if command == "train":
+        layer = keras_slim.SlimLSTM(
+            128, variant=variant, dropout=0.2, recurrent_dropout=0.3
+        )
+        model = keras.Sequential(
+            [
+                keras.Input(x.shape[1:]),
+                keras.layers.Bidirectional(layer),
+                keras.layers.Dense(20, activation="softmax"),
+            ]
+        )
+        model.compile("rmsprop", "sparse_categorical_crossentropy")
+        losses = model.fit(
+            x, np.arange(len(x)) % 20, epochs=3, verbose=0
+        ).history["loss"]
+        assert losses[-1] < losses[0], losses
+        model.save(path)
+    else:
+        model = keras.saving.load_model(path)
+    backend = keras.backend.backend()
+    predictions = model.predict(x, verbose=0)
+    np.save(f"{folder}/{variant}-{command}-{backend}.npy", predictions)
 """
 
 
@@ -51,13 +56,13 @@ def step(backend, *arguments):
 
 
 @pytest.mark.parametrize("trained_on", BACKENDS)
-@pytest.mark.parametrize("variant", ["lstm", "lstm1", "lstm2", "lstm3"])
-def test_a_model_predicts_the_same_on_all(tmp_path, variant, trained_on):
+def test_a_model_predicts_the_same_on_all(tmp_path, trained_on):
     random = np.random.default_rng(0)
     np.save(tmp_path / "x.npy", random.normal(size=(40, 7, 128)).astype("f"))
-    step(trained_on, variant, "train", tmp_path)
-    own = np.load(tmp_path / f"{trained_on}.npy")
+    step(trained_on, "train", tmp_path, *VARIANTS)
     for backend in BACKENDS:
-        step(backend, variant, "predict", tmp_path)
-        loaded = np.load(tmp_path / f"{backend}.npy")
-        np.testing.assert_allclose(loaded, own, rtol=1e-5, atol=1e-6)
+        step(backend, "predict", tmp_path, *VARIANTS)
+        for variant in VARIANTS:
+            own = np.load(tmp_path / f"{variant}-train-{trained_on}.npy")
+            loaded = np.load(tmp_path / f"{variant}-predict-{backend}.npy")
+            np.testing.assert_allclose(loaded, own, rtol=1e-5, atol=1e-6)

@@ -1,5 +1,7 @@
 import doctest
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from keras_slim import table, variants
@@ -71,7 +73,7 @@ def test_table_as_text_and_as_frame():
     assert "29,696" in lines[2]
     assert "U h + b" in lines[3] and "0.96" in lines[3]
     frame = compared.to_frame()
-    assert list(frame.index) == ["lstm3", "own row"]
+    assert list(frame.index) == ["lstm3", "(hb, 0.96, xhb, 1.0)"]
     assert frame.loc["lstm3", "parameters"] == 29_696
     assert "<table" in compared._repr_html_()
 
@@ -80,6 +82,19 @@ def test_table_without_bias():
     (row,) = variant_table(4, 3, ["lstm3"], use_bias=False).rows
     assert row["i"] == "0"
     assert row["parameters"] == 4 * 3 + 4 * 4
+
+
+def test_table_takes_numpy_integers_and_names_rows_of_the_table():
+    row = variants.get("lstm3")
+    (made,) = variant_table(np.int64(4), np.int32(3), [row]).rows
+    assert made["variant"] == "lstm3"
+    assert made["parameters"] == 4 * 3 + 4 * 4 + 4 * 4
+
+
+@pytest.mark.parametrize("bad", ["lstm3", []])
+def test_table_refuses_what_is_no_list_of_variants(bad):
+    with pytest.raises(ValueError, match="`variants`.*at least one"):
+        variant_table(4, 3, bad)
 
 
 @pytest.mark.parametrize("name", ["units", "features"])
@@ -107,6 +122,14 @@ def test_equations():
     assert variants.get("lstm3").equations(use_bias=False)["f"] == "f = σ(0)"
 
 
+@pytest.mark.parametrize(
+    "value", [1, np.float32(1), np.int64(1), Fraction(1), np.float64(1)]
+)
+def test_a_constant_is_a_plain_float(value):
+    row = Variant("hb", value, "xhb", "hb")
+    assert type(row.f) is float and row.f == 1.0
+
+
 def test_get_takes_a_name_a_row_or_a_variant():
     named = variants.get("lstm2")
     assert variants.get(named) is named
@@ -124,6 +147,7 @@ def test_get_takes_a_name_a_row_or_a_variant():
         ("xhb", "xhb", "xhb"),
         ("xhb",) * 5,
         {"i": "xhb"},
+        np.array(["hb", "hb", "xhb", "hb"]),
     ],
     ids=str,
 )
@@ -144,6 +168,7 @@ def test_unknown_variant_says_what_is_allowed(bad):
         (("b", "b", 1.0, "xb"), "c"),
         (("b", "b", "xhb", float("nan")), "o"),
         (("b", float("inf"), "xhb", "b"), "f"),
+        (("b", 10**400, "xhb", "b"), "f"),
         ((True, "b", "xhb", "b"), "i"),
         ((None, "b", "xhb", "b"), "i"),
     ],

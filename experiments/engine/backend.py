@@ -1,5 +1,8 @@
 import argparse
 import os
+import sys
+
+BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def choose_backend(arguments):
@@ -9,9 +12,25 @@ def choose_backend(arguments):
         arguments: List of strings, the command line.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--backend")
+    # What it is may be wrong or missing; the command line proper says so.
+    parser.add_argument("--backend", nargs="?")
     backend = parser.parse_known_args(arguments)[0].backend
-    if backend:
+    if backend in BACKENDS:
         os.environ["KERAS_BACKEND"] = backend
-    # TensorFlow tells of its build at length before the first word of ours.
+    # Most of what TensorFlow tells of its build before the first word of ours.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def import_keras():
+    """Imports Keras, or ends the process with what to install."""
+    try:
+        import keras
+
+        return keras
+    except ImportError as error:
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        sys.exit(
+            f"Keras cannot start on the backend {backend!r}: {error}\n"
+            f"Install one of the extras {', '.join(BACKENDS)}, and name "
+            "another backend with --backend or KERAS_BACKEND."
+        )

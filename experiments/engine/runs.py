@@ -8,23 +8,25 @@ moment leaves a folder that the next start can go on from.
 import contextlib
 import csv
 import hashlib
-import importlib.metadata
+import importlib
 import json
+import math
 import os
 import platform
 import subprocess
 import time
 import traceback
+import uuid
 from pathlib import Path
 
-PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy")
+_PARTIAL = ".partial"
 
 
 @contextlib.contextmanager
 def replacing(path, mode="w", **options):
     """Opens a file that takes the place of `path` when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_PARTIAL}")
     try:
         with open(partial, mode, **options) as file:
             yield file
@@ -35,7 +37,8 @@ def replacing(path, mode="w", **options):
 
 def _write_json(path, content):
     with replacing(path, encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
+        # JSON has no number that is not finite; `finish` writes null instead.
+        json.dump(content, file, indent=2, ensure_ascii=False, allow_nan=False)
         file.write("\n")
 
 
@@ -57,15 +60,14 @@ def provenance():
     """Where and with what a run is made, as a dict for `run.json`."""
     import keras
 
-    versions = {"python": platform.python_version()}
-    for package in ("keras_slim", *PACKAGES):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
+    backend = keras.backend.backend()
+    modules = ("keras_slim", "keras", backend, "numpy")
+    versions = {m: importlib.import_module(m).__version__ for m in modules}
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "backend": keras.backend.backend(),
+        "backend": backend,
         "device": _device(),
-        "versions": versions,
+        "versions": {"python": platform.python_version(), **versions},
         "commit": _commit(),
     }
 
@@ -147,6 +149,8 @@ class RunFolder:
 
     def start(self, **details):
         """Writes `run.json`; a run that goes on adds a start to it."""
+        for left in self.path.glob(f"*{_PARTIAL}"):  # by a killed process
+            left.unlink(missing_ok=True)
         path = self.path / "run.json"
         starts = _read_json(path)["starts"] if path.exists() else []
         starts.append(provenance())
@@ -162,14 +166,30 @@ class RunFolder:
                 writer.writerows(rows)
 
     def finish(self, result):
-        """Writes `result.json`: from now on the run is done."""
-        _write_json(self.path / "result.json", result)
+        """Writes `result.json`: from now on the run is done.
+
+        Args:
+            result: JSON-ready dict. A number that is not finite becomes
+                `null`; `history.csv` tells which it was.
+        """
+        finite = {
+            name: None
+            if isinstance(value, float) and not math.isfinite(value)
+            else value
+            for name, value in result.items()
+        }
+        _write_json(self.path / "result.json", finite)
         self.checkpoint.unlink(missing_ok=True)
 
     def fail(self, error):
-        """Keeps the traceback of a run that failed."""
-        with replacing(self.path / "error.txt", encoding="utf-8") as file:
-            file.write("".join(traceback.format_exception(error)))
+        """Keeps the traceback of a run that failed, and says where."""
+        path = self.path / "error.txt"
+        try:
+            with replacing(path, encoding="utf-8") as file:
+                file.write("".join(traceback.format_exception(error)))
+            error.add_note(f"The traceback is kept in {path}")
+        except OSError:  # a full disk, which may be the error itself
+            error.add_note(f"It happened in the run {self.path}")
 
 
 def read_history(path):

@@ -92,10 +92,21 @@ class RunRecorder(keras.callbacks.Callback):
         variables = _all_variables(model)
         path = self._folder.checkpoint
         if path.exists():
-            with np.load(path) as saved:
-                self.history = json.loads(str(saved["history"]))
-                for k, variable in enumerate(variables):
-                    variable.assign(saved[f"variable_{k}"])
+            try:
+                # numpy leaves a damaged file open if it opened it itself.
+                with open(path, "rb") as file, np.load(file) as saved:
+                    history = json.loads(str(saved["history"]))
+                    values = [
+                        saved[f"variable_{k}"] for k in range(len(saved) - 1)
+                    ]
+                if [v.shape for v in values] != [v.shape for v in variables]:
+                    raise ValueError("it is of another network")
+            except Exception as error:  # a damaged file raises nearly anything
+                print(f"{path} cannot be used, starting anew: {error}")
+            else:
+                self.history = history
+                for variable, value in zip(variables, values, strict=True):
+                    variable.assign(value)
         # The two files may be of different epochs; the checkpoint decides.
         self._folder.write_history(self.history)
         return len(self.history)

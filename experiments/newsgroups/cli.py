@@ -12,6 +12,7 @@ import keras
 from rich.console import Console
 from rich.table import Table
 
+from experiments.engine.backend import BACKENDS
 from experiments.newsgroups import quickstart
 from experiments.newsgroups.run import execute, load_data
 from experiments.newsgroups.spec import Run, value_type
@@ -21,24 +22,28 @@ PROG = "python -m experiments.newsgroups"
 
 def _add_settings(parser):
     """An option for each field of `Run`, left out where it is not given."""
+    defaults = {"seed": "the clock", "backend": "that of Keras"}
     for field in dataclasses.fields(Run):
-        name = "--" + field.name.replace("_", "-")
-        why = f"{field.metadata['why']}; " if field.metadata["why"] else ""
-        origin = field.metadata["origin"]
+        default = defaults.get(field.name, field.default)
+        choices = field.metadata["choices"]
+        kind = value_type(field)
         options = {
             "dest": field.name,
             "default": argparse.SUPPRESS,
-            "help": f"{why}{origin}; default: {field.default}",
+            "help": f"{field.metadata['note']}; {field.metadata['origin']}; "
+            f"default: {default}",
         }
-        choices = field.metadata["choices"]
-        if value_type(field) is bool:
+        if kind is bool:
             options["action"] = argparse.BooleanOptionalAction
         else:
-            options["type"] = value_type(field)
-            options["metavar"] = value_type(field).__name__.upper()
-            if isinstance(choices, tuple):
+            options["type"] = kind
+            options["metavar"] = kind.__name__.upper()
+            if choices:
                 options["metavar"] = "{" + ",".join(choices) + "}"
-        parser.add_argument(name, **options)
+        parser.add_argument(
+            "--" + field.name.replace("_", "-"),
+            **options,
+        )
 
 
 def _add_places(parser):
@@ -56,16 +61,20 @@ def _add_places(parser):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog=PROG, description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog=PROG, description=__doc__, allow_abbrev=False
+    )
     commands = parser.add_subparsers(dest="command", required=True)
 
     run = commands.add_parser(
         "run",
+        allow_abbrev=False,
         help="train one network",
         description="Trains one network and leaves a run folder. The same "
-        "command goes on with a run that was cut off. Behind each option "
-        "stands where its default comes from: stated in the paper, derived "
-        "from it, the Keras example it was built from, or ours.",
+        "command with the same seed goes on with a run that was cut off. "
+        "Behind each option stands where its value comes from: stated in the "
+        "paper, derived from it, the Keras example it was built from, or "
+        "ours.",
     )
     _add_settings(run)
     _add_places(run)
@@ -77,21 +86,26 @@ def _parser():
 
     quick = commands.add_parser(
         "quickstart",
+        allow_abbrev=False,
         help="four variants, a few minutes, a table and a picture",
         description="Trains lstm, lstm1, lstm2 and lstm3 with a small budget "
         "on real 20 Newsgroups text, then shows a table and their learning "
         "curves.",
     )
-    quick.add_argument("--backend", default=argparse.SUPPRESS)
+    quick.add_argument(
+        "--backend", choices=BACKENDS, help="default: that of Keras"
+    )
     _add_places(quick)
 
     commands.add_parser(
-        "settings", help="show each setting of a run and where it comes from"
+        "settings",
+        allow_abbrev=False,
+        help="show each setting of a run and where it comes from",
     )
     return parser
 
 
-def _run(options, arguments):
+def _run(options):
     given = {
         field.name: getattr(options, field.name)
         for field in dataclasses.fields(Run)
@@ -101,53 +115,64 @@ def _run(options, arguments):
     given.setdefault("seed", int(time.time()))
     run = Run(**given)
     data = load_data(run)
-    print(f"Posts: {data.sources['posts']}")
     print(
+        f"Posts: {data.sources['posts']}\n"
         f"Seed {run.seed}; {len(data.train[0]):,} posts for training, "
         f"{len(data.validation[0]):,} for validation"
     )
     try:
         folder = execute(run, data, options.results_dir, options.save_model)
     except KeyboardInterrupt:
-        if not any(a.startswith("--seed") for a in arguments):
-            arguments = [*arguments, f"--seed={run.seed}"]
-        return _stopped(arguments)
+        # Seed, backend and data are part of what a run is.
+        given["data_dir"] = os.environ.get("KERAS_SLIM_DATA")
+        given["results_dir"] = options.results_dir
+        print(
+            "\nStopped. To go on from the last finished epoch:\n"
+            f"  {PROG} run {_as_options(given)}",
+            file=sys.stderr,
+        )
+        return 130
     result = folder.result
+    loss = result["val_loss"]
     print(
         f"Best validation accuracy {result['best_val_accuracy']:.3%} in epoch "
         f"{result['best_epoch']}, {result['val_accuracy']:.3%} after "
-        f"{result['epochs']}, loss {result['val_loss']:.4f}\n"
-        f"{folder.path}"
+        f"{result['epochs']}, loss "
+        f"{'not finite' if loss is None else f'{loss:.4f}'}\n{folder.path}"
     )
     return 0
 
 
-def _stopped(arguments):
-    print(
-        "\nStopped. To go on from the last finished epoch:\n"
-        f"{PROG} {shlex.join(arguments)}",
-        file=sys.stderr,
-    )
-    return 130
+def _as_options(given):
+    options = []
+    for name, value in given.items():
+        name = name.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{name}" if value else f"--no-{name}")
+        elif value is not None:
+            options.append(f"--{name}={value}")
+    return shlex.join(options)
 
 
-def _settings(options, arguments):
-    table = Table("setting", "value", "origin", "note")
-    for column in table.columns:
-        column.no_wrap = column.header != "note"
+def _quickstart(options):
+    return quickstart.main(options.results_dir)
+
+
+def _settings(options):
+    table = Table()
+    for name in ("setting", "value", "origin"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("note", min_width=20)
     for field in dataclasses.fields(Run):
+        metadata = field.metadata
         table.add_row(
             field.name,
             str(field.default),
-            field.metadata["origin"],
-            field.metadata["why"],
+            metadata["origin"],
+            metadata["note"],
         )
     Console().print(table)
     return 0
-
-
-def _quickstart(options, arguments):
-    return quickstart.main(options.results_dir)
 
 
 def main(arguments=None):
@@ -159,16 +184,19 @@ def main(arguments=None):
     Returns:
         The exit status.
     """
-    if arguments is None:
-        arguments = sys.argv[1:]
     options = _parser().parse_args(arguments)
-    if getattr(options, "data_dir", None):
+    # A terminal that lacks a letter must not cost a run its table.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    if getattr(options, "data_dir", None) is not None:
         os.environ["KERAS_SLIM_DATA"] = options.data_dir
     commands = {"run": _run, "quickstart": _quickstart, "settings": _settings}
     try:
-        return commands[options.command](options, arguments)
+        return commands[options.command](options)
     except KeyboardInterrupt:
-        return _stopped(arguments)
+        print("\nStopped. The same command goes on.", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as error:
         lines = [str(error), *getattr(error, "__notes__", [])]
         print(f"{PROG} {options.command}: " + "\n".join(lines), file=sys.stderr)

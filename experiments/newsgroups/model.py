@@ -13,6 +13,8 @@ RECURRENT_ACTIVATIONS = {
 def build_model(run, embeddings, classes):
     """The network of Kent & Salem, figure 1 and section II.A, compiled.
 
+    The paper names the layers; `spec.py` tells where each size comes from.
+
     Args:
         run: A `spec.Run`.
         embeddings: float32 array `(words, embedding_dim)`, kept as it is.
@@ -60,9 +62,9 @@ def build_model(run, embeddings, classes):
     outputs = layers.Dense(classes, activation="softmax")(x)
     model = keras.Model(inputs, outputs, name="kent_salem")
 
-    optimizer = keras.optimizers.get(run.optimizer)
-    optimizer.learning_rate = run.learning_rate
     model.compile(
-        optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"]
+        keras.optimizers.RMSprop(run.learning_rate, epsilon=run.epsilon),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
     )
     return model

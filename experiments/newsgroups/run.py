@@ -39,6 +39,15 @@ def load_data(run):
     Returns:
         `Data`.
     """
+    if not glove.is_available(run.embedding_dim):
+        # Before the posts are fetched, which may take minutes.
+        raise FileNotFoundError(
+            f"No {run.embedding_dim}-d GloVe vectors. Fetch Stanford's (862 "
+            "MB) with `python -m keras_slim.datasets fetch glove`, name a "
+            "folder that holds glove.6B.zip with --data-dir or "
+            "KERAS_SLIM_DATA, or take the small ones with --embedding-dim "
+            f"{glove.COPY_DIM}"
+        )
     corpus = newsgroups.load_corpus()
     train, validation = corpus.split(
         num_words=run.num_words,
@@ -47,6 +56,11 @@ def load_data(run):
         seed=run.split_seed,
         samples=run.samples,
     )
+    if not len(validation[0]):
+        raise ValueError(
+            "No posts are left for validation. Received: "
+            f"validation_split={run.validation_split}, samples={run.samples}"
+        )
     vectors = glove.load_embeddings(
         corpus.word_index, dim=run.embedding_dim, num_words=run.num_words
     )
@@ -72,6 +86,7 @@ def execute(run, data, results_dir, save_model=False):
         data: What `load_data(run)` returned.
         results_dir: Path of the results of all experiments.
         save_model: Boolean, whether to keep the trained model in the folder.
+            A run that is done already is not made again for it.
 
     Returns:
         The `RunFolder`, done.
@@ -87,13 +102,14 @@ def execute(run, data, results_dir, save_model=False):
         )
     folder = RunFolder(results_dir, EXPERIMENT, run.config(), data.fingerprint)
     if folder.result is not None:
+        if save_model and not (folder.path / "model.keras").exists():
+            print(f"{folder.path} was made without --save-model: no model.")
         return folder
     folder.start(data_sources=data.sources)
     try:
         _train(run, data, folder, save_model)
     except Exception as error:
         folder.fail(error)
-        error.add_note(f"The traceback is kept in {folder.path / 'error.txt'}")
         raise
     return folder
 

@@ -1,32 +1,36 @@
 """What shapes a run, each value with where it comes from.
 
-The origins: `stated` in the paper; `derived` from its figures or from the
-software it names; `example`, the Keras example `pretrained_word_embeddings`
-that it was built from; `ours` where none of these tells.
+The origins: `stated` in the paper, with the section; `derived` from its
+figures or from the software it names; `example`, the Keras example
+`pretrained_word_embeddings` that it was built from; `ours` where none of
+these tells.
 """
 
 import dataclasses
 import numbers
 import typing
 
+from experiments.engine.backend import BACKENDS
 from keras_slim.variants import VARIANTS
 
 ACTIVATIONS = ("tanh", "linear", "sigmoid", "softmax", "relu")
-BACKENDS = ("tensorflow", "jax", "torch")
-SEEDS = range(2**32)  # what NumPy takes
 
 
-def _setting(default, origin, why="", choices=None, least=None, below=None):
+def _setting(default, origin, note, choices=None, least=None, below=None):
     return dataclasses.field(
         default=default,
         metadata={
             "origin": origin,
-            "why": why,
+            "note": note,
             "choices": choices,
             "least": least,
             "below": below,
         },
     )
+
+
+def _seed(default, origin, note):
+    return _setting(default, origin, note, least=0, below=2**32)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,66 +44,92 @@ class Run:
     variant: str = _setting(
         "lstm3",
         "stated",
-        "II.C: LSTM, LSTM1, LSTM2, LSTM3",
+        "lstm, lstm1, lstm2, lstm3 (II.C); the others are ours",
         choices=tuple(VARIANTS),
     )
-    activation: str = _setting("tanh", "stated", "II.C", choices=ACTIVATIONS)
+    activation: str = _setting(
+        "tanh", "stated", "of the recurrent layer (II.C)", choices=ACTIVATIONS
+    )
     learning_rate: float = _setting(
-        2e-3, "stated", "II.C: 2e-3, 1e-3, 5e-4", least=0
+        2e-3, "stated", "2e-3, 1e-3, 5e-4 (II.C)", least=0, below=1e9
     )
-    seed: int = _setting(
-        0, "stated", "III.A: from the clock unless given", choices=SEEDS
-    )
+    seed: int = _seed(0, "stated", "from the clock unless given (III.A)")
     epochs: int = _setting(100, "stated", "Tables I and II", least=1)
-    batch_size: int = _setting(128, "example", least=1)
-    optimizer: str = _setting("rmsprop", "example", choices=("rmsprop", "adam"))
+    batch_size: int = _setting(128, "example", "posts a step", least=1)
+    optimizer: str = _setting(
+        "rmsprop", "example", "the only one", choices=("rmsprop",)
+    )
+    epsilon: float = _setting(
+        1e-14,
+        "derived",
+        "Keras 2 adds 1e-7 or less to the root, Keras 3 adds under it",
+        least=0,
+    )
     backend: str = _setting(
-        "tensorflow", "stated", "III.A names TensorFlow", choices=BACKENDS
+        "tensorflow", "stated", "TensorFlow (III.A)", choices=BACKENDS
     )
 
-    num_words: int = _setting(20_000, "example", "word ids below", least=2)
-    maxlen: int = _setting(1_000, "example", "words a post", least=1)
+    num_words: int = _setting(
+        20_000, "example", "the most frequent words, and 0", least=2
+    )
+    maxlen: int = _setting(1_000, "example", "words kept of a post", least=1)
     samples: int | None = _setting(
-        None, "ours", "all posts; fewer for a quick look", least=2
+        None, "ours", "all posts; a number for a quick look", least=2
     )
     validation_split: float = _setting(
         0.2,
         "derived",
-        "accuracies are multiples of 1/3999",
+        "accuracies in Table I are multiples of 1/3999",
         least=0,
         below=1,
     )
-    split_seed: int = _setting(
-        0, "ours", "one split for all runs", choices=SEEDS
+    split_seed: int = _seed(
+        0, "ours", "one split for all; the example draws one a run"
     )
 
-    embedding_dim: int = _setting(100, "example", "GloVe 6B, frozen", least=1)
-    filters: int = _setting(128, "example", least=1)
-    kernel_size: int = _setting(5, "example", least=1)
-    pool_size: int = _setting(5, "example", least=1)
+    embedding_dim: int = _setting(
+        100, "example", "GloVe 6B; frozen, as in the example", least=1
+    )
+    filters: int = _setting(128, "example", "of each convolution", least=1)
+    kernel_size: int = _setting(5, "example", "of each convolution", least=1)
+    pool_size: int = _setting(
+        5, "example", "the third, global there, is ours", least=1
+    )
     pool_dropout: float = _setting(
-        0.2, "ours", "II.A: dropout after each pooling", least=0, below=1
+        0.2,
+        "ours",
+        "after each pooling; that there is dropout is stated (II.A)",
+        least=0,
+        below=1,
     )
     units: int = _setting(128, "ours", "in each direction", least=1)
-    dropout: float = _setting(0.2, "stated", "II.A", least=0, below=1)
-    recurrent_dropout: float = _setting(0.3, "stated", "II.A", least=0, below=1)
+    dropout: float = _setting(
+        0.2, "stated", "of the recurrent layer (II.A)", least=0, below=1
+    )
+    recurrent_dropout: float = _setting(
+        0.3, "stated", "of the recurrent layer (II.A)", least=0, below=1
+    )
     recurrent_activation: str = _setting(
         "keras2_hard_sigmoid",
         "derived",
-        "II.B: the default of Keras 2.0",
+        "the default of Keras 2.0 (II.B)",
         choices=("keras2_hard_sigmoid", "hard_sigmoid", "sigmoid"),
     )
     unit_forget_bias: bool = _setting(
-        True, "derived", "the default of Keras 2.0; the lab's slim cells: 0"
+        True,
+        "derived",
+        "forget bias starts at 1, as in Keras 2.0; lab code differs",
     )
     matched_initialization: bool = _setting(
-        False, "ours", "drawn on the weight's own shape, as the lab does"
+        False, "ours", "draw slim weights as wide as those of a full LSTM"
     )
-    dense_units: int = _setting(128, "example", least=1)
+    dense_units: int = _setting(128, "example", "of the first Dense", least=1)
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            _check(field, getattr(self, field.name))
+            value = _checked(field, getattr(self, field.name))
+            # One kind of number a field, so that one run has one id.
+            object.__setattr__(self, field.name, value)
 
     def config(self):
         """The settings as a JSON-ready dict."""
@@ -115,32 +145,37 @@ def _optional(field):
     return type(None) in typing.get_args(field.type)
 
 
-def _check(field, value):
-    kind = value_type(field)
-    limits = field.metadata
+_KINDS = {
+    bool: (bool, "True or False"),
+    int: (numbers.Integral, "an integer"),
+    float: (numbers.Real, "a number"),
+    str: (str, "a string"),
+}
+
+
+def _checked(field, value):
     if value is None and _optional(field):
-        return
-    if kind in (bool, str):
-        valid = isinstance(value, kind)
-    else:
-        number = numbers.Integral if kind is int else numbers.Real
-        valid = isinstance(value, number) and not isinstance(value, bool)
-    expected = {bool: "True or False", int: "an integer", float: "a number"}
-    expected = expected.get(kind, "a string")
-    if limits["choices"] is not None:
-        valid = valid and value in limits["choices"]
-        if limits["choices"] is SEEDS:
-            expected += f" from 0 to {SEEDS[-1]}"
-        else:
-            expected = f"one of {', '.join(limits['choices'])}"
-    if limits["least"] is not None:
-        valid = valid and value >= limits["least"]
-        expected += f" >= {limits['least']}"
-    if limits["below"] is not None:
-        valid = valid and value < limits["below"]
-        expected += f" and < {limits['below']}"
+        return None
+    kind = value_type(field)
+    accepted, expected = _KINDS[kind]
+    choices, least, below = map(
+        field.metadata.get, ("choices", "least", "below")
+    )
+    valid = isinstance(value, accepted)
+    if kind is not bool:
+        valid = valid and not isinstance(value, bool)
+    if choices is not None:
+        expected = f"one of {', '.join(choices)}"
+        valid = valid and value in choices
+    if least is not None:
+        expected += f" >= {least}"
+        valid = valid and value >= least
+    if below is not None:
+        expected += f" and < {below}"
+        valid = valid and value < below
     if not valid:
         raise ValueError(
             f"Invalid value for `{field.name}`. Expected {expected}. "
             f"Received: {field.name}={value!r}"
         )
+    return kind(value)

@@ -129,6 +129,23 @@ def load_embeddings(word_index, dim=100, num_words=20_000, path=None):
     )
 
 
+def is_available(dim=100, path=None):
+    """Says whether vectors can be had without fetching Stanford's archive.
+
+    Args:
+        dim: Integer, length of a vector.
+        path: Path of an archive, a text file or a folder, or `None`.
+
+    Returns:
+        Boolean.
+    """
+    try:
+        _find_source(dim, path, tell=lambda message: None)
+    except _NothingInside:
+        return False
+    return True
+
+
 def fetch_archive():
     """Fetches Stanford's archive into the cache and returns its path."""
     return _download.fetch_from_home(
@@ -175,7 +192,7 @@ def _check_word_index(word_index):
 
 
 class _NothingInside(FileNotFoundError):
-    """What was named is there, but holds no vectors of this length."""
+    """There are no vectors of this length, though what was named is there."""
 
 
 class _Source(NamedTuple):
@@ -194,7 +211,7 @@ def _prepare(source, wanted, rows, dim):
     return {"matrix": matrix, "found": np.array(len(found))}
 
 
-def _find_source(dim, path):
+def _find_source(dim, path, tell=print):
     if path is not None:
         return _named_source(path, "path", dim)
     named = os.environ.get("KERAS_SLIM_DATA")
@@ -202,16 +219,16 @@ def _find_source(dim, path):
         try:
             return _named_source(named, "KERAS_SLIM_DATA", dim)
         except _NothingInside as error:
-            print(f"{error} Looking elsewhere.")
+            tell(f"{error} Looking elsewhere.")
     if archive_path().is_file():
         source = _archive_source(archive_path(), dim)
         if source is not None:
             return source
     if dim == COPY_DIM:
         return _Source(COPY.requirement, [COPY.sha256], _read_copy)
-    raise FileNotFoundError(
-        f"No GloVe vectors for dim={dim}: looked in the argument `path`, in "
-        f"KERAS_SLIM_DATA and for {archive_path()}. "
+    raise _NothingInside(
+        f"No GloVe vectors for dim={dim}: neither named, by an argument or "
+        f"by KERAS_SLIM_DATA, nor fetched, as {archive_path()}. "
         "`python -m keras_slim.datasets fetch glove` fetches Stanford's "
         f"{ARCHIVE} (862 MB; dim 50, 100, 200 and 300); dim={COPY_DIM} is to "
         "be had without it."

@@ -69,7 +69,8 @@ def test_same_output_and_gradient(x, options, masked):
         np.testing.assert_allclose(found[name], wanted[name], atol=1e-5)
 
 
-def test_same_names_shapes_and_initial_values():
+@pytest.mark.parametrize("unit_forget_bias", [True, False])
+def test_same_names_shapes_and_initial_values(unit_forget_bias):
     layers = []
     for make in (keras.layers.LSTM, keras_slim.LSTM):
         keras.utils.set_random_seed(3)
@@ -77,6 +78,8 @@ def test_same_names_shapes_and_initial_values():
             UNITS,
             kernel_initializer=keras.initializers.GlorotUniform(seed=1),
             recurrent_initializer=keras.initializers.Orthogonal(seed=2),
+            bias_initializer=keras.initializers.RandomNormal(seed=4),
+            unit_forget_bias=unit_forget_bias,
             name="lstm",
         )
         layer.build((BATCH, TIME, FEATURES))

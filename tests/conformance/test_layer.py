@@ -293,7 +293,105 @@ def test_dtype_policies(variant, x, policy):
 def test_trainable_reaches_the_cell(x):
     layer = keras_slim.LSTM1(UNITS, trainable=False)
     layer(x)
-    assert not layer.trainable_weights and len(layer.weights) == 3
+    assert not layer.cell.trainable and len(layer.weights) == 3
+    assert not layer.cell.trainable_weights
+
+
+def test_each_weight_has_its_regularizer_and_constraint(variant):
+    def slot(kind, number):
+        if kind == "regularizer":
+            return keras.regularizers.L2(number)
+        return keras.constraints.MaxNorm(number)
+
+    numbers = {"kernel": 1, "recurrent": 2, "bias": 3}
+    options = {
+        f"{name}_{kind}": slot(kind, number)
+        for name, number in numbers.items()
+        for kind in ("regularizer", "constraint")
+    }
+    (layer,) = twins(variant, {}, **options)
+    for weight in layer.weights:
+        name = weight.name.replace("pointwise", "recurrent")
+        number = numbers[name.removesuffix("_kernel")]
+        assert float(weight.regularizer.l2) == number
+        assert weight.constraint.max_value == number
+    assert len(layer.losses) == len(layer.weights)
+
+
+def test_mixed_precision_without_biases(variant, x):
+    (layer,) = twins(variant, {}, use_bias=False, dtype="mixed_bfloat16")
+    assert keras.backend.standardize_dtype(layer(x).dtype) == "bfloat16"
+
+
+def test_a_mask_for_each_of_inputs_and_states(variant, x):
+    (layer,) = twins(variant, {})
+    mask = np.arange(TIME) < np.array([[3], [5]])
+    assert_same(layer(x, mask=[mask, None, None]), layer(x, mask=mask))
+
+
+@pytest.mark.parametrize("cell_class", NAMED_CELLS)
+def test_named_cells_are_found_again(cell_class, x, tmp_path):
+    layer = keras.layers.RNN(cell_class(UNITS))
+    model = keras.Sequential([keras.Input((TIME, FEATURES)), layer])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(loaded.layers[0].cell) is cell_class
+    assert_same(loaded(x), model(x))
+
+
+def test_clones_and_weight_files(variant, x, tmp_path):
+    model = full_model(variant)
+    clone = keras.models.clone_model(model)
+    assert clone.to_json() == model.to_json()
+    model.save_weights(tmp_path / "model.weights.h5")
+    clone.load_weights(tmp_path / "model.weights.h5")
+    assert_same(clone(x), model(x))
+
+
+@keras.saving.register_keras_serializable("tests")
+class OfAUser(keras_slim.SlimLSTM, variant=("hb", np.float32(1), "xhb", "b")):
+    """A class of a user's own."""
+
+
+@keras.saving.register_keras_serializable("tests")
+class WithInit(keras_slim.LSTM3):
+    def __init__(self, units, **options):
+        super().__init__(units, dropout=0.1, **options)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["dropout"]
+        return config
+
+
+@pytest.mark.parametrize("layer_class", [OfAUser, WithInit])
+def test_classes_of_users(layer_class, x):
+    layer = keras.layers.Bidirectional(layer_class(UNITS))
+    config = layer.get_config()
+    revived = keras.layers.Bidirectional.from_config(config)
+    assert type(revived.forward_layer) is layer_class
+    assert revived.forward_layer.variant == layer.forward_layer.variant
+    assert revived(x).shape == (BATCH, 2 * UNITS)
+
+
+def test_a_class_of_an_unknown_row_is_refused_at_once():
+    with pytest.raises(ValueError, match="'lstm99'"):
+
+        class Wrong(keras_slim.SlimLSTM, variant="lstm99"):
+            pass
+
+
+@pytest.mark.parametrize("spelling", [str, tuple, list, "variant"])
+def test_spellings_of_one_row_are_one_variant(spelling):
+    row = keras_slim.variants.get("lstm1")
+    given = {str: "lstm1", "variant": row}.get(spelling)
+    given = spelling(row.row) if given is None else given
+    for layer in (
+        keras_slim.SlimLSTM(UNITS, variant=given),
+        keras_slim.LSTM1(UNITS, variant=given),
+    ):
+        assert layer.variant == "lstm1"
+        assert layer.get_config()["variant"] == "lstm1"
 
 
 def test_every_argument_survives_the_config():
@@ -404,6 +502,23 @@ def test_matched_initialization_takes_columns_of_the_full_draw(variant):
             for k in map("ifco".index, gates)
         ]
         assert_same(getattr(slim, name), np.concatenate(columns, axis=1), 0)
+    gates = slim.row.gates_with("u")
+    if gates:
+        drawn = keras.initializers.Orthogonal(seed=2)((UNITS, 4))
+        columns = to_numpy(drawn)[:, list(map("ifco".index, gates))]
+        assert_same(slim.pointwise_kernel, columns, 0)
+
+
+def test_weights_are_drawn_on_their_own_shape_by_default(variant):
+    layer = keras_slim.SlimLSTM(
+        UNITS,
+        variant=variant,
+        kernel_initializer=keras.initializers.GlorotUniform(seed=1),
+    )
+    layer.build((BATCH, TIME, FEATURES))
+    kernel = layer.cell.kernel
+    drawn = keras.initializers.GlorotUniform(seed=1)(kernel.shape)
+    assert_same(kernel, drawn, 0)
 
 
 @pytest.mark.parametrize("name", ["SlimLSTM", "SlimLSTMCell"])

@@ -276,6 +276,8 @@ def test_fetched_archive(monkeypatch, capsys, served, cache, write):
     assert glove.fetch_archive() == cache / "glove" / "glove.6B.zip"
     monkeypatch.setenv("KERAS_SLIM_DATA", str(cache))  # holds no vectors
     capsys.readouterr()
+    assert glove.is_available(3) and not glove.is_available(4)
+    assert not capsys.readouterr().out
     vectors = glove.load_embeddings(INDEX, 3)
     assert vectors.source == "glove.6B.zip, glove.6B.3d.txt"
     printed = capsys.readouterr().out.splitlines()

@@ -9,18 +9,12 @@ from keras_slim.datasets import glove, newsgroups
 
 DATA = os.environ.get("KERAS_SLIM_DATA")
 
-pytestmark = [
-    pytest.mark.real_data,
-    pytest.mark.skipif(
-        not DATA,
-        reason="KERAS_SLIM_DATA names no folder with news20.tar.gz and "
-        "glove.6B.zip",
-    ),
-]
+pytestmark = pytest.mark.real_data
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
+    assert DATA, "KERAS_SLIM_DATA must name a folder with news20.tar.gz"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
         return newsgroups.load_corpus(DATA)

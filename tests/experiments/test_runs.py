@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from experiments.engine import runs
 from experiments.engine.runs import (
     RunFolder,
     identity,
@@ -73,6 +74,25 @@ def test_a_failure_is_kept_until_the_next_start(tmp_path):
     folder.start()
     (run,) = read_runs(tmp_path, "test")
     assert run["error"] is None
+
+
+def test_a_full_disk_does_not_hide_the_error(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path, "test", CONFIG, "data")
+    error = OSError(28, "No space left on device")
+    monkeypatch.setattr(runs, "replacing", lambda *a, **k: raise_(error))
+    folder.fail(error)
+    assert str(folder.path) in error.__notes__[0]
+
+
+def raise_(error):
+    raise error
+
+
+def test_a_result_is_strict_json(tmp_path):
+    folder = RunFolder(tmp_path, "test", CONFIG, "data")
+    folder.finish({"loss": float("nan"), "epochs": 2, "name": "x"})
+    assert folder.result == {"loss": None, "epochs": 2, "name": "x"}
+    assert "NaN" not in (folder.path / "result.json").read_text()
 
 
 def test_history_is_read_back_to_the_last_bit(tmp_path):

@@ -94,6 +94,28 @@ def test_a_run_cut_off_goes_on_bit_for_bit(
     assert len(run["starts"]) == 2 and run["error"] is None
 
 
+def test_a_run_killed_before_its_result_is_finished(tiny_run, tmp_path):
+    data = load_data(tiny_run)
+    folder = execute(tiny_run, data, tmp_path)
+    whole = history(folder)
+    result = folder.result
+    (folder.path / "result.json").unlink()
+    for damage in (None, b"", b"PK\x03\x04 no checkpoint"):
+        if damage is not None:
+            folder.checkpoint.write_bytes(damage)
+        (folder.path / "checkpoint.npz.1234.partial").write_bytes(b"half")
+        again = execute(tiny_run, data, tmp_path)
+        assert history(again) == whole
+        for name in ("val_loss", "best_epoch", "parameters"):
+            assert again.result[name] == result[name]
+        assert {p.name for p in again.path.iterdir()} == {
+            "run.json",
+            "history.csv",
+            "result.json",
+        }
+        (folder.path / "result.json").unlink()
+
+
 def test_a_run_that_is_done_is_not_made_again(tiny_run, tmp_path, monkeypatch):
     data = load_data(tiny_run)
     first = execute(tiny_run, data, tmp_path)
