@@ -99,18 +99,20 @@ def _device():
 
 def _commit():
     """The commit of the checkout, marked where files differ from it."""
-    here = Path(__file__).parent
+    root = Path(__file__).parents[2]
 
     def git(*arguments):
         return subprocess.run(
             ["git", *arguments],
-            cwd=here,
+            cwd=root,
             capture_output=True,
             text=True,
             check=True,
         ).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")) != root.resolve():
+            return None  # unpacked inside a checkout of something else
         changed = git("status", "--porcelain", "--untracked-files=no")
         return git("rev-parse", "HEAD") + ("-changed" if changed else "")
     except (OSError, subprocess.CalledProcessError):

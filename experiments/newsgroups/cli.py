@@ -20,18 +20,22 @@ from experiments.newsgroups.spec import Run, value_type
 PROG = "python -m experiments.newsgroups"
 
 
+def _default(field):
+    """What a run takes where the command line is silent."""
+    of_this_command_line = {"seed": "the clock", "backend": "that of Keras"}
+    return of_this_command_line.get(field.name, field.default)
+
+
 def _add_settings(parser):
     """An option for each field of `Run`, left out where it is not given."""
-    defaults = {"seed": "the clock", "backend": "that of Keras"}
     for field in dataclasses.fields(Run):
-        default = defaults.get(field.name, field.default)
         choices = field.metadata["choices"]
         kind = value_type(field)
         options = {
             "dest": field.name,
             "default": argparse.SUPPRESS,
             "help": f"{field.metadata['note']}; {field.metadata['origin']}; "
-            f"default: {default}",
+            f"default: {_default(field)}",
         }
         if kind is bool:
             options["action"] = argparse.BooleanOptionalAction
@@ -162,12 +166,12 @@ def _settings(options):
     table = Table()
     for name in ("setting", "value", "origin"):
         table.add_column(name, no_wrap=True)
-    table.add_column("note", min_width=20)
+    table.add_column("note", min_width=16)
     for field in dataclasses.fields(Run):
         metadata = field.metadata
         table.add_row(
             field.name,
-            str(field.default),
+            str(_default(field)),
             metadata["origin"],
             metadata["note"],
         )
@@ -184,13 +188,16 @@ def main(arguments=None):
     Returns:
         The exit status.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     # A terminal that lacks a letter must not cost a run its table.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     if getattr(options, "data_dir", None) is not None:
         os.environ["KERAS_SLIM_DATA"] = options.data_dir
+    if getattr(options, "results_dir", Path()).is_file():
+        parser.error(f"--results-dir names a file: {options.results_dir}")
     commands = {"run": _run, "quickstart": _quickstart, "settings": _settings}
     try:
         return commands[options.command](options)

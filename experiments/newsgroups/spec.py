@@ -57,7 +57,7 @@ class Run:
     epochs: int = _setting(100, "stated", "Tables I and II", least=1)
     batch_size: int = _setting(128, "example", "posts a step", least=1)
     optimizer: str = _setting(
-        "rmsprop", "example", "the only one", choices=("rmsprop",)
+        "rmsprop", "example", "no other is offered", choices=("rmsprop",)
     )
     epsilon: float = _setting(
         1e-14,
@@ -84,7 +84,7 @@ class Run:
         below=1,
     )
     split_seed: int = _seed(
-        0, "ours", "one split for all; the example draws one a run"
+        0, "ours", "one split for all runs; the example draws anew"
     )
 
     embedding_dim: int = _setting(

@@ -263,9 +263,12 @@ def test_backend_option_is_handed_on_to_keras(monkeypatch, form):
         (["run", "--backend=theano"], "Received: backend='theano'"),
         (["quickstart", "--backend=theano"], "invalid choice: 'theano'"),
         (["run", "--back=jax"], "unrecognized arguments: --back=jax"),
+        (["run", f"--results-dir={__file__}"], "names a file"),
     ],
 )
-def test_bad_backend_option(arguments, message, data_dir, capsys):
+def test_bad_options_before_anything_is_loaded(
+    arguments, message, data_dir, capsys
+):
     try:
         assert cli.main(arguments) == 1
     except SystemExit as end:
