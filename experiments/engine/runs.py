@@ -19,6 +19,8 @@ import traceback
 import uuid
 from pathlib import Path
 
+import filelock
+
 _PARTIAL = ".partial"
 
 
@@ -119,6 +121,10 @@ def _commit():
         return None  # not a checkout, or no git
 
 
+class RunIsClaimed(OSError):
+    """Another process is making the run."""
+
+
 class RunFolder:
     """The folder of one run.
 
@@ -138,6 +144,27 @@ class RunFolder:
             "config": config,
             "data_fingerprint": fingerprint,
         }
+
+    @contextlib.contextmanager
+    def claim(self):
+        """Holds the run for this process, until it ends or dies.
+
+        Raises:
+            RunIsClaimed: if another process holds it.
+        """
+        locks = self.path.parent / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(locks / self.id)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            raise RunIsClaimed(
+                f"Another process is making the run {self.path}"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     @property
     def checkpoint(self):

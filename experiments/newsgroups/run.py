@@ -93,6 +93,7 @@ def execute(run, data, results_dir, save_model=False):
 
     Raises:
         ValueError: if Keras runs on another backend than the run's.
+        RunIsClaimed: if another process is making the same run.
     """
     if run.backend != keras.backend.backend():
         raise ValueError(
@@ -101,16 +102,16 @@ def execute(run, data, results_dir, save_model=False):
             f". Received: backend={run.backend!r}"
         )
     folder = RunFolder(results_dir, EXPERIMENT, run.config(), data.fingerprint)
-    if folder.result is not None:
-        if save_model and not (folder.path / "model.keras").exists():
+    with folder.claim():
+        if folder.result is None:
+            folder.start(data_sources=data.sources)
+            try:
+                _train(run, data, folder, save_model)
+            except Exception as error:
+                folder.fail(error)
+                raise
+        elif save_model and not (folder.path / "model.keras").exists():
             print(f"{folder.path} was made without --save-model: no model.")
-        return folder
-    folder.start(data_sources=data.sources)
-    try:
-        _train(run, data, folder, save_model)
-    except Exception as error:
-        folder.fail(error)
-        raise
     return folder
 
 

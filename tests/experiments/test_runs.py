@@ -1,11 +1,15 @@
 import csv
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from experiments.engine import runs
 from experiments.engine.runs import (
     RunFolder,
+    RunIsClaimed,
     identity,
     read_history,
     read_runs,
@@ -59,6 +63,37 @@ def test_every_start_is_on_record(tmp_path):
         RunFolder(tmp_path, "test", CONFIG, "data").start()
     (run,) = read_runs(tmp_path, "test")
     assert len(run["starts"]) == 3
+
+
+def test_a_claimed_run_is_free_again_when_its_process_is_killed(tmp_path):
+    arguments = f"{str(tmp_path)!r}, 'test', {CONFIG!r}, 'data'"
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import time\n"
+            "from experiments.engine.runs import RunFolder\n"
+            f"with RunFolder({arguments}).claim():\n"
+            "    print('claimed', flush=True)\n"
+            "    time.sleep(600)\n",
+        ],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with holder:
+        assert holder.stdout.readline() == "claimed\n"
+        folder = RunFolder(tmp_path, "test", CONFIG, "data")
+        with pytest.raises(RunIsClaimed, match=folder.id), folder.claim():
+            pass
+        other = RunFolder(tmp_path, "test", CONFIG, "other data")
+        with other.claim():
+            pass
+        holder.kill()
+    with folder.claim(), pytest.raises(RunIsClaimed), folder.claim():
+        pass
+    with folder.claim():
+        pass
 
 
 def test_a_failure_is_kept_until_the_next_start(tmp_path):
