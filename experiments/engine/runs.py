@@ -186,6 +186,37 @@ class RunFolder:
         _write_json(path, {**self._description, **details, "starts": starts})
         (self.path / "error.txt").unlink(missing_ok=True)
 
+    def make(self, train, **details):
+        """Makes the run if it is not done, or goes on with it.
+
+        Args:
+            train: Function without arguments that trains and returns the
+                result, a JSON-ready dict.
+            **details: JSON-ready, kept in `run.json`.
+
+        Raises:
+            RunIsClaimed: if another process is making the run.
+            Exception: what `train` raises; the traceback is kept.
+        """
+        with self.claim():
+            if self.result is not None:
+                return
+            self.start(**details)
+            try:
+                self.finish(train())
+            except Exception as error:
+                self.fail(error)
+                raise
+
+    @property
+    def is_claimed(self):
+        """Whether a process is making the run."""
+        try:
+            with self.claim():
+                return False
+        except RunIsClaimed:
+            return True
+
     def write_history(self, rows):
         """Replaces `history.csv` by these rows, dicts with the same keys."""
         with replacing(self.path / "history.csv", newline="") as file:

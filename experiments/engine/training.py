@@ -6,6 +6,7 @@ checkpoint holds every variable, seeds and optimizer included.
 """
 
 import json
+import sys
 import time
 
 import keras
@@ -131,6 +132,36 @@ class RunRecorder(keras.callbacks.Callback):
 def _all_variables(model):
     model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]
+
+
+def fit(model, batches, folder, *, seed, callbacks=(), verbose=None, **options):
+    """Trains a model, or goes on where its run was cut off.
+
+    Args:
+        model: A compiled `keras.Model`, built after `make_deterministic`.
+        batches: `ShuffledBatches`.
+        folder: The `RunFolder` of the run.
+        seed: Integer, of all that is drawn in an epoch.
+        callbacks: List of further `keras.callbacks.Callback`.
+        verbose: As in `keras.Model.fit`. Default: `None`, a bar on a terminal
+            and a line an epoch elsewhere.
+        **options: Arguments of `keras.Model.fit`.
+
+    Returns:
+        List of dicts, the rows of `history.csv`.
+    """
+    recorder = RunRecorder(folder)
+    if verbose is None:
+        verbose = 1 if sys.stdout.isatty() else 2
+    model.fit(
+        batches,
+        shuffle=False,  # Keras would draw another order of the batches
+        initial_epoch=recorder.restore(model),
+        callbacks=[SeededEpochs(batches, seed), recorder, *callbacks],
+        verbose=verbose,
+        **options,
+    )
+    return recorder.history
 
 
 def make_deterministic(seed):

@@ -1,6 +1,6 @@
 """One run of the experiment, from the data to the result."""
 
-import sys
+import math
 from typing import NamedTuple
 
 import keras
@@ -8,9 +8,8 @@ import numpy as np
 
 from experiments.engine.runs import RunFolder
 from experiments.engine.training import (
-    RunRecorder,
-    SeededEpochs,
     ShuffledBatches,
+    fit,
     make_deterministic,
 )
 from experiments.newsgroups.model import build_model
@@ -28,6 +27,12 @@ class Data(NamedTuple):
     label_names: tuple
     fingerprint: str
     sources: dict
+
+    @property
+    def chance(self):
+        """The accuracy of the best constant answer on the validation posts."""
+        counts = np.bincount(self.validation[1])
+        return round(float(counts.max() / counts.sum()), 6)
 
 
 def load_data(run):
@@ -78,7 +83,12 @@ def load_data(run):
     )
 
 
-def execute(run, data, results_dir, save_model=False):
+def folder_of(run, data, results_dir):
+    """The `RunFolder` of a run on these data."""
+    return RunFolder(results_dir, EXPERIMENT, run.config(), data.fingerprint)
+
+
+def execute(run, data, results_dir, save_model=False, **options):
     """Trains, or goes on training, and leaves a run folder.
 
     Args:
@@ -87,6 +97,8 @@ def execute(run, data, results_dir, save_model=False):
         results_dir: Path of the results of all experiments.
         save_model: Boolean, whether to keep the trained model in the folder.
             A run that is done already is not made again for it.
+        **options: Arguments of `keras.Model.fit` that do not shape the run,
+            such as `verbose` and `callbacks`.
 
     Returns:
         The `RunFolder`, done.
@@ -101,54 +113,47 @@ def execute(run, data, results_dir, save_model=False):
             f"--backend or KERAS_BACKEND. Expected {keras.backend.backend()!r}"
             f". Received: backend={run.backend!r}"
         )
-    folder = RunFolder(results_dir, EXPERIMENT, run.config(), data.fingerprint)
-    with folder.claim():
-        if folder.result is None:
-            folder.start(data_sources=data.sources)
-            try:
-                _train(run, data, folder, save_model)
-            except Exception as error:
-                folder.fail(error)
-                raise
-        elif save_model and not (folder.path / "model.keras").exists():
+    folder = folder_of(run, data, results_dir)
+
+    def train():
+        keras.utils.clear_session()
+        make_deterministic(run.seed)
+        model = build_model(run, data.embeddings, len(data.label_names))
+        history = fit(
+            model,
+            ShuffledBatches(*data.train, run.batch_size, run.seed),
+            folder,
+            seed=run.seed,
+            validation_data=data.validation,
+            validation_batch_size=run.batch_size,
+            epochs=run.epochs,
+            **options,
+        )
+        if save_model:
+            model.save(folder.path / "model.keras")
+        return summarise(model, history, data.chance)
+
+    if save_model and folder.result is not None:
+        if not (folder.path / "model.keras").exists():
             print(f"{folder.path} was made without --save-model: no model.")
+    folder.make(train, data_sources=data.sources, chance=data.chance)
     return folder
 
 
-def _train(run, data, folder, save_model):
-    keras.utils.clear_session()
-    make_deterministic(run.seed)
-    model = build_model(run, data.embeddings, len(data.label_names))
-    recorder = RunRecorder(folder)
-    done = recorder.restore(model)
-    batches = ShuffledBatches(*data.train, run.batch_size, run.seed)
-    model.fit(
-        batches,
-        shuffle=False,  # Keras would draw another order of the batches
-        validation_data=data.validation,
-        validation_batch_size=run.batch_size,
-        initial_epoch=done,
-        epochs=run.epochs,
-        callbacks=[SeededEpochs(batches, run.seed), recorder],
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    if save_model:
-        model.save(folder.path / "model.keras")
-    folder.finish(summarise(model, recorder.history))
-
-
-def summarise(model, history):
+def summarise(model, history, chance):
     """The figures that tables show, of a finished run.
 
     Args:
         model: The trained model.
         history: List of dicts, the rows of `history.csv`.
+        chance: Float, the validation accuracy of the best constant answer.
 
     Returns:
         JSON-ready dict.
     """
     best = max(history, key=lambda row: row["val_accuracy"])
     last = history[-1]
+    losses = [v for row in history if math.isfinite(v := row["val_loss"])]
     # The first epoch compiles.
     seconds = [row["seconds"] for row in history[1:] or history]
     return {
@@ -159,9 +164,40 @@ def summarise(model, history):
         "epochs": len(history),
         "best_val_accuracy": best["val_accuracy"],
         "best_epoch": best["epoch"],
+        "best_val_loss": min(losses, default=math.nan),
+        "breakdown_epoch": breakdown_epoch(history, chance),
         "val_accuracy": last["val_accuracy"],
         "val_loss": last["val_loss"],
         "accuracy": last["accuracy"],
         "loss": last["loss"],
         "seconds_per_epoch": round(float(np.median(seconds)), 3),
     }
+
+
+def breakdown_epoch(history, chance):
+    """The epoch from which a run no longer learns, section III.C.
+
+    There, "the validation accuracy would reduce to less than 5% and no longer
+    improve". Here a run has broken down at the first epoch from which its
+    validation accuracy stays at chance to the end, for three epochs at least,
+    if it was above twice chance before; or at the first epoch with a loss
+    that is not finite.
+
+    Args:
+        history: List of dicts, the rows of `history.csv`.
+        chance: Float, the validation accuracy of the best constant answer.
+
+    Returns:
+        Integer, counted from 1, or `None`.
+    """
+    for row in history:
+        if not math.isfinite(row["loss"] + row["val_loss"]):
+            return row["epoch"]
+    accuracies = [row["val_accuracy"] for row in history]
+    at_chance = len(accuracies)
+    # Accuracies are float32 sums; chance is rounded to 6 digits.
+    while at_chance and accuracies[at_chance - 1] <= chance + 1e-5:
+        at_chance -= 1
+    stays = len(accuracies) - at_chance >= 3
+    learned = max(accuracies[:at_chance], default=0.0) > 2 * chance
+    return at_chance + 1 if stays and learned else None
