@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.engine.runs import read_run
-from experiments.newsgroups.figures import learning_curves
-from experiments.newsgroups.run import EXPERIMENT, execute, load_data
-from experiments.newsgroups.spec import Run
+from experiments.newsgroups.report.figures import learning_curves
+from experiments.newsgroups.run import execute, load_data
+from experiments.newsgroups.spec import EXPERIMENT, Run
 from keras_slim.datasets import glove
 
 VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")

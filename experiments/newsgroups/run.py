@@ -13,9 +13,8 @@ from experiments.engine.training import (
     make_deterministic,
 )
 from experiments.newsgroups.model import build_model
+from experiments.newsgroups.spec import EXPERIMENT
 from keras_slim.datasets import glove, newsgroups
-
-EXPERIMENT = "newsgroups"
 
 
 class Data(NamedTuple):

@@ -13,6 +13,7 @@ import typing
 from experiments.engine.backend import BACKENDS
 from keras_slim.variants import VARIANTS
 
+EXPERIMENT = "newsgroups"  # the folder of its runs
 ACTIVATIONS = ("tanh", "linear", "sigmoid", "softmax", "relu")
 
 

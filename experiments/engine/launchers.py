@@ -1,0 +1,355 @@
+"""Calls a function on many tasks: here, in processes, on Ray or on Slurm.
+
+All launchers have one signature and know nothing of what they run:
+
+    for task, error in launch(function, tasks, Options(launcher="processes")):
+        ...
+
+Errors travel as text, as exceptions of a backend need not pickle.
+"""
+
+import dataclasses
+import importlib
+import itertools
+import multiprocessing
+import multiprocessing.connection
+import numbers
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import NamedTuple
+
+# What Ray hands on to workers on other machines. Those of this one, like all
+# processes of the other launchers, get the whole environment.
+_HANDED_ON = ("KERAS_", "TF_", "JAX_", "XLA_")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """How tasks are launched.
+
+    What a launcher does not take is refused, if it is not at its default.
+
+    Args:
+        launcher: String, `"serial"`: one task after another, in this process;
+            `"processes"`: a new process for each; `"ray"`: a process for each
+            on Ray; `"slurm"`: a Slurm job for each.
+        workers: Positive integer, how many tasks are under way at once. For
+            all but serial.
+        cpus_per_run: Positive integer, what is set aside for a task on Ray
+            and Slurm. It does not bound its threads: their number is part of
+            how sums are rounded.
+        gpus_per_run: Number, what is set aside for a task on Ray and Slurm; a
+            fraction shares a GPU, on Ray only. With 0 nothing is set aside,
+            and a task sees what its machine shows it.
+        ray_address: String, a running cluster as `ray.init` takes it.
+            Default: `None`, a cluster of this machine for these tasks only.
+            Elsewhere the working directory must lie at the same path.
+        slurm_folder: Path that the machines share, for pickles and output.
+        slurm_partition: String. Default: `None`, that of the cluster.
+        slurm_minutes: Positive integer, after which a task is cut off.
+        slurm_cluster: `"slurm"`, or `"local"` for processes of this machine.
+
+    Raises:
+        ValueError: if a value is not allowed.
+    """
+
+    launcher: str = "serial"
+    workers: int = 1
+    cpus_per_run: int = 1
+    gpus_per_run: float = 0
+    ray_address: str | None = None
+    slurm_folder: str | os.PathLike | None = None
+    slurm_partition: str | None = None
+    slurm_minutes: int = 240
+    slurm_cluster: str = "slurm"
+
+    def __post_init__(self):
+        for name in ("workers", "cpus_per_run", "slurm_minutes"):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or value < 1:
+                raise _invalid(name, "an integer >= 1", value)
+        gpus = self.gpus_per_run
+        if not isinstance(gpus, numbers.Real) or not 0 <= gpus < float("inf"):
+            raise _invalid("gpus_per_run", "a number >= 0", gpus)
+        if self.slurm_cluster not in ("slurm", "local"):
+            raise _invalid(
+                "slurm_cluster", "'slurm' or 'local'", self.slurm_cluster
+            )
+        if self.launcher not in _LAUNCHERS:
+            raise _invalid(
+                "launcher", f"one of {', '.join(_LAUNCHERS)}", self.launcher
+            )
+        takes = _LAUNCHERS[self.launcher].takes
+        for field in dataclasses.fields(self)[1:]:
+            value = getattr(self, field.name)
+            if field.name not in takes and value != field.default:
+                raise ValueError(
+                    f"The launcher {self.launcher!r} takes no `{field.name}`. "
+                    f"It takes: {', '.join(takes) or 'no option'}. Received: "
+                    f"{field.name}={value!r}"
+                )
+
+
+def _invalid(name, expected, value):
+    return ValueError(
+        f"Invalid value for `{name}`. Expected {expected}. "
+        f"Received: {name}={value!r}"
+    )
+
+
+def launch(function, tasks, options):
+    """Calls `function` on each task.
+
+    Args:
+        function: Callable of one argument. Its value is dropped. All but the
+            serial launcher pickle it by name: it must be importable.
+        tasks: Iterable of what `function` takes, picklable.
+        options: `Options`.
+
+    Returns:
+        Generator of pairs (task, error) in order of completion. `error` is a
+        string that says what went wrong, or `None`; a process that is killed
+        costs its own task only. An interrupt is not an error: it ends all
+        that is under way, as closing the generator does.
+
+    Raises:
+        ImportError: if the launcher needs a package that is not there.
+        ValueError: if an option does not fit the machine.
+    """
+    launcher = _LAUNCHERS[options.launcher]
+    if launcher.package is not None:
+        try:
+            importlib.import_module(launcher.package)
+        except ImportError as error:
+            raise ImportError(
+                f"The launcher {options.launcher!r} needs the package "
+                f"{launcher.package}. Install it with: "
+                f"pip install -e '.[{options.launcher}]'"
+            ) from error
+    return launcher.generate(function, tasks, options)
+
+
+def _serial(function, tasks, options):
+    for task in tasks:
+        yield task, _attempt(function, task)
+
+
+def _processes(function, tasks, options):
+    # A fork of a process in which TensorFlow has threads may hang.
+    context = multiprocessing.get_context("spawn")
+    waiting, running = iter(tasks), {}
+    try:
+        while True:
+            free = options.workers - len(running)
+            for task in itertools.islice(waiting, free):
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(
+                    target=_child, args=(sender, *_call(function, task))
+                )
+                process.start()
+                sender.close()  # so that its end is that of the process
+                running[receiver] = task, process
+            if not running:
+                return
+            for receiver in multiprocessing.connection.wait(running):
+                task, process = running[receiver]
+                try:
+                    error = receiver.recv()
+                    process.join()
+                except (EOFError, OSError):
+                    process.join()
+                    error = _death(process.exitcode)
+                del running[receiver]
+                yield task, error
+    finally:
+        left = [process for _, process in running.values()]
+        for process in left:
+            process.terminate()
+        for process in left:
+            process.join(5)
+            process.kill()
+            process.join()
+
+
+def _ray(function, tasks, options):
+    # Ray reports on its use over the network, unless told otherwise.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    local = options.ray_address is None
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_HANDED_ON)
+    }
+    ray.init(
+        address="local" if local else options.ray_address,
+        num_cpus=options.workers * options.cpus_per_run if local else None,
+        runtime_env={"env_vars": environment},
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )
+    waiting, running = iter(tasks), {}
+    try:
+        gpus = ray.cluster_resources().get("GPU", 0)
+        if local and options.gpus_per_run > gpus:  # Ray would wait for ever
+            raise _invalid(
+                "gpus_per_run",
+                f"at most {gpus:g}, the GPUs of this machine",
+                options.gpus_per_run,
+            )
+        attempt = ray.remote(
+            num_cpus=options.cpus_per_run,
+            num_gpus=options.gpus_per_run,
+            max_retries=0,
+            max_calls=1,  # only the end of a process frees its GPU
+        )(_attempt)
+        while True:
+            free = options.workers - len(running)
+            for task in itertools.islice(waiting, free):
+                running[attempt.remote(*_call(function, task))] = task
+            if not running:
+                return
+            for job in ray.wait(list(running))[0]:
+                try:
+                    error = ray.get(job)
+                except ray.exceptions.RayTaskError as failed:
+                    # This module is not there; the last line says it.
+                    error = str(failed).rpartition("\n")[2]
+                except ray.exceptions.RayError as died:
+                    how = str(died).partition("\n")[0]
+                    error = f"the process died: {how}"
+                yield running.pop(job), error
+    finally:
+        for job in running:
+            ray.cancel(job, force=True)
+        ray.shutdown()
+
+
+def _slurm(function, tasks, options):
+    # All are submitted at once, as an array, and go on if this process is
+    # killed rather than interrupted.
+    import submitit
+
+    if options.slurm_folder is None:
+        raise _invalid("slurm_folder", "a path", None)
+    if options.gpus_per_run != int(options.gpus_per_run):
+        raise _invalid(
+            "gpus_per_run", "a whole number on Slurm", options.gpus_per_run
+        )
+    local = options.slurm_cluster == "local"
+    try:
+        executor = submitit.AutoExecutor(
+            options.slurm_folder, cluster=options.slurm_cluster
+        )
+    except RuntimeError as error:  # there is no Slurm here
+        raise ValueError(
+            f"{error} Without one there is slurm_cluster='local'."
+        ) from error
+    executor.update_parameters(
+        timeout_min=options.slurm_minutes,
+        cpus_per_task=options.cpus_per_run,
+        gpus_per_node=int(options.gpus_per_run) or None,
+        slurm_partition=options.slurm_partition,
+        slurm_array_parallelism=options.workers,
+    )
+    waiting, running = list(tasks), {}
+    # An array bounds itself.
+    limit = options.workers if local else len(waiting)
+    waiting = iter(waiting)
+    try:
+        while True:
+            chunk = list(itertools.islice(waiting, limit - len(running)))
+            if chunk:
+                with executor.batch():
+                    jobs = [
+                        executor.submit(_attempt, *_call(function, task))
+                        for task in chunk
+                    ]
+                running.update(zip(jobs, chunk, strict=True))
+            if not running:
+                return
+            time.sleep(0.5)
+            for job in [job for job in running if job.done()]:
+                try:
+                    error = job.result()
+                except submitit.core.utils.UncompletedJobError:
+                    error = (
+                        f"the process died: {job.state}, see {job.paths.stderr}"
+                    )
+                yield running.pop(job), error
+    finally:
+        for job in running:
+            job.cancel(check=False)
+        for job in running if local else ():
+            job.wait()
+
+
+def _attempt(function, *arguments):
+    """What goes wrong in a call, as text, or `None`."""
+    try:
+        function(*arguments)
+    except Exception as error:
+        return "".join(traceback.format_exception_only(error)).strip()
+
+
+def _call(function, task):
+    """`function(task)` as arguments of `_attempt`, for another process."""
+    threads = os.environ.get("OMP_NUM_THREADS")
+    pickled = pickle.dumps((function, task))
+    return _unpickle_and_call, pickled, os.getcwd(), threads
+
+
+def _unpickle_and_call(pickled, folder, threads):
+    # Paths in a task may be relative.
+    os.chdir(folder)
+    # Ray sets it, by which results would differ in the last bits.
+    os.environ.pop("OMP_NUM_THREADS", None)
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = threads
+    # Not left to the launcher, so that a failing import is the task's error.
+    function, task = pickle.loads(pickled)
+    function(task)
+
+
+def _child(sender, *call):
+    # Ctrl-C reaches the children, too, but it is the parent that ends them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    sender.send(_attempt(*call))
+
+
+def _die_with_parent():
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _death(exitcode):
+    if exitcode < 0:
+        return f"the process died: {signal.Signals(-exitcode).name}"
+    return f"the process died: exit status {exitcode}"
+
+
+class _Launcher(NamedTuple):
+    generate: Callable
+    takes: tuple = ()
+    package: str | None = None
+
+
+_RESOURCES = ("workers", "cpus_per_run", "gpus_per_run")
+_SLURM = ("folder", "partition", "minutes", "cluster")
+_LAUNCHERS = {
+    "serial": _Launcher(_serial),
+    "processes": _Launcher(_processes, ("workers",)),
+    "ray": _Launcher(_ray, (*_RESOURCES, "ray_address"), "ray"),
+    "slurm": _Launcher(
+        _slurm, (*_RESOURCES, *(f"slurm_{n}" for n in _SLURM)), "submitit"
+    ),
+}
+LAUNCHERS = tuple(_LAUNCHERS)

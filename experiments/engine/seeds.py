@@ -1,0 +1,43 @@
+import json
+import time
+from pathlib import Path
+
+import filelock
+
+from experiments.engine.runs import identity, replacing
+
+
+def clock_seeds(results_dir, experiment, configs, fingerprint, draw=True):
+    """Seeds from the clock, drawn once for each config of a results folder.
+
+    They are kept in `clock_seeds.json` there, so that a sweep that is started
+    again, or two at once, find the runs that are made.
+
+    Args:
+        results_dir: Path of the results of all experiments.
+        experiment: Name of the experiment, a folder in `results_dir`.
+        configs: List of JSON-ready dicts, configs without their seed.
+        fingerprint: String, the identity of the data.
+        draw: Boolean, whether to draw and keep the seeds not drawn yet.
+
+    Returns:
+        List of integers; `None` for a seed that is not drawn.
+    """
+    keys = [identity(config, fingerprint) for config in configs]
+    folder = Path(results_dir) / experiment
+    path = folder / "clock_seeds.json"
+    if not draw:
+        known = json.loads(path.read_text()) if path.exists() else {}
+        return [known.get(key) for key in keys]
+    locks = folder / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(locks / path.name):
+        known = json.loads(path.read_text()) if path.exists() else {}
+        new = [key for key in keys if key not in known]
+        if new:
+            # Cells drawn in one second would share a seed.
+            now = int(time.time())
+            known |= {key: now + k for k, key in enumerate(new)}
+            with replacing(path) as file:
+                json.dump(known, file, indent=2)
+    return [known[key] for key in keys]

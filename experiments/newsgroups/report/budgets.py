@@ -1,0 +1,101 @@
+"""What keeps runs comparable: a budget is all that a table holds constant.
+
+A table has a cell for each variant, activation and learning rate, and averages
+over seeds. Runs that differ in another setting, or in their data, never share
+a table.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import pandas as pd
+
+from experiments.newsgroups.grid import AXES
+from experiments.newsgroups.report.published import EPOCHS
+from experiments.newsgroups.spec import Run
+
+DEFAULTS = {
+    field.name: field.default
+    for field in dataclasses.fields(Run)
+    if field.name not in AXES
+}
+FULL = f"epochs {EPOCHS}; all posts"
+NO_RUNS = "no runs"
+
+
+class Budget(NamedTuple):
+    """Runs that may share a table, and in words what they have in common.
+
+    It has what `results.Results` has, and goes wherever that goes.
+    """
+
+    description: str
+    runs: pd.DataFrame
+    history: pd.DataFrame
+
+    @property
+    def is_full(self):
+        """Whether it is the full experiment, with every setting in place."""
+        return self.description in (FULL, NO_RUNS)
+
+
+def budgets(results):
+    """Splits runs into those that may share a table.
+
+    Args:
+        results: `results.Results`, or anything with `runs` and `history`.
+
+    Returns:
+        List of `Budget`, the one with most epochs trained in total first.
+    """
+    runs, history = results.runs, results.history
+    held = [*DEFAULTS, "data_fingerprint"]
+    groups = runs.groupby(held, dropna=False, sort=False)
+    found = [
+        Budget(_describe(group), group, history[history.id.isin(group.id)])
+        for _, group in groups
+    ]
+    return sorted(found, key=lambda b: -b.runs["epochs_done"].sum())
+
+
+def choose(results, number=0):
+    """Picks a budget, by default the one with most epochs trained.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+        number: Integer, place in the list that `budgets` returns.
+
+    Returns:
+        `Budget`; without rows if there are no runs at all.
+
+    Raises:
+        ValueError: if there are not so many budgets.
+    """
+    found = budgets(results)
+    if not found and number == 0:
+        return Budget(NO_RUNS, results.runs, results.history)
+    if not 0 <= number < len(found):
+        raise ValueError(
+            f"There are {len(found)} budgets, counted from 0. Received: "
+            f"number={number}"
+        )
+    return found[number]
+
+
+def _describe(runs):
+    """What the runs have in common, where it matters to a reader."""
+    first = runs.iloc[0]
+    epochs, samples = first["epochs"], first["samples"]
+    words = [
+        f"epochs {epochs} of {EPOCHS}"
+        if epochs < EPOCHS
+        else f"epochs {epochs}",
+        "all posts" if pd.isna(samples) else f"{samples:,.0f} posts",
+    ]
+    for name, default in DEFAULTS.items():
+        if name not in ("epochs", "samples") and first[name] != default:
+            words.append(f"{name} {first[name]} (default {default})")
+    posts = first["posts"]
+    if not pd.isna(posts) and "the original" not in posts.split(";")[0]:
+        words.append(posts.split(";")[0])
+    return "; ".join(words)

@@ -1,0 +1,76 @@
+"""From runs to cells: what the seeds of a cell come to together."""
+
+import numpy as np
+
+from experiments.newsgroups.report.published import CELL
+
+LOSSES = ["val_loss", "best_val_loss"]
+MEANS = [
+    "val_accuracy",
+    "val_loss",
+    "best_val_accuracy",
+    "best_val_loss",
+    "seconds_per_epoch",
+    "broke_down",
+    "broken_val_accuracy",
+    "broken_val_loss",
+    "broken_best_val_accuracy",
+]
+
+
+def done(runs):
+    """The runs that came to their end, with infinity for a loss that is not
+    finite: left out, it would make a mean look better than it is."""
+    runs = runs[runs["status"] == "done"]
+    return runs.assign(**{name: runs[name].fillna(np.inf) for name in LOSSES})
+
+
+def with_breakdowns(frame, broke_down):
+    """Adds what is said of runs that broke down, NaN for the others.
+
+    Args:
+        frame: `pandas.DataFrame` of runs, or of the published cells.
+        broke_down: Boolean series.
+
+    Returns:
+        `pandas.DataFrame` with `broke_down`, 0 or 1, and each measure of the
+        broken runs.
+    """
+    measures = ["val_accuracy", "val_loss", "best_val_accuracy"]
+    return frame.assign(
+        broke_down=broke_down.astype(float),
+        **{
+            f"broken_{name}": frame[name].where(broke_down)
+            for name in measures
+            if name in frame
+        },
+    )
+
+
+def cells(runs):
+    """Summarises runs by cell.
+
+    Args:
+        runs: `pandas.DataFrame` of runs of one budget.
+
+    Returns:
+        `pandas.DataFrame` with a row for each `(activation, learning_rate,
+        variant)` that has a run that is done. The means over its runs; what
+        seeds tell only together, NaN for one seed: their number `seeds`,
+        `val_accuracy_range`, from lowest to highest, and `broke_down_again`,
+        the share that broke down; and `last_breakdown`, the latest epoch at
+        which one did, 0 for none.
+    """
+    runs = done(runs)
+    if runs["device"].nunique() > 1:
+        runs = runs.assign(seconds_per_epoch=np.nan)  # two machines' seconds
+    broken = runs["breakdown_epoch"].notna()
+    groups = with_breakdowns(runs, broken).groupby(CELL)
+    accuracy, seeds = groups["val_accuracy"], groups["seed"].nunique()
+    means, last = groups[MEANS].mean(), groups["breakdown_epoch"].max()
+    return means.assign(
+        seeds=seeds.where(seeds > 1),
+        val_accuracy_range=(accuracy.max() - accuracy.min()).where(seeds > 1),
+        broke_down_again=means["broke_down"].where(seeds > 1),
+        last_breakdown=last.fillna(0).astype(float),
+    )

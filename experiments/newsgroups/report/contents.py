@@ -1,0 +1,218 @@
+"""The tables of a report: each as text, to be read, and as numbers."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from experiments.newsgroups.report.budgets import choose
+from experiments.newsgroups.report.published import BEST_CELL
+from experiments.newsgroups.report.statistics import (
+    LEVEL,
+    compare,
+    friedman,
+    matched,
+)
+from experiments.newsgroups.report.tables import (
+    FOOTNOTE,
+    METRICS,
+    caption,
+    layers,
+    long_table,
+    marked,
+    rate,
+)
+from experiments.newsgroups.report.verdicts import contradictions, verdicts
+
+CELL_TABLES = ("table_I", "table_II", "highest_accuracy", "lowest_loss")
+MADE_WITH = [
+    "posts",
+    "embeddings",
+    "backend",
+    "backend_version",
+    "keras",
+    "keras_slim",
+    "device",
+    "commit",
+]
+
+
+class Item(NamedTuple):
+    """One table: as text, to be read, and as numbers, to go on with."""
+
+    name: str
+    caption: str
+    text: pd.DataFrame
+    numbers: pd.DataFrame
+    note: str = ""
+
+
+def contents(results, number=0):
+    """All tables of one budget.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+        number: Integer, place of the budget in the list of `budgets`.
+
+    Returns:
+        List of `Item`.
+    """
+    budget = choose(results, number)
+    checked = verdicts(budget)
+    made = [
+        Item(
+            name,
+            caption(budget, metric),
+            marked(budget, metric),
+            long_table(budget, metric).reset_index(),
+            FOOTNOTE,
+        )
+        for name, metric in zip(CELL_TABLES, METRICS, strict=True)
+    ]
+    said = contradictions(checked)
+    made += [
+        Item(
+            "verdicts",
+            "The paper's sentences, by its own table and by our runs: "
+            f"{budget.description}. The verdict on our runs goes by the means "
+            "over seeds. Each seed with all cells of a sentence is an "
+            "experiment like the paper's: the mean of their numbers, its "
+            f"{LEVEL:.0%} interval, and for how many the sentence holds.",
+            _verdict_text(checked),
+            checked,
+        ),
+        Item(
+            "contradictions",
+            "Sentences that the paper's own tables, or its own list of seeds, "
+            "speak against, read as said.",
+            said.assign(published=said["published"].map(_figure)),
+            said,
+        ),
+        _comparison("comparison_settings", budget),
+        _comparison("comparison_seeds", budget, BEST_CELL[:2]),
+        _layers(budget),
+        _runs_without_result(budget),
+        _made_with(budget),
+    ]
+    return made
+
+
+def _figure(value):
+    return "" if pd.isna(value) else f"{value:.4g}"
+
+
+def _verdict_text(checked):
+    several = checked["seeds"] > 1
+    mean, low, high = (
+        checked[name].map(_figure) for name in ("mean", "low", "high")
+    )
+    seeds = (
+        checked[["seeds_hold", "seeds"]].astype(str).agg(" of ".join, axis=1)
+    )
+    return pd.DataFrame(
+        {
+            "section": checked["section"],
+            "claim": checked["claim"],
+            "published": checked["published"].map(_figure),
+            "by its table": checked["published_verdict"],
+            "reproduced": checked["reproduced"].map(_figure),
+            "by our runs": checked["reproduced_verdict"],
+            "mean of seeds": (mean + " (" + low + " to " + high + ")").where(
+                several, ""
+            ),
+            "for seeds": seeds.where(checked["seeds"] > 0, ""),
+            "unit": checked["unit"],
+            "reading": checked["reading"],
+        }
+    )
+
+
+def _comparison(name, budget, setting=None):
+    """Pairs of variants over all settings, or over the seeds of one."""
+    runs, over, where = budget.runs, "settings", "all settings"
+    counts = " A setting counts once, and if the pair shares two seeds in it."
+    if setting:
+        activation, learning_rate = setting
+        runs = runs[
+            (runs["activation"] == activation)
+            & (runs["learning_rate"] == learning_rate)
+        ]
+        over, where = "seeds", f"{activation}, {rate(learning_rate)}"
+        counts = ""
+    wide = 100 * matched(runs)
+    pairs, overall = compare(wide, over), friedman(wide, over)
+    figures_in = ("difference", "low", "high", "p", "Holm", "reach")
+    text = pairs.assign(
+        **{name: pairs[name].map(_figure) for name in figures_in}
+    ).rename(
+        columns={
+            "difference": "difference (points)",
+            "low": f"{LEVEL:.0%} from",
+            "high": "to",
+            "Holm": "p (Holm)",
+            "reach": "least p possible",
+        }
+    )
+    ranks = ", ".join(f"{v} {rank:.2f}" for v, rank in overall.ranks.items())
+    test = (
+        "No Friedman test: too few runs"
+        if pd.isna(overall.p)
+        else f"Friedman's test: p = {_figure(overall.p)}, n = {overall.n}; "
+        f"mean ranks, 1 the best: {ranks}"
+    )
+    return Item(
+        name,
+        f"Validation accuracy after the last epoch, variants in pairs over "
+        f"{over} ({where}), Wilcoxon's signed-rank test with Holm's "
+        f"correction: {budget.description}. {test}. The interval is Student's, "
+        f"of the mean.{counts}",
+        text,
+        pairs,
+    )
+
+
+def _layers(budget):
+    numbers = layers(budget).reset_index()
+    text = numbers.assign(
+        **{
+            name: numbers[name].map("{:,.0f}".format)
+            for name in ("parameters", "trainable_parameters")
+        },
+        **{
+            name: numbers[name].map(_figure)
+            for name in ("seconds_per_epoch", "spread")
+        },
+    ).rename(columns=lambda name: name.replace("_", " "))
+    return Item(
+        "layers",
+        "Parameters of the recurrent layer, and seconds an epoch of the whole "
+        "network, mean and standard deviation over runs: a figure of the "
+        f"device, not of the layer alone. Budget: {budget.description}.",
+        text,
+        numbers,
+    )
+
+
+def _runs_without_result(budget):
+    runs = budget.runs
+    names = "id status variant activation learning_rate seed epochs_done error"
+    missing = runs.loc[runs["status"] != "done", names.split()]
+    return Item(
+        "runs_without_result",
+        f"Runs that failed or are unfinished: {len(missing)} of {len(runs)}.",
+        missing.assign(
+            learning_rate=missing["learning_rate"].map(rate),
+            error=missing["error"].fillna(""),
+        ).rename(columns=lambda name: name.replace("_", " ")),
+        missing,
+    )
+
+
+def _made_with(budget):
+    groups = budget.runs.groupby(MADE_WITH, dropna=False, sort=False)
+    numbers = groups.size().rename("runs").reset_index()
+    return Item(
+        "made_with",
+        "What the runs were made with.",
+        numbers.fillna("").rename(columns=lambda name: name.replace("_", " ")),
+        numbers,
+    )

@@ -1,0 +1,390 @@
+"""Pictures of runs. Each variant has one colour in all of them."""
+
+import contextlib
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from experiments.engine.runs import replacing
+from experiments.newsgroups.report.budgets import choose
+from experiments.newsgroups.report.published import EPOCHS
+from experiments.newsgroups.report.statistics import LEVEL, intervals
+from experiments.newsgroups.report.tables import long_table, rate
+
+# Okabe and Ito's palette, which the colour-blind can tell apart.
+COLOURS = {
+    "lstm": "#0072B2",
+    "lstm1": "#E69F00",
+    "lstm2": "#009E73",
+    "lstm3": "#D55E00",
+}
+OTHER_COLOURS = ("#CC79A7", "#56B4E9", "#000000", "#B8A900")
+
+
+def _colours(variants):
+    others = (name for name in variants if name not in COLOURS)
+    return COLOURS | {
+        name: OTHER_COLOURS[number % len(OTHER_COLOURS)]
+        for number, name in enumerate(others)
+    }
+
+
+@contextlib.contextmanager
+def _picture(path, *shape, **options):
+    """Figure and axes that are written to `path` in the end."""
+    figure, axes = plt.subplots(*shape, layout="constrained", **options)
+    try:
+        yield figure, axes
+        with replacing(path, "wb") as file:
+            figure.savefig(file, format="png", dpi=150)
+    finally:
+        plt.close(figure)
+
+
+def _by_epoch(axis, label="validation accuracy (%)"):
+    axis.set(xlabel="epoch", ylabel=label)
+    axis.grid(alpha=0.3)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+
+
+def learning_curves(runs, path):
+    """Draws validation accuracy and loss of each run by epoch.
+
+    Args:
+        runs: List of runs, as `engine.runs.read_runs` returns them, with a
+            `label` each.
+        path: `pathlib.Path` of the PNG.
+    """
+    colours = _colours([run["label"] for run in runs])
+    panels = (("accuracy", "accuracy (%)", 100), ("loss", "loss (nats)", 1))
+    with _picture(path, 1, 2, figsize=(10, 4)) as (figure, axes):
+        for axis, (name, label, scale) in zip(axes, panels, strict=True):
+            for run in runs:
+                epochs = [row["epoch"] for row in run["history"]]
+                for prefix, style in (("val_", "-"), ("", ":")):
+                    axis.plot(
+                        epochs,
+                        [scale * row[prefix + name] for row in run["history"]],
+                        style,
+                        marker="." if len(epochs) < 20 else "",
+                        color=colours[run["label"]],
+                        label=run["label"] if prefix else None,
+                    )
+            _by_epoch(axis, label)
+        axes[0].set_ylim(bottom=0)
+        axes[0].legend(title="variant")
+        figure.suptitle("20 Newsgroups: validation (solid), training (dotted)")
+
+
+def _cell(results, activation, learning_rate, **more):
+    """The runs of a setting that are done, with their history."""
+    budget = choose(results)
+    runs = budget.runs
+    wanted = {
+        "status": "done",
+        "activation": activation,
+        "learning_rate": learning_rate,
+        **more,
+    }
+    for name, value in wanted.items():
+        runs = runs[runs[name] == value]
+    settings = runs[["id", "variant", "seed", "breakdown_epoch"]]
+    return budget, budget.history.merge(settings, on="id")
+
+
+def _title(budget, activation, learning_rate, what):
+    return f"{activation}, {rate(learning_rate)}: {what}\n{budget.description}"
+
+
+def _count(seeds):
+    return "1 seed" if seeds == 1 else f"{seeds} seeds"
+
+
+def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
+    """Draws the variants of a setting by epoch: the mean over seeds, and its
+    95 % interval where there are several.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+        path: `pathlib.Path` of the PNG.
+        activation: Name of the activation.
+        learning_rate: Float.
+
+    Returns:
+        Whether there was something to draw.
+    """
+    budget, history = _cell(results, activation, learning_rate)
+    if history.empty:
+        return False
+    variants = _in_order(history["variant"])
+    colours = _colours(variants)
+    panels = (
+        ("val_accuracy", "validation accuracy (%)", 100),
+        ("val_loss", "validation loss (nats)", 1),
+    )
+    with _picture(path, 1, 2, figsize=(10, 4.6)) as (figure, axes):
+        for axis, (name, label, scale) in zip(axes, panels, strict=True):
+            for variant in variants:
+                own = history[history["variant"] == variant]
+                seeds = own["seed"].nunique()
+                over_seeds = intervals(
+                    (scale * own[name]).groupby(own["epoch"])
+                )
+                epochs = over_seeds.index
+                axis.plot(
+                    epochs,
+                    over_seeds["mean"],
+                    marker="." if len(epochs) < 30 else "",
+                    color=colours[variant],
+                    label=f"{variant} ({_count(seeds)})",
+                )
+                axis.fill_between(
+                    epochs,
+                    over_seeds["low"],
+                    over_seeds["high"],
+                    color=colours[variant],
+                    alpha=0.2,
+                    linewidth=0,
+                )
+            _by_epoch(axis, label)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=len(labels)
+        )
+        figure.suptitle(
+            _title(
+                budget,
+                activation,
+                learning_rate,
+                f"mean over seeds, with {LEVEL:.0%} interval",
+            )
+        )
+    return True
+
+
+def seed_spread(
+    results, path, variant="lstm3", activation="tanh", learning_rate=2e-3
+):
+    """Draws the seeds of one cell, the paper's Figure 2.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+        path: `pathlib.Path` of the PNG.
+        variant: Name of the variant.
+        activation: Name of the activation.
+        learning_rate: Float.
+
+    Returns:
+        Whether there was something to draw.
+    """
+    budget, history = _cell(results, activation, learning_rate, variant=variant)
+    if history.empty:
+        return False
+    with _picture(path, 1, 2, figsize=(10, 4.2), width_ratios=(3, 1)) as (
+        figure,
+        (curves, final),
+    ):
+        seeds = list(history.groupby("seed"))
+        ends = [100 * rows["val_accuracy"].iloc[-1] for _, rows in seeds]
+        shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(seeds)))
+        if len(seeds) > 1:
+            final.boxplot(ends, widths=0.5, showfliers=False)
+        for number, (seed, rows) in enumerate(seeds):
+            curves.plot(
+                rows["epoch"],
+                100 * rows["val_accuracy"],
+                color=shades[number],
+                label=seed,
+                linewidth=1,
+                marker="." if len(rows) < 30 else "",
+            )
+            # Spread sideways, so that equal values stay apart.
+            place = 1 + 0.2 * ((number + 0.5) / len(seeds) - 0.5)
+            final.plot(place, ends[number], "o", color=shades[number])
+        _by_epoch(curves)
+        curves.legend(title="seed", ncols=math.ceil(len(seeds) / 8), loc="best")
+        final.set(
+            xlim=(0.5, 1.5),
+            xticks=[],
+            xlabel=_count(len(seeds)),
+            ylabel="after the last epoch (%)",
+        )
+        final.grid(alpha=0.3, axis="y")
+        figure.suptitle(
+            _title(budget, activation, learning_rate, f"the seeds of {variant}")
+        )
+    return True
+
+
+def breakdowns(results, path, activation="linear", learning_rate=2e-3):
+    """Draws all variants of a setting, a panel for each seed, and where a run
+    broke down: the paper's Figures 3 and 4.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+        path: `pathlib.Path` of the PNG.
+        activation: Name of the activation.
+        learning_rate: Float.
+
+    Returns:
+        Whether there was something to draw.
+    """
+    budget, history = _cell(results, activation, learning_rate)
+    if history.empty:
+        return False
+    variants = _in_order(history["variant"])
+    colours = _colours(variants)
+    seeds = sorted(history["seed"].unique())
+    columns = min(len(seeds), 3)
+    rows = math.ceil(len(seeds) / columns)
+    with _picture(
+        path,
+        rows,
+        columns,
+        figsize=(max(6, 4 * columns), 0.8 + 2.9 * rows),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    ) as (figure, axes):
+        for axis, seed in zip(axes.flat, seeds, strict=False):
+            here = history[history["seed"] == seed]
+            for variant in variants:
+                run = here[here["variant"] == variant]
+                accuracy = 100 * run["val_accuracy"]
+                axis.plot(run["epoch"], accuracy, color=colours[variant])
+                broke = (run["epoch"] == run["breakdown_epoch"]).fillna(False)
+                axis.scatter(
+                    run["epoch"][broke],
+                    accuracy[broke],
+                    s=80,
+                    marker="X",
+                    color=colours[variant],
+                    edgecolor="black",
+                    zorder=3,
+                )
+            _by_epoch(axis)
+            axis.label_outer()
+            axis.set(title=f"seed {seed}", ylim=(0, None))
+        for axis in axes.flat[len(seeds) :]:
+            axis.set_visible(False)
+        handles = [
+            plt.Line2D([], [], color=colours[variant], label=variant)
+            for variant in variants
+        ]
+        handles.append(
+            plt.Line2D(
+                [], [], color="grey", marker="X", ls="", label="breakdown"
+            )
+        )
+        figure.legend(
+            handles=handles, loc="outside lower center", ncols=len(handles)
+        )
+        figure.suptitle(_title(budget, activation, learning_rate, "breakdowns"))
+    return True
+
+
+def overview(results, path, metric="val_accuracy"):
+    """Draws each cell as published and as reproduced, a panel a variant.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+        path: `pathlib.Path` of the PNG.
+        metric: `"val_accuracy"` or `"val_loss"`.
+    """
+    budget = choose(results)
+    cells = long_table(budget, metric)
+    scale = 100 if "accuracy" in metric else 1
+    wide = (scale * cells[["published", "reproduced", "spread"]]).unstack(
+        "variant", sort=False
+    )
+    variants = _in_order(cells.index.get_level_values("variant"))
+    colours = _colours(variants)
+    # A little room between the activations.
+    groups = wide.index.get_level_values("activation").factorize()[0]
+    places = np.arange(len(wide)) + 0.6 * groups
+    with _picture(
+        path,
+        1,
+        len(variants),
+        figsize=(1.5 + 2.2 * len(variants), 1.4 + 0.26 * len(wide)),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    ) as (figure, axes):
+        for axis, variant in zip(axes[0], variants, strict=True):
+            column = {
+                name: wide[name, variant]
+                for name in ("published", "reproduced", "spread")
+            }
+            axis.hlines(
+                places,
+                column["published"],
+                column["reproduced"].replace(np.inf, np.nan),
+                color="0.7",
+                linewidth=1.5,
+                zorder=1,
+            )
+            axis.errorbar(
+                column["reproduced"].replace(np.inf, np.nan),
+                places,
+                xerr=column["spread"],
+                fmt="o",
+                color=colours[variant],
+                markersize=5,
+                zorder=2,
+            )
+            axis.plot(
+                column["published"],
+                places,
+                "o",
+                markerfacecolor="none",
+                markeredgecolor="black",
+                markersize=7,
+                zorder=3,
+            )
+            axis.set_title(variant, color=colours[variant], weight="bold")
+            axis.grid(alpha=0.3, axis="x")
+        axes[0, 0].set_yticks(
+            places,
+            [f"{name} {rate(value)}" for name, value in wide.index],
+        )
+        axes[0, 0].invert_yaxis()
+        if scale == 100:
+            axes[0, 0].set_xlim(left=0)
+        unit = "%" if scale == 100 else "nats"
+        what = metric.replace("val_", "validation ")
+        figure.supxlabel(f"{what} after the last epoch ({unit})")
+        figure.legend(
+            handles=[
+                plt.Line2D(
+                    [],
+                    [],
+                    marker="o",
+                    ls="",
+                    mfc="none",
+                    mec="black",
+                    ms=7,
+                    label=f"published: epochs {EPOCHS}",
+                ),
+                plt.Line2D(
+                    [],
+                    [],
+                    marker="o",
+                    ls="-",
+                    color="0.4",
+                    ms=5,
+                    label=f"reproduced, ± sd over seeds: {budget.description}",
+                ),
+            ],
+            loc="outside upper center",
+            ncols=2,
+        )
+
+
+def _in_order(variants):
+    """The paper's variants first, each once."""
+    found = list(dict.fromkeys(variants))
+    return [v for v in COLOURS if v in found] + [
+        v for v in found if v not in COLOURS
+    ]

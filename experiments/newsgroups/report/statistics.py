@@ -1,0 +1,181 @@
+"""Intervals and tests for runs that differ in variant, setting and seed.
+
+Variants are compared as Demšar compares classifiers (Statistical Comparisons
+of Classifiers over Multiple Data Sets, JMLR 7, 2006): Friedman's test over
+all of them, Wilcoxon's signed-rank test for each pair, p-values corrected by
+Holm. His data sets are the settings here, an activation and a learning rate.
+Seeds of one setting are not independent evidence about settings, so a setting
+counts once, with the mean over the seeds that the compared variants share; and
+only if they share two, for one seed cannot tell a variant from luck. All runs
+share one split of the posts, to which any conclusion is confined.
+"""
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+SETTING = ["activation", "learning_rate"]
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """A mean and its confidence interval, NaN where one value gives none."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+class Friedman(NamedTuple):
+    """Friedman's test; `ranks` are mean ranks, the highest value first."""
+
+    statistic: float
+    p: float
+    n: int
+    ranks: pd.Series
+
+
+def mean_interval(values, level=LEVEL):
+    """Mean and confidence interval by Student's t.
+
+    Args:
+        values: Numbers, one a seed; NaN are left out.
+        level: Float, the confidence.
+
+    Returns:
+        `Interval`.
+    """
+    one = intervals(pd.Series(values, dtype=float).groupby(lambda _: 0), level)
+    if one.empty:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    mean, low, high, n = one.iloc[0]
+    return Interval(mean, low, high, int(n))
+
+
+def intervals(groups, level=LEVEL):
+    """Mean and confidence interval of each group.
+
+    Args:
+        groups: `pandas` groups of numbers.
+        level: Float, the confidence.
+
+    Returns:
+        `pandas.DataFrame` with a row for each group, and the columns of
+        `Interval`.
+    """
+    n = groups.count()
+    # NaN for one value: no degrees of freedom.
+    half = stats.t.ppf((1 + level) / 2, n - 1) * groups.sem()
+    mean = groups.mean()
+    return pd.DataFrame(
+        {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
+    )
+
+
+def holm(p):
+    """Corrects p-values for their number, as Holm (1979) does.
+
+    scipy offers false discovery rates only.
+
+    Args:
+        p: Sequence of p-values; NaN stay, and are not counted.
+
+    Returns:
+        Array of corrected p-values, in the same order.
+    """
+    p = np.asarray(p, float)
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
+    corrected = p.copy()
+    steps = p[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(steps))
+    return corrected
+
+
+def matched(runs, metric="val_accuracy"):
+    """Lays runs out for comparison, failed and unfinished ones left out.
+
+    Args:
+        runs: `pandas.DataFrame` of runs of one budget.
+        metric: Name of the column that is compared.
+
+    Returns:
+        `pandas.DataFrame`, a row for each activation, learning rate and seed,
+        a column for each variant.
+    """
+    done = runs[runs["status"] == "done"]
+    return done.pivot_table(
+        index=[*SETTING, "seed"], columns="variant", values=metric, sort=False
+    )
+
+
+def compare(wide, over="settings", level=LEVEL):
+    """Compares each pair of variants.
+
+    Args:
+        wide: What `matched` returned.
+        over: `"settings"`, or `"seeds"` if all rows are of one setting.
+        level: Float, the confidence.
+
+    Returns:
+        `pandas.DataFrame`, a row for each pair: `n` settings or seeds that
+        both have, the mean `difference` of a and b with its interval `low` to
+        `high` by Student's t, Wilcoxon's two-sided `p`, the same by `Holm`,
+        the least corrected value that so few differences can `reach`, and the
+        `conclusion`.
+    """
+    pairs = list(itertools.combinations(wide.columns, 2))
+    rows = []
+    for a, b in pairs:
+        differences = _blocks((wide[a] - wide[b]).dropna(), over)
+        mean, low, high, n = mean_interval(differences, level)
+        rows.append((a, b, n, mean, low, high, _wilcoxon(differences)))
+    columns = ["a", "b", "n", "difference", "low", "high", "p"]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame["Holm"] = holm(frame["p"])
+    # All differences of one sign: two of 2^n equally likely patterns.
+    frame["reach"] = (len(pairs) * 2.0 ** (1 - frame["n"])).clip(upper=1)
+    alpha = 1 - level
+    frame["conclusion"] = np.select(
+        [frame["reach"] > alpha, frame["Holm"] > alpha],
+        [f"no claim: too few {over}", "no difference shown"],
+        "they differ",
+    )
+    return frame
+
+
+def friedman(wide, over="settings"):
+    """Friedman's test over all variants.
+
+    Args:
+        wide: What `matched` returned.
+        over: `"settings"`, or `"seeds"` if all rows are of one setting.
+
+    Returns:
+        `Friedman`; NaN with fewer than three variants or two settings.
+    """
+    blocks = _blocks(wide.dropna(), over)
+    ranks = blocks.rank(axis=1, ascending=False).mean()
+    n, variants = blocks.shape
+    if n < 2 or variants < 3:
+        return Friedman(np.nan, np.nan, n, ranks)
+    statistic, p = stats.friedmanchisquare(*blocks.to_numpy().T)
+    return Friedman(float(statistic), float(p), n, ranks)
+
+
+def _blocks(rows, over):
+    if over == "seeds":
+        return rows
+    settings = rows.groupby(level=SETTING)
+    return settings.mean()[settings.size() > 1]
+
+
+def _wilcoxon(differences):
+    if len(differences) < 2:
+        return np.nan
+    if not differences.any():
+        return 1.0
+    return float(stats.wilcoxon(differences).pvalue)

@@ -1,0 +1,204 @@
+"""Tables I and II as the paper has them, with our runs beside."""
+
+import numpy as np
+import pandas as pd
+
+from experiments.newsgroups.report import published
+from experiments.newsgroups.report.budgets import choose
+from experiments.newsgroups.report.cells import done
+from experiments.newsgroups.report.published import CELL
+
+METRICS = {
+    "val_accuracy": "Table I: validation accuracy after the last epoch",
+    "val_loss": "Table II: validation loss after the last epoch",
+    "best_val_accuracy": "Highest validation accuracy over all epochs",
+    "best_val_loss": "Lowest validation loss over all epochs",
+}
+MARKS = {"broke_down": "†", "failed": "‡", "unfinished": "§"}
+FOOTNOTE = (
+    "Reproduced: mean ± standard deviation over seeds (number of seeds); one "
+    "value without ± is one seed; an empty cell has no run. † a run of the "
+    "cell broke down, and is in the mean. ‡ a run failed, § a run is "
+    "unfinished: neither is in the mean."
+)
+
+
+def long_table(results, metric="val_accuracy"):
+    """A row for each cell, of the paper's grid and of whatever else was run.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+        metric: One of `METRICS`.
+
+    Returns:
+        `pandas.DataFrame` by `(activation, learning_rate, variant)`:
+        `published`; of the runs that are done the mean, `reproduced`, its
+        standard deviation, `spread`, and their number `n`; the `difference`,
+        reproduced less published; how many of the n `broke_down`, and how many
+        more `failed` or are `unfinished`.
+    """
+    runs, printed = choose(results).runs, published.load()
+    finished = done(runs).groupby(CELL)
+    count = runs.groupby([*CELL, "status"]).size().unstack(fill_value=0)
+    index = printed.index.append(count.index.difference(printed.index))
+    values = finished[metric]
+    frame = pd.DataFrame(
+        {
+            "published": printed[metric] if metric in printed else np.nan,
+            "reproduced": values.mean(),
+            "spread": values.std(),
+            "n": values.size(),
+            "broke_down": finished["breakdown_epoch"].count(),
+        },
+        index=_sorted(index),
+    )
+    frame.insert(4, "difference", frame["reproduced"] - frame["published"])
+    for status in ("failed", "unfinished"):
+        frame[status] = count.get(status)
+    counts = ["n", "broke_down", "failed", "unfinished"]
+    return (
+        frame.astype(dict.fromkeys(counts, float))
+        .fillna(dict.fromkeys(counts, 0))
+        .astype(dict.fromkeys(counts, int))
+    )
+
+
+def _sorted(index):
+    """In the paper's order, with what the paper does not have behind it."""
+    printed = published.load().index
+    places = {
+        level: list(printed.get_level_values(level).unique())
+        + sorted(index.get_level_values(level).unique(), key=str)
+        for level in CELL
+    }
+    return pd.MultiIndex.from_tuples(
+        sorted(
+            index,
+            key=lambda cell: [
+                places[level].index(value)
+                for level, value in zip(CELL, cell, strict=True)
+            ],
+        ),
+        names=CELL,
+    )
+
+
+def table(results, metric="val_accuracy"):
+    """`long_table` in the paper's form: a group of columns for each variant.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+        metric: One of `METRICS`.
+
+    Returns:
+        `pandas.DataFrame` by `(activation, learning_rate)`.
+    """
+    wide = long_table(results, metric).unstack("variant", sort=False)
+    variants = wide.columns.get_level_values("variant").unique()
+    return wide.swaplevel(axis=1)[variants]
+
+
+def marked(results, metric="val_accuracy"):
+    """The table as text, to be read: `FOOTNOTE` explains it.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+        metric: One of `METRICS`. Accuracies are in percent, their differences
+            in percentage points.
+
+    Returns:
+        `pandas.DataFrame` of strings by `(activation, learning_rate)`, with
+        the columns published, reproduced and difference of each variant; of
+        metrics that the paper does not print, a column for each variant.
+    """
+    long = long_table(results, metric)
+    scale = 100 if "accuracy" in metric else 1
+    text = pd.DataFrame(
+        {
+            "published": [_number(scale * v) for v in long["published"]],
+            "reproduced": [
+                _reproduced(row, scale) for row in long.to_dict("records")
+            ],
+            "difference": [_number(scale * v, "+") for v in long["difference"]],
+        },
+        index=long.index,
+    )
+    if metric in published.load():
+        wide = text.unstack("variant", sort=False).swaplevel(axis=1)
+        wide = wide[wide.columns.get_level_values(0).unique()]
+        wide = wide.rename_axis(columns=[None, None])
+    else:
+        wide = text["reproduced"].unstack("variant", sort=False)
+        wide = wide.rename_axis(columns=None)
+    wide = wide.fillna("")
+    wide.index = wide.index.set_levels(
+        [rate(value) for value in wide.index.levels[1]], level=1
+    ).rename(["activation", "learning rate"])
+    return wide
+
+
+def rate(value):
+    """A learning rate as it is written: 2e-3."""
+    digits, exponent = f"{value:e}".split("e")
+    return f"{float(digits):g}e{int(exponent)}"
+
+
+def _number(value, sign=""):
+    if pd.isna(value):
+        return ""
+    return f"{value:{sign}.3f}" if np.isfinite(value) else "not finite"
+
+
+def _reproduced(row, scale):
+    text = _number(scale * row["reproduced"])
+    if row["n"] > 1:
+        text += f" ± {_number(scale * row['spread'])} ({row['n']})"
+    return text + "".join(MARKS[name] for name in MARKS if row[name])
+
+
+def caption(results, metric="val_accuracy"):
+    """What a table shows, and of which budget: it goes where the table goes.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+        metric: One of `METRICS`.
+
+    Returns:
+        String.
+    """
+    unit = "%" if "accuracy" in metric else "nats"
+    published_epochs = (
+        f"; published: epochs {published.EPOCHS}"
+        if metric in published.load()
+        else ""
+    )
+    return (
+        f"{METRICS[metric]} ({unit}). Reproduced: "
+        f"{choose(results).description}{published_epochs}."
+    )
+
+
+def layers(results):
+    """Size and pace of each variant's recurrent layer.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+
+    Returns:
+        `pandas.DataFrame` by `(variant, device)`: `parameters` of the layer,
+        `trainable_parameters` of the network, `seconds_per_epoch` (of the
+        network, on that device), their `spread`, and the number `n` of runs.
+    """
+    groups = done(choose(results).runs).groupby(
+        ["variant", "device"], dropna=False
+    )
+    seconds = groups["seconds_per_epoch"]
+    return pd.DataFrame(
+        {
+            "parameters": groups["parameters"].first(),
+            "trainable_parameters": groups["trainable_parameters"].first(),
+            "seconds_per_epoch": seconds.mean(),
+            "spread": seconds.std(),
+            "n": groups.size(),
+        }
+    )

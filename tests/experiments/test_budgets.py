@@ -1,0 +1,39 @@
+import pytest
+from made_results import CORNER, a_run, made
+
+from experiments.newsgroups.report.budgets import budgets, choose
+
+
+def test_runs_of_different_settings_are_not_mixed():
+    rows = [a_run(cell, epochs=20) for cell in CORNER]
+    rows += [a_run(CORNER[0], seed, epochs=100) for seed in (0, 1)]
+    rows += [a_run(CORNER[0], samples=2_000, embedding_dim=50)]
+    rows += [a_run(CORNER[0], data_fingerprint="4567", posts="x: 9 posts; y")]
+    found = budgets(made(rows))
+    assert [(b.description, len(b.runs)) for b in found] == [
+        ("epochs 100; all posts", 2),
+        ("epochs 100; 2,000 posts; embedding_dim 50 (default 100)", 1),
+        ("epochs 100; all posts; x: 9 posts", 1),
+        ("epochs 20 of 100; all posts", 4),
+    ]
+    assert [b.is_full for b in found] == [True, False, False, False]
+    for budget in found:
+        assert set(budget.history["id"]) == set(budget.runs["id"])
+
+
+def test_the_budget_with_most_epochs_is_chosen_unless_one_is_named():
+    rows = [a_run(cell, epochs=20) for cell in CORNER] + [
+        a_run(CORNER[0], epochs=60)
+    ]
+    results = made(rows)
+    assert choose(results).description == "epochs 20 of 100; all posts"
+    assert choose(results, 1).description == "epochs 60 of 100; all posts"
+    assert choose(choose(results, 1)).description == (
+        choose(results, 1).description
+    )
+    with pytest.raises(ValueError, match="There are 2 budgets"):
+        choose(results, 2)
+
+
+def test_no_runs_are_a_budget_too():
+    assert choose(made([])).description == "no runs"

@@ -1,0 +1,246 @@
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_results import CORNER, GRID, a_run, made, the_paper
+from rich.console import Console
+
+from experiments.newsgroups import report
+from experiments.newsgroups.report import figures, published, tables
+from experiments.newsgroups.report.budgets import choose
+
+FAILED, UNFINISHED = ("relu", 2e-3, "lstm2"), ("relu", 1e-3, "lstm")
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Four cells of a reduced budget, one of two seeds, and two without."""
+    rows = [a_run(cell, epochs=20, value=0.7) for cell in CORNER]
+    rows += [a_run(CORNER[3], 1, 0.72, epochs=20)]
+    rows += [a_run(FAILED, epochs=20, status="failed", error="ValueError: no")]
+    rows += [a_run(UNFINISHED, epochs=20, status="unfinished")]
+    rows += [a_run(CORNER[0], 5, 0.99, epochs=10)]  # another budget
+    rows[0]["breakdown_epoch"] = 2
+    return made(rows)
+
+
+@pytest.fixture(scope="module")
+def written(small, tmp_path_factory):
+    return report.write(small, tmp_path_factory.mktemp("report")).parent
+
+
+def test_the_tables_as_printed():
+    printed = published.load()
+    assert len(printed) == 60
+    assert list(dict.fromkeys(printed.index.get_level_values(0))) == [
+        "tanh",
+        "linear",
+        "sigmoid",
+        "softmax",
+        "relu",
+    ]
+    assert printed["val_accuracy"].loc["relu", 5e-4, "lstm3"] == 0.73118
+    assert printed["val_loss"].loc["tanh", 2e-3, "lstm"] == 1.26626372355
+
+
+def test_published_reproduced_and_difference_side_by_side(small):
+    table = tables.table(small)
+    assert table.shape == (15, 4 * 8)
+    cell = table.loc[("tanh", 2e-3)]["lstm3"]
+    assert cell["published"] == 0.74469
+    assert cell["reproduced"] == pytest.approx(0.71)
+    assert cell["spread"] == pytest.approx(0.01 * np.sqrt(2))
+    assert cell["difference"] == pytest.approx(0.71 - 0.74469)
+    assert cell["n"] == 2
+    text = tables.marked(small).loc[("tanh", "2e-3")]["lstm3"]
+    assert text.tolist() == ["74.469", "71.000 ± 1.414 (2)", "-3.469"]
+
+
+def test_where_there_is_no_run_the_cell_is_empty(small):
+    cell = tables.table(small).loc[("tanh", 1e-3)]["lstm"]
+    assert np.isnan([cell["reproduced"], cell["spread"]]).all()
+    assert cell["n"] == 0
+    text = tables.marked(small).loc[("tanh", "1e-3")]["lstm"]
+    assert text.tolist() == ["72.443", "", ""]
+
+
+def test_runs_without_a_result_stay_visible(small, written):
+    text = tables.marked(small)
+    assert text.loc[("relu", "2e-3")]["lstm2", "reproduced"] == "‡"
+    assert text.loc[("relu", "1e-3")]["lstm", "reproduced"] == "§"
+    assert text.loc[("tanh", "2e-3")]["lstm", "reproduced"] == "70.000†"
+    long = tables.long_table(small)
+    assert long["failed"].sum() == long["unfinished"].sum() == 1
+    assert long["broke_down"].sum() == 1
+    page = (written / "index.html").read_text("utf-8")
+    assert "ValueError: no" in page and "‡ a run failed" in page
+
+
+def test_a_reduced_budget_is_never_taken_for_the_full_one(small, written):
+    words = "epochs 20 of 100"
+    for metric in tables.METRICS:
+        assert words in tables.caption(small, metric)
+    for path in written.glob("*.tex"):
+        if path.stem in ("contradictions", "runs_without_result", "made_with"):
+            continue
+        assert words in path.read_text("utf-8"), path.name
+    page = (written / "index.html").read_text("utf-8")
+    assert "Not the full experiment" in page
+    # The other budget is named, and its run of 99 % in no table.
+    assert "epochs 10 of 100; all posts (runs: 1)" in page
+    assert tables.long_table(small)["reproduced"].max() < 0.9
+
+
+def test_a_loss_that_is_not_finite_is_said_to_be_so():
+    rows = [a_run(CORNER[0]), a_run(CORNER[0], 1)]
+    rows[0]["val_loss"] = None
+    text = tables.marked(made(rows), "val_loss")
+    cell = text.loc[("tanh", "2e-3")]["lstm", "reproduced"]
+    assert cell.startswith("not finite")
+
+
+def test_cells_that_the_paper_does_not_have_come_behind():
+    rows = [a_run(("tanh", 2e-3, "lstm4a")), a_run(("tanh", 3e-3, "lstm"))]
+    table = tables.table(made(rows))
+    assert list(table.columns.get_level_values(0).unique()) == [
+        *("lstm", "lstm1", "lstm2", "lstm3", "lstm4a"),
+    ]
+    assert list(table.index[:4]) == [
+        *(("tanh", rate) for rate in (2e-3, 1e-3, 5e-4, 3e-3)),
+    ]
+    assert tables.rate(3e-3) == "3e-3" and tables.rate(1.5e-4) == "1.5e-4"
+
+
+def test_layers_are_timed_by_device():
+    rows = [
+        a_run(CORNER[0], seed, device=device, seconds_per_epoch=seconds)
+        for seed, (device, seconds) in enumerate([("a", 2), ("a", 4), ("b", 9)])
+    ]
+    layers = tables.layers(made(rows))
+    assert layers["seconds_per_epoch"].to_dict() == {
+        ("lstm", "a"): 3,
+        ("lstm", "b"): 9,
+    }
+    assert layers["parameters"].tolist() == [1004, 1004]
+
+
+def test_csv_has_the_numbers(small, written):
+    for made_report in report.contents(small):
+        read = pd.read_csv(written / f"{made_report.name}.csv")
+        expected = made_report.numbers.reset_index(drop=True)
+        assert list(read.columns) == list(expected.columns)
+        for name in expected.select_dtypes("number"):
+            np.testing.assert_array_equal(
+                read[name].to_numpy(float),
+                expected[name].to_numpy(float, na_value=np.nan),
+            )
+
+
+class Tags(HTMLParser):
+    VOID = {"meta", "img", "br", "link"}
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.images, self.links, self.ids = [], [], [], set()
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.ids.add(attributes.get("id"))
+        if tag == "img":
+            self.images.append(attributes["src"])
+        if tag == "a":
+            self.links.append(attributes["href"])
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole(written):
+    tags = Tags()
+    tags.feed((written / "index.html").read_text("utf-8"))
+    assert not tags.open
+    assert len(tags.images) == 4  # no run is linear: no breakdowns
+    for name in tags.images:
+        assert (written / name).read_bytes().startswith(b"\x89PNG")
+    for link in tags.links:
+        if link.startswith("#"):
+            assert link[1:] in tags.ids
+        elif not link.startswith("https://arxiv.org/"):
+            assert (written / link).exists()
+
+
+def test_latex_has_as_many_cells_in_each_row(written):
+    paths = list(written.glob("*.tex"))
+    assert len(paths) == 11
+    for path in paths:
+        text = path.read_text("utf-8")
+        assert text.isascii(), path.name
+        for name in ("table*", "tabular"):
+            assert text.count(f"\\begin{{{name}}}") == 1
+            assert text.count(f"\\end{{{name}}}") == 1
+        assert text.count("{") == text.count("}")
+        body = text.split("\\toprule")[1].split("\\bottomrule")[0]
+        widths = set()
+        for line in body.splitlines():
+            if line.endswith("\\\\"):
+                plain = line.replace("\\&", "")
+                spans = plain.count("\\multicolumn{3}")
+                widths.add(plain.count("&") + 2 * spans)
+        assert len(widths) == 1, path.name
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_in_a_terminal(small, width):
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))
+    with console.file:
+        report.show(small, console)
+    text = console.export_text()
+    for word in ("74.469", "± 1.414", "‡", "20 of 100", "Not shown: epochs 10"):
+        assert word in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_before_any_run(tmp_path):
+    page = report.write(made([]), tmp_path).read_text("utf-8")
+    assert "no runs" in page and "74.469" in page
+    report.show(made([]), Console(quiet=True))
+
+
+def test_pictures_of_what_was_run(tmp_path):
+    rows = [
+        a_run((activation, 2e-3, variant), seed)
+        for activation in ("tanh", "linear")
+        for variant in ("lstm", "lstm3", "lstm4a")
+        for seed in range(4)
+    ]
+    for row in rows:
+        if row["activation"] == "linear" and row["variant"] == "lstm":
+            row["breakdown_epoch"] = 2
+    results = choose(made(rows))
+    for draw in (
+        figures.variant_curves,
+        figures.seed_spread,
+        figures.breakdowns,
+        figures.overview,
+    ):
+        path = tmp_path / f"{draw.__name__}.png"
+        draw(results, path)
+        assert path.read_bytes().startswith(b"\x89PNG")
+    assert not figures.seed_spread(results, tmp_path / "x.png", "lstm2")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_each_variant_has_one_colour():
+    colours = figures._colours(["lstm4a", "lstm5", "lstm"])
+    assert len(set(colours.values())) == len(colours)
+    assert colours["lstm3"] == figures.COLOURS["lstm3"]
+
+
+def test_runs_like_the_paper_differ_by_nothing():
+    for metric in ("val_accuracy", "val_loss"):
+        long = tables.long_table(the_paper(), metric)
+        assert list(long.index) == GRID
+        np.testing.assert_allclose(long["difference"], 0, atol=1e-12)

@@ -1,0 +1,390 @@
+import json
+import multiprocessing
+import random
+import time
+
+import pandas as pd
+import pytest
+from tiny import TINY
+
+from experiments.engine import seeds, sweep
+from experiments.engine.launchers import LAUNCHERS
+from experiments.engine.runs import RunFolder, read_runs
+from experiments.engine.seeds import clock_seeds
+from experiments.newsgroups import cli, results
+from experiments.newsgroups import run as run_module
+from experiments.newsgroups.grid import CLOCK, PRESETS, cells, parse_axis
+from experiments.newsgroups.spec import Run
+
+AXES = ["--variant=lstm,lstm3", "--activation=tanh", "--learning-rate=2e-3"]
+
+
+@pytest.fixture
+def sweep_arguments(arguments, data_dir):
+    """The command line of a sweep over two tiny runs."""
+    tiny = [a for a in arguments if not a.startswith("--seed")]
+    given = [*tiny, f"--data-dir={data_dir}", *AXES, "--seed=3", "--epochs=2"]
+    return ["sweep", "--preset=paper", *given]
+
+
+def table(results_dir):
+    """All that runs found, without when and how fast."""
+    found = results.collect(results_dir)
+    return (
+        found.runs.drop(columns=["started", "seconds_per_epoch"]),
+        found.history.drop(columns=["seconds"]),
+    )
+
+
+def assert_same_table(one, other):
+    for frame, twin in zip(table(one), table(other), strict=True):
+        assert len(frame)
+        pd.testing.assert_frame_equal(frame, twin, check_exact=True)
+
+
+def test_presets_are_those_of_the_paper():
+    paper = cells("paper", {})
+    assert len(paper) == 4 * 5 * 3
+    assert {cell["seed"] for cell in paper} == {CLOCK}
+    assert {Run(**{**cell, "seed": 0}).epochs for cell in paper} == {100}
+    # The cells of Table I, as published.
+    published = pd.read_csv(
+        "data/published/kent_salem_table1_validation_accuracy.csv"
+    )
+    axes = ["variant", "activation", "learning_rate"]
+    assert {tuple(cell[a] for a in axes) for cell in paper} == {
+        tuple(row) for row in published[axes].to_numpy()
+    }
+    listed = [0, 100, 500, 1000, 5000, 9001, 10000, 100000, CLOCK]
+    assert [cell["seed"] for cell in cells("seeds", {})] == listed
+    assert len(cells("replicates", {})) == 60 * 5
+    assert len(cells("replicates", {"seed": parse_axis("seed", "0-9")})) == 600
+    assert {cell["activation"] for cell in cells("breakdown", {})} == {"linear"}
+    assert set(PRESETS) == {
+        "paper",
+        "seeds",
+        "replicates",
+        "breakdown",
+        "quick",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "values"),
+    [
+        ("seed", "0-3", (0, 1, 2, 3)),
+        ("seed", "7, 9-10,clock", (7, 9, 10, CLOCK)),
+        ("learning_rate", "1e-3,0.5", (1e-3, 0.5)),
+        ("variant", "lstm,lstm3", ("lstm", "lstm3")),
+    ],
+)
+def test_axes(name, text, values):
+    assert parse_axis(name, text) == values
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--seed=9-0", "Received: seed='9-0'"),
+        ("--seed=soon", "ranges such as 0-9, and 'clock'"),
+        ("--seed=1,0-2", "`seed` is given twice"),
+        ("--learning-rate=fast", "Expected numbers, between commas"),
+        ("--learning-rate=-1", "Received: learning_rate=-1.0"),
+        ("--variant=lstm99", "Received: variant='lstm99'"),
+        ("--activation=", "Received: activation=''"),
+        ("--epochs=0", "Received: epochs=0"),
+        ("--workers=0", "Received: workers=0"),
+        ("--workers=2", "`workers`"),
+        ("--gpus-per-run=0.5", "`gpus_per_run`"),
+        ("--data-dir=/no/such/folder", "/no/such/folder"),
+    ],
+)
+def test_bad_options_before_anything_is_made(
+    sweep_arguments, tmp_path, capsys, option, message
+):
+    assert cli.main([*sweep_arguments, option]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_seeds_from_the_clock_are_drawn_once(tmp_path, monkeypatch):
+    configs = [{"variant": v} for v in ("lstm", "lstm3")]
+    assert clock_seeds(tmp_path, "test", configs, "data", draw=False) == [
+        None,
+        None,
+    ]
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(seeds.time, "time", lambda: 1_700_000_000.9)
+    drawn = clock_seeds(tmp_path, "test", configs, "data")
+    assert drawn == [1_700_000_000, 1_700_000_001]
+    monkeypatch.setattr(seeds.time, "time", lambda: 1_800_000_000.9)
+    for again in (True, False):
+        assert clock_seeds(tmp_path, "test", configs, "data", again) == drawn
+    more = [configs[1], {"variant": "lstm1"}, configs[0]]
+    assert clock_seeds(tmp_path, "test", more, "data") == [
+        1_700_000_001,
+        1_800_000_000,
+        1_700_000_000,
+    ]
+    assert clock_seeds(tmp_path, "test", configs, "other")[0] == 1_800_000_000
+
+
+def test_a_sweep_of_clock_seeds_finds_its_runs(
+    sweep_arguments, tmp_path, capsys
+):
+    arguments = [*sweep_arguments, "--seed=clock", "--epochs=1"]
+    assert cli.main([*arguments, "--dry-run"]) == 0
+    assert "2 runs: 2 left; 2 epochs to go" in capsys.readouterr().out
+    assert not (tmp_path / "runs").exists()
+    assert cli.main(arguments) == 0
+    made = read_runs(tmp_path / "runs", "newsgroups")
+    assert len({run["config"]["seed"] for run in made}) == 2
+    assert cli.main(arguments) == 0
+    assert "2 of 2 runs are done" in capsys.readouterr().out
+    assert read_runs(tmp_path / "runs", "newsgroups") == made
+
+
+def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
+    sweep_arguments, tmp_path, capsys, monkeypatch
+):
+    assert cli.main([*sweep_arguments, "--variant=lstm"]) == 0
+    # One that was cut off, and one that failed.
+    begun, failed = (
+        RunFolder(
+            tmp_path / "runs", "newsgroups", config, run["data_fingerprint"]
+        )
+        for run in read_runs(tmp_path / "runs", "newsgroups")
+        for config in (
+            {**run["config"], "variant": variant}
+            for variant in ("lstm2", "lstm3")
+        )
+    )
+    for folder in (begun, failed):
+        folder.start(data_sources={"posts": "made here"}, chance=0.25)
+    metrics = dict.fromkeys(
+        ("loss", "accuracy", "val_loss", "val_accuracy"), 1.0
+    )
+    begun.write_history([{"epoch": 1, **metrics, "seconds": 600.0}])
+    failed.fail(ValueError("on purpose"))
+    before = sorted((tmp_path / "runs").rglob("*"))
+    capsys.readouterr()
+    monkeypatch.setattr(
+        "experiments.newsgroups.sweep.collect",
+        lambda results_dir: _with_seconds(results.collect(results_dir), 60.0),
+    )
+    arguments = [*sweep_arguments, "--variant=lstm,lstm1,lstm2,lstm3"]
+    assert cli.main([*arguments, "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "4 runs: 1 done, 1 failed, 1 begun, 1 left; 5 epochs to go" in told
+    assert "About 5 min, one run at a time, by the 60.0 s an epoch" in told
+    row = next(line for line in told.splitlines() if "tanh" in line)
+    words = [word.strip() for word in row.strip("│").split("│")]
+    assert words == ["tanh", "0.002", "done", "left", "1 epochs", "failed"]
+    assert sorted((tmp_path / "runs").rglob("*")) == before
+
+
+def _with_seconds(found, seconds):
+    return found._replace(history=found.history.assign(seconds=seconds))
+
+
+def test_a_failed_run_is_kept_and_does_not_stop_the_others(
+    sweep_arguments, tmp_path, capsys, monkeypatch
+):
+    build_model = run_module.build_model
+
+    def broken(run, *args):
+        if run.variant == "lstm":
+            raise ArithmeticError("on purpose")
+        return build_model(run, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "build_model", broken)
+        assert cli.main(sweep_arguments) == 1
+    told = capsys.readouterr().out
+    assert "Failed: lstm tanh 0.002 seed 3: ArithmeticError: on purpose" in told
+    assert "lstm3 tanh 0.002 seed 3: validation accuracy" in told
+    runs = results.collect(tmp_path / "runs").runs.set_index("variant")
+    assert runs["status"].to_dict() == {"lstm": "failed", "lstm3": "done"}
+    assert "on purpose" in runs.loc["lstm", "error"]
+    # The next sweep makes it.
+    assert cli.main(sweep_arguments) == 0
+    runs = results.collect(tmp_path / "runs").runs
+    assert list(runs["status"]) == ["done", "done"]
+    assert runs["error"].isna().all()
+
+
+def test_interrupted_it_says_how_to_go_on(
+    sweep_arguments, tmp_path, capsys, monkeypatch
+):
+    build_model = run_module.build_model
+
+    def interrupted(run, *args):
+        if run.variant == "lstm3":
+            raise KeyboardInterrupt
+        return build_model(run, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "build_model", interrupted)
+        assert cli.main(sweep_arguments) == 130
+    assert "Stopped with 1 of 2 runs done" in capsys.readouterr().err
+    assert cli.main(sweep_arguments) == 0
+    assert "1 of 2 runs are done" in capsys.readouterr().out
+
+
+def test_a_run_that_another_process_makes_is_waited_for(
+    tiny_run, tmp_path, monkeypatch
+):
+    """The other sweep finishes one cell, and dies over the second."""
+    folders = [RunFolder(tmp_path, "test", {"n": n}, "data") for n in range(3)]
+    todo = [sweep.Cell(f, n, f"run {n}", 1) for n, f in enumerate(folders)]
+    claims = [folder.claim() for folder in folders[1:]]
+    for claim in claims:
+        claim.__enter__()
+    launched = []
+
+    def launch(tasks):
+        launched.append(tasks)
+        for task in tasks:
+            folders[task].make(lambda: {"made by": "us"})
+            yield task, None
+
+    def wait(seconds):
+        folders[1].finish({"made by": "another"})
+        for claim in claims:
+            claim.__exit__(None, None, None)
+
+    monkeypatch.setattr(sweep.time, "sleep", wait)
+    console = sweep.Progress().console
+    ended = [cell.task for cell, error in sweep.sweep(todo, launch, console)]
+    assert sorted(ended) == [0, 1, 2]
+    assert [task for tasks in launched for task in tasks] == [0, 2]
+    made_by = [folder.result["made by"] for folder in folders]
+    assert made_by == ["us", "another", "us"]
+
+
+@pytest.mark.parametrize("launcher", [n for n in LAUNCHERS if n != "serial"])
+def test_launchers_give_the_same_table(launcher, sweep_arguments, tmp_path):
+    package = {"ray": "ray", "slurm": "submitit"}.get(launcher)
+    if package:
+        pytest.importorskip(package)
+    options = [f"--launcher={launcher}", "--workers=2"]
+    if launcher == "slurm":
+        options.append("--slurm-cluster=local")
+    other = f"--results-dir={tmp_path / launcher}"
+    assert cli.main(sweep_arguments) == 0
+    assert cli.main([*sweep_arguments, *options, other]) == 0
+    assert_same_table(tmp_path / "runs", tmp_path / launcher)
+
+
+def test_killed_twenty_times_it_gives_the_table_of_an_undisturbed_sweep(
+    sweep_arguments, tmp_path
+):
+    # The server imports Keras once; each sweep is forked from it.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["experiments.newsgroups.cli"])
+    axes = ["--activation=tanh,relu", "--learning-rate=1e-3,2e-3", "--epochs=4"]
+
+    def start(name):
+        arguments = [
+            *sweep_arguments,
+            *axes,
+            f"--results-dir={tmp_path / name}",
+        ]
+        process = context.Process(target=cli.main, args=(arguments,))
+        process.start()
+        return process
+
+    undisturbed = start("undisturbed")
+    undisturbed.join()
+    assert undisturbed.exitcode == 0
+
+    killed = tmp_path / "killed"
+    chance = random.Random(0)
+    finished = {}
+    for _ in range(20):
+        goal = epochs(killed) + chance.choice((0, 1, 1, 2))
+        process = start("killed")
+        deadline = time.monotonic() + 120
+        while epochs(killed) < goal:
+            assert process.is_alive() and time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.5))
+        assert process.is_alive(), "too quick to be killed"
+        process.kill()
+        process.join()
+        for path in killed.glob("*/*/result.json"):
+            finished.setdefault(path, path.stat().st_mtime_ns)
+    assert len(finished) > 2
+    process = start("killed")
+    process.join()
+    assert process.exitcode == 0
+    assert_same_table(tmp_path / "undisturbed", killed)
+    for path, moment in finished.items():
+        assert path.stat().st_mtime_ns == moment, "made again"
+
+
+def epochs(results_dir):
+    runs = results_dir.glob("newsgroups/*")
+    return sum(sweep.epochs_done(_Folder(path)) for path in runs)
+
+
+class _Folder:
+    def __init__(self, path):
+        self.path = path
+
+
+def test_collected_tables_survive_csv(sweep_arguments, tmp_path, capsys):
+    assert cli.main(sweep_arguments) == 0
+    to = tmp_path / "collected"
+    collect = ["collect", f"--results-dir={tmp_path / 'runs'}", f"--to={to}"]
+    assert cli.main(collect) == 0
+    assert f"2 runs (2 done) in {to}" in capsys.readouterr().out
+    found = results.collect(tmp_path / "runs")
+    for frame, twin in zip(found, results.read(to), strict=True):
+        pd.testing.assert_frame_equal(frame, twin, check_exact=True)
+    assert set(Run.__dataclass_fields__) <= set(found.runs.columns)
+    first = found.runs.iloc[0]
+    assert first["status"] == "done" and first["epochs_done"] == 2
+    assert first["posts"].startswith("20_newsgroup: 80 posts")
+    assert first["backend"] == TINY["backend"]
+    for name in ("device", "backend_version", "keras", "python", "started"):
+        assert first[name]
+    history = json.loads(
+        found.history[found.history["id"] == first["id"]].to_json()
+    )
+    assert len(history["epoch"]) == 2
+
+
+def test_nothing_to_collect(tmp_path, capsys):
+    assert cli.main(["collect", f"--results-dir={tmp_path}"]) == 0
+    assert "0 runs (none)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "epoch"),
+    [
+        ([0.2, 0.5, 0.05, 0.05, 0.05], 3),
+        ([0.2, 0.5, 0.05, 0.05], None),  # may come back
+        ([0.2, 0.05, 0.05, 0.05, 0.06], None),  # came back
+        ([0.05, 0.05, 0.05, 0.05], None),  # never learned
+        ([0.2, 0.05, 0.3, 0.04, 0.05, 0.05], 4),
+    ],
+)
+def test_breakdown_is_a_fall_to_chance_that_stays(accuracies, epoch):
+    history = [
+        {"epoch": k, "val_accuracy": accuracy, "loss": 1.0, "val_loss": 1.0}
+        for k, accuracy in enumerate(accuracies, 1)
+    ]
+    assert run_module.breakdown_epoch(history, chance=0.05) == epoch
+
+
+@pytest.mark.parametrize("loss", ["loss", "val_loss"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_breakdown_is_a_loss_that_is_not_finite(loss, value):
+    row = {"val_accuracy": 0.5, "loss": 1.0, "val_loss": 1.0}
+    history = [
+        {"epoch": 1, **row},
+        {"epoch": 2, **row, loss: value},
+        {"epoch": 3, **row},
+    ]
+    assert run_module.breakdown_epoch(history, chance=0.05) == 2

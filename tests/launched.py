@@ -1,0 +1,54 @@
+"""What test_launchers.py launches: other processes import it from here."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import filelock
+
+from experiments.engine.launchers import Options, launch
+
+
+def record(task):
+    """Tells of a call in a file, in company of so many other calls."""
+    name, company = task
+    began = time.time()
+    Path(f"{name}.began").touch(exist_ok=False)
+    while len(list(Path().glob("*.began"))) < company:
+        time.sleep(0.01)
+    if name == "bad":
+        raise ValueError("the reason")
+    if name == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    told = {
+        "process": os.getpid(),
+        "environment": os.environ.get("KERAS_OF_A_TEST"),
+        "began": began,
+        "ended": time.time(),
+    }
+    Path(f"{name}.json").write_text(json.dumps(told))
+
+
+def hold(name):
+    """Holds a lock, which the end of a process frees, for ever."""
+    if name == "short":
+        return
+    with filelock.FileLock(f"{name}.lock"):
+        Path(f"{name}.held").touch()
+        time.sleep(600)
+
+
+if __name__ == "__main__":
+    # As a module that is imported, which other processes can import, too.
+    from launched import hold
+
+    # Where the tests run in the background, it is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    options = Options(**json.loads(sys.argv[1]))
+    try:
+        list(launch(hold, ["long"], options))
+    except KeyboardInterrupt:
+        sys.exit(130)
