@@ -1,8 +1,3 @@
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -123,42 +118,3 @@ def test_a_run_that_is_done_is_not_made_again(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "np", None)
     second = execute(tiny_run, data, tmp_path)
     assert {p: p.stat().st_mtime_ns for p in second.path.iterdir()} == files
-
-
-def test_a_killed_process_goes_on_bit_for_bit(arguments, tmp_path):
-    command = [sys.executable, "-m", "experiments.newsgroups", "run"]
-    command += [a for a in arguments if "results-dir" not in a]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-    def start(results_dir):
-        return subprocess.Popen(
-            [*command, "--epochs=20", f"--results-dir={results_dir}"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    process = start(tmp_path / "killed")
-    deadline = time.monotonic() + 300
-    while not list((tmp_path / "killed").glob("*/*/checkpoint.npz")):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    (cut,) = read_runs(tmp_path / "killed", "newsgroups")
-    assert cut["result"] is None and 1 <= len(cut["history"]) < 20
-
-    histories = []
-    for name in ("killed", "whole"):
-        process = start(tmp_path / name)
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, output
-        assert "Best validation accuracy" in output
-        (run,) = read_runs(tmp_path / name, "newsgroups")
-        for row in run["history"]:
-            del row["seconds"]
-        histories.append(run["history"])
-    assert histories[0] == histories[1]
-    assert len(histories[0]) == 20
