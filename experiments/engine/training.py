@@ -2,7 +2,7 @@
 
 Keras saves neither the states of its dropout seeds nor the order of the
 batches with a model. Here the order follows from seed and epoch, and a
-checkpoint holds every variable, seeds and optimizer included.
+checkpoint holds every variable that changes, seeds and optimizer included.
 """
 
 import json
@@ -27,23 +27,23 @@ class ShuffledBatches(keras.utils.PyDataset):
 
     def __init__(self, x, y, batch_size, seed):
         super().__init__()
-        self._x, self._y = x, y
-        self._batch_size = batch_size
+        self.x, self.y = x, y
+        self.batch_size = batch_size
         self._seed = seed
         self.shuffle(0)
 
     def shuffle(self, epoch):
         """Takes the order of an epoch, counted from 0."""
         random = np.random.default_rng([self._seed, epoch])
-        self._order = random.permutation(len(self._x))
+        self.order = random.permutation(len(self.x))
 
     def __len__(self):
-        return -(-len(self._x) // self._batch_size)
+        return -(-len(self.x) // self.batch_size)
 
     def __getitem__(self, index):
-        start = index * self._batch_size
-        chosen = self._order[start : start + self._batch_size]
-        return self._x[chosen], self._y[chosen]
+        start = index * self.batch_size
+        chosen = self.order[start : start + self.batch_size]
+        return self.x[chosen], self.y[chosen]
 
 
 class SeededEpochs(keras.callbacks.Callback):
@@ -90,7 +90,7 @@ class RunRecorder(keras.callbacks.Callback):
         Returns:
             The number of epochs that are done.
         """
-        variables = _all_variables(model)
+        variables = _changing_variables(model)
         path = self._folder.checkpoint
         if path.exists():
             try:
@@ -123,18 +123,37 @@ class RunRecorder(keras.callbacks.Callback):
         self._folder.write_history(self.history)
         variables = {
             f"variable_{k}": keras.ops.convert_to_numpy(v.value)
-            for k, v in enumerate(_all_variables(self.model))
+            for k, v in enumerate(_changing_variables(self.model))
         }
         with replacing(self._folder.checkpoint, "wb") as file:
             np.savez(file, history=json.dumps(self.history), **variables)
 
 
-def _all_variables(model):
+def _changing_variables(model):
+    """All that training changes."""
     model.optimizer.build(model.trainable_variables)
-    return [*model.variables, *model.optimizer.variables]
+    frozen = {
+        id(weight)
+        for layer in model.layers
+        if not layer.trainable
+        for weight in layer.weights
+    }
+    variables = [*model.variables, *model.optimizer.variables]
+    return [v for v in variables if id(v) not in frozen]
 
 
-def fit(model, batches, folder, *, seed, callbacks=(), verbose=None, **options):
+def fit(
+    model,
+    batches,
+    folder,
+    *,
+    seed,
+    callbacks=(),
+    verbose=None,
+    share=None,
+    on_device=None,
+    **options,
+):
     """Trains a model, or goes on where its run was cut off.
 
     Args:
@@ -145,6 +164,10 @@ def fit(model, batches, folder, *, seed, callbacks=(), verbose=None, **options):
         callbacks: List of further `keras.callbacks.Callback`.
         verbose: As in `keras.Model.fit`. Default: `None`, a bar on a terminal
             and a line an epoch elsewhere.
+        share: Hashable, the same for models that differ in learning rate and
+            seed only: on the device they share what is compiled.
+        on_device: Boolean, whether whole epochs run on the device, which takes
+            JAX. Default: `None`, if that is not the CPU.
         **options: Arguments of `keras.Model.fit`.
 
     Returns:
@@ -153,15 +176,29 @@ def fit(model, batches, folder, *, seed, callbacks=(), verbose=None, **options):
     recorder = RunRecorder(folder)
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
-    model.fit(
-        batches,
-        shuffle=False,  # Keras would draw another order of the batches
-        initial_epoch=recorder.restore(model),
-        callbacks=[SeededEpochs(batches, seed), recorder, *callbacks],
-        verbose=verbose,
-        **options,
-    )
+    options |= {
+        "initial_epoch": recorder.restore(model),
+        "callbacks": [SeededEpochs(batches, seed), recorder, *callbacks],
+        "verbose": verbose,
+    }
+    if on_device is None:
+        on_device = _has_accelerator_of_jax()
+    if on_device:
+        from experiments.engine import resident
+
+        resident.fit(model, batches, share=share, **options)
+    else:
+        # Keras would draw another order of the batches.
+        model.fit(batches, shuffle=False, **options)
     return recorder.history
+
+
+def _has_accelerator_of_jax():
+    if keras.backend.backend() != "jax":
+        return False
+    import jax
+
+    return jax.default_backend() != "cpu"
 
 
 def make_deterministic(seed):

@@ -352,19 +352,29 @@ def _sweep(options):
     return 1 if failed else 0
 
 
+def _collected(results_dir):
+    found = results.collect(results_dir)
+    if found.runs.empty:
+        raise FileNotFoundError(
+            "There is no run. Expected run folders under "
+            f"{results_dir / EXPERIMENT}. Received: --results-dir={results_dir}"
+        )
+    return found
+
+
 def _collect(options):
-    found = results.collect(options.results_dir)
+    found = _collected(options.results_dir)
     folder = options.to or options.results_dir / EXPERIMENT
     results.write(found, folder)
     counts = found.runs["status"].value_counts()
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    print(f"{len(found.runs)} runs ({told or 'none'}) in {folder}/runs.csv")
+    print(f"{len(found.runs)} runs ({told}) in {folder}/runs.csv")
     return 0
 
 
 def _report(options):
     if options.collected is None:
-        found = results.collect(options.results_dir)
+        found = _collected(options.results_dir)
     else:
         found = results.read(options.collected)
     folder = options.to or options.results_dir / EXPERIMENT / "report"

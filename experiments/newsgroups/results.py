@@ -111,7 +111,8 @@ def collect(results_dir):
         results_dir: Path of the results of all experiments.
 
     Returns:
-        `Results`, the runs in an order that follows from their settings.
+        `Results`, the runs in an order that follows from their settings;
+        without rows if there are none.
     """
     made = read_runs(results_dir, EXPERIMENT)
     order = [name for name in _FIELDS if name != "seed"]

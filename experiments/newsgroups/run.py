@@ -1,5 +1,6 @@
 """One run of the experiment, from the data to the result."""
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -96,8 +97,8 @@ def execute(run, data, results_dir, save_model=False, **options):
         results_dir: Path of the results of all experiments.
         save_model: Boolean, whether to keep the trained model in the folder.
             A run that is done already is not made again for it.
-        **options: Arguments of `keras.Model.fit` that do not shape the run,
-            such as `verbose` and `callbacks`.
+        **options: Arguments of `engine.training.fit` that do not shape the
+            run, such as `verbose` and `callbacks`.
 
     Returns:
         The `RunFolder`, done.
@@ -126,6 +127,7 @@ def execute(run, data, results_dir, save_model=False, **options):
             validation_data=data.validation,
             validation_batch_size=run.batch_size,
             epochs=run.epochs,
+            share=dataclasses.replace(run, learning_rate=1.0, seed=0, epochs=1),
             **options,
         )
         if save_model:

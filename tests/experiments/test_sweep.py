@@ -374,9 +374,36 @@ def test_collected_tables_survive_csv(sweep_arguments, tmp_path, capsys):
     assert len(history["epoch"]) == 2
 
 
-def test_nothing_to_collect(tmp_path, capsys):
-    assert cli.main(["collect", f"--results-dir={tmp_path}"]) == 0
-    assert "0 runs (none)" in capsys.readouterr().out
+@pytest.mark.parametrize("command", ["collect", "report"])
+def test_no_runs_to_read(command, tmp_path, capsys):
+    assert cli.main([command, f"--results-dir={tmp_path}"]) == 1
+    assert f"--results-dir={tmp_path}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_report_of_runs(sweep_arguments, tmp_path, capsys):
+    assert cli.main(sweep_arguments) == 0
+    runs, to = tmp_path / "runs", tmp_path / "collected"
+    places = [f"--results-dir={runs}", f"--to={to}"]
+    assert cli.main(["collect", *places]) == 0
+    capsys.readouterr()
+    assert cli.main(["report", f"--results-dir={runs}"]) == 0
+    shown = capsys.readouterr().out
+    assert "epochs 2 of 100" in shown
+    index = runs / "newsgroups" / "report" / "index.html"
+    assert str(index) in shown.replace("\n", "")
+    again = ["report", f"--from={to}", f"--to={to / 'report'}"]
+    assert cli.main(again) == 0
+    # The same from the CSV, but for where it is.
+    assert (
+        capsys.readouterr().out.splitlines()[:-1] == (shown.splitlines()[:-1])
+    )
+    assert (to / "report" / "index.html").read_text() == index.read_text()
+    assert cli.main([*again, "--budget=1"]) == 1
+    assert "number=1" in capsys.readouterr().err
+    missing = tmp_path / "missing"
+    assert cli.main(["report", f"--from={missing}"]) == 1
+    assert str(missing) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

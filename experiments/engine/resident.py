@@ -1,0 +1,119 @@
+"""Training of which JAX runs whole epochs, with the data on the device.
+
+`keras.Model.fit` returns to Python for every batch, which costs more than a
+step of a small network on a GPU.
+"""
+
+import functools
+
+import jax
+import keras
+
+_programs = {}
+
+
+class _Program:
+    """The epochs of a model, compiled; learning rate and seed are data."""
+
+    def __init__(self, model):
+        def epoch(step, state, order, x, y, batch_size):
+            def one(state, chosen):
+                return step(state, (x[chosen], y[chosen]))[1], None
+
+            whole = len(order) // batch_size * batch_size
+            if whole:
+                order_of_whole = order[:whole].reshape(-1, batch_size)
+                state, _ = jax.lax.scan(one, state, order_of_whole)
+            if whole < len(order):
+                state, _ = one(state, order[whole:])
+            return state
+
+        def compiled(step):
+            return jax.jit(
+                functools.partial(epoch, step),
+                static_argnames="batch_size",
+                donate_argnums=0,
+            )
+
+        self.train = compiled(model.train_step)
+        self.test = compiled(model.test_step)
+
+
+def fit(
+    model,
+    batches,
+    *,
+    validation_data,
+    validation_batch_size,
+    initial_epoch,
+    epochs,
+    callbacks,
+    verbose,
+    share=None,
+):
+    """Trains as `keras.Model.fit` does, of which callbacks see epochs only.
+
+    Args:
+        model: A compiled `keras.Model` with JAX as its backend.
+        batches: `training.ShuffledBatches`, shuffled by a callback.
+        validation_data: Tuple of two arrays.
+        validation_batch_size: Positive integer.
+        initial_epoch: Integer, epochs that are done.
+        epochs: Integer, the last epoch, counted from 1.
+        callbacks: List of `keras.callbacks.Callback`.
+        verbose: As in `keras.Model.fit`.
+        share: Hashable, the same for models that differ in no more than
+            their variables, such as learning rate and seed: they share what
+            is compiled. Default: `None`, for no other model.
+    """
+    callbacks = keras.callbacks.CallbackList(
+        callbacks,
+        add_progbar=verbose != 0,
+        model=model,
+        verbose=verbose,
+        epochs=epochs,
+        steps=len(batches),
+    )
+    # What `fit` builds from its first batch.
+    classes = keras.ops.ones((1, *model.output_shape[1:]))
+    model.compute_metrics(None, batches.y[:1], classes)
+    program = _programs.get(share) or _Program(model)
+    if share is not None:
+        _programs[share] = program
+    train, validation = (
+        [jax.device_put(array) for array in arrays]
+        for arrays in ((batches.x, batches.y), validation_data)
+    )
+
+    def run(function, variables, order, data, batch_size):
+        """An epoch of training or of validation, and what it measured."""
+        model.reset_metrics()
+        variables = [*variables, model.metrics_variables]
+        state = tuple([v.value for v in group] for group in variables)
+        state = function(state, order, *data, batch_size=batch_size)
+        for group, values in zip(variables, state, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
+        return {k: float(v) for k, v in model.get_metrics_result().items()}
+
+    weights = [model.trainable_variables, model.non_trainable_variables]
+    callbacks.on_train_begin()
+    for epoch in range(initial_epoch, epochs):
+        callbacks.on_epoch_begin(epoch)
+        logs = run(
+            program.train,
+            [*weights, model.optimizer.variables],
+            batches.order,
+            train,
+            batches.batch_size,
+        )
+        measured = run(
+            program.test,
+            weights,
+            jax.numpy.arange(len(validation[0])),
+            validation,
+            validation_batch_size,
+        )
+        logs |= {f"val_{name}": value for name, value in measured.items()}
+        callbacks.on_epoch_end(epoch, logs)
+    callbacks.on_train_end()
