@@ -6,6 +6,8 @@ import pytest
 
 from keras_slim.datasets import _articles
 
+pytestmark = pytest.mark.any_backend
+
 
 def member(name, type=tarfile.REGTYPE, link=""):
     info = tarfile.TarInfo(name)

@@ -6,6 +6,8 @@ import pytest
 
 from keras_slim.datasets import _cache
 
+pytestmark = pytest.mark.any_backend
+
 
 def test_root_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "here"))

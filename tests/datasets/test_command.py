@@ -3,6 +3,8 @@ import pytest
 from keras_slim.datasets import _cache, glove, newsgroups
 from keras_slim.datasets.__main__ import main
 
+pytestmark = pytest.mark.any_backend
+
 
 def test_help(capsys):
     for arguments in ["--help"], ["fetch", "--help"]:

@@ -5,6 +5,8 @@ import pytest
 
 from keras_slim.datasets import _cache, _download
 
+pytestmark = pytest.mark.any_backend
+
 WHEEL = _download.Wheel("some-data", "1.0", "0" * 64)
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from keras_slim.datasets import _cache, _download, glove
 
+pytestmark = pytest.mark.any_backend
+
 LINES = [
     "the 0.5 -1 2e-3",
     "of 1 2 3",

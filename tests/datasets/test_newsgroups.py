@@ -6,6 +6,8 @@ import pytest
 
 from keras_slim.datasets import _articles, _cache, _tokens, newsgroups
 
+pytestmark = pytest.mark.any_backend
+
 
 @pytest.fixture
 def tree(tmp_path, posts, write_tree):

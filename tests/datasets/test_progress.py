@@ -4,6 +4,8 @@ import pytest
 
 from keras_slim.datasets._progress import Progress
 
+pytestmark = pytest.mark.any_backend
+
 
 @pytest.mark.parametrize("seconds", [0.5, 2])
 def test_shows_only_what_is_slow(monkeypatch, capsys, seconds):

@@ -3,6 +3,8 @@ import pytest
 
 from keras_slim.datasets import _tokens
 
+pytestmark = pytest.mark.any_backend
+
 
 def keras_2(texts):
     """What the Tokenizer of Keras 2 makes of the texts."""

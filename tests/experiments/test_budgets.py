@@ -3,6 +3,8 @@ from made_results import CORNER, a_run, made
 
 from experiments.newsgroups.report.budgets import budgets, choose
 
+pytestmark = pytest.mark.any_backend
+
 
 def test_runs_of_different_settings_are_not_mixed():
     rows = [a_run(cell, epochs=20) for cell in CORNER]

@@ -15,6 +15,8 @@ import pytest
 from experiments.engine import launchers
 from experiments.engine.launchers import LAUNCHERS, Options
 
+pytestmark = pytest.mark.any_backend
+
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
 OPTIONS = {

@@ -10,6 +10,8 @@ from experiments.newsgroups import report
 from experiments.newsgroups.report import figures, published, tables
 from experiments.newsgroups.report.budgets import choose
 
+pytestmark = pytest.mark.any_backend
+
 FAILED, UNFINISHED = ("relu", 2e-3, "lstm2"), ("relu", 1e-3, "lstm")
 
 

@@ -12,6 +12,8 @@ from experiments.newsgroups.report.statistics import (
     mean_interval,
 )
 
+pytestmark = pytest.mark.any_backend
+
 # Demšar (2006), table 6: AUC of four versions of C4.5 on 14 data sets.
 # `voting` has 0.975 twice there, with the ranks 2 and 3.
 DEMSAR = np.reshape(

@@ -297,6 +297,7 @@ def test_logs_for_tensorboard(sweep_arguments, tmp_path):
         assert setting in summary.plugin_data.content
 
 
+@pytest.mark.any_backend  # test_training.py resumes on each
 def test_killed_twenty_times_it_gives_the_table_of_an_undisturbed_sweep(
     sweep_arguments, tmp_path, monkeypatch
 ):

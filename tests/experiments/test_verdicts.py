@@ -17,6 +17,8 @@ from experiments.newsgroups.report.verdicts import (
     verdicts,
 )
 
+pytestmark = pytest.mark.any_backend
+
 
 def claim(words):
     (found,) = (c for c in CLAIMS if words in c.sentence)
