@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import dataclasses
 import functools
+import importlib.util
 import os
 import shlex
 import sys
@@ -303,6 +304,11 @@ def _sweep(options):
     if how.get("launcher") == "slurm":
         how.setdefault("slurm_folder", results_dir / EXPERIMENT / ".slurm")
     how = Options(**how)
+    if options.tensorboard and importlib.util.find_spec("tensorboardX") is None:
+        raise ImportError(
+            "--tensorboard needs the package tensorboardX. Install it with: "
+            "pip install -e '.[tensorboard]'"
+        )
     cells = grid.cells(options.preset, given)
     runs, data = runs_of(cells, results_dir, draw=not options.dry_run)
     console = Console()

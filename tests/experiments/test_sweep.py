@@ -297,6 +297,15 @@ def test_logs_for_tensorboard(sweep_arguments, tmp_path):
         assert setting in summary.plugin_data.content
 
 
+def test_logs_without_tensorboard(
+    sweep_arguments, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    assert cli.main([*sweep_arguments, "--tensorboard"]) == 1
+    assert "pip install -e '.[tensorboard]'" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.any_backend  # test_training.py resumes on each
 def test_killed_twenty_times_it_gives_the_table_of_an_undisturbed_sweep(
     sweep_arguments, tmp_path, monkeypatch
