@@ -197,6 +197,11 @@ def _parser():
         metavar="FOLDER",
         help="default: <results-dir>/newsgroups",
     )
+    tidy.add_argument(
+        "--without-seconds",
+        action="store_true",
+        help="leave the times empty, where the machine had other work",
+    )
 
     show = commands.add_parser(
         "report",
@@ -370,6 +375,8 @@ def _collected(results_dir):
 
 def _collect(options):
     found = _collected(options.results_dir)
+    if options.without_seconds:
+        found = results.without_seconds(found)
     folder = options.to or options.results_dir / EXPERIMENT
     results.write(found, folder)
     counts = found.runs["status"].value_counts()

@@ -376,6 +376,11 @@ def test_collected_tables_survive_csv(sweep_arguments, tmp_path, capsys):
     assert first["status"] == "done" and first["epochs_done"] == 2
     assert first["posts"].startswith("20_newsgroup: 80 posts")
     assert first["backend"] == TINY["backend"]
+    assert cli.main([*collect, "--without-seconds"]) == 0
+    timeless = results.read(to)
+    assert timeless.runs["seconds_per_epoch"].isna().all()
+    assert timeless.history["seconds"].isna().all()
+    assert timeless.runs["val_loss"].equals(found.runs["val_loss"])
     for name in ("device", "backend_version", "keras", "python", "started"):
         assert first[name]
     history = json.loads(
