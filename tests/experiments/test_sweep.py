@@ -1,3 +1,4 @@
+import io
 import json
 import multiprocessing
 import random
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from tiny import TINY
 
 from experiments.engine import seeds, sweep
@@ -255,12 +257,50 @@ def test_a_run_that_another_process_makes_is_waited_for(
             claim.__exit__(None, None, None)
 
     monkeypatch.setattr(sweep.time, "sleep", wait)
-    console = sweep.Progress().console
+    console = Console()
     ended = [cell.task for cell, error in sweep.sweep(todo, launch, console)]
     assert sorted(ended) == [0, 1, 2]
     assert [task for tasks in launched for task in tasks] == [0, 2]
     made_by = [folder.result["made by"] for folder in folders]
     assert made_by == ["us", "another", "us"]
+
+
+def test_progress_of_all_runs_and_of_those_under_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "_POLL_SECONDS", 0.01)
+    folders = [RunFolder(tmp_path, "test", {"n": n}, "data") for n in range(3)]
+    todo = [sweep.Cell(f, n, f"run {n}", 2) for n, f in enumerate(folders)]
+    rows = [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.5}]
+    folders[0].make(lambda: folders[0].write_history(rows) or {"loss": 0.5})
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+
+    def shown(text):
+        deadline = time.monotonic() + 20
+        while text not in console.file.getvalue():
+            assert time.monotonic() < deadline, console.file.getvalue()
+            time.sleep(0.01)
+
+    def train(folder, label):
+        shown(label)
+        folder.write_history(rows[:1])
+        shown("1/2")
+        folder.write_history(rows)
+        if label == "run 2":
+            raise ArithmeticError("on purpose")
+        return {"loss": 0.5}
+
+    def launch(tasks):
+        for n in tasks:
+            try:
+                folders[n].make(lambda n=n: train(folders[n], f"run {n}"))
+                yield n, None
+            except ArithmeticError as error:
+                yield n, str(error)
+
+    ended = [(cell.task, e) for cell, e in sweep.sweep(todo, launch, console)]
+    assert ended == [(1, None), (2, "on purpose")]
+    last = console.file.getvalue().rsplit("all runs", 1)[1]
+    assert "6/6" in last and "run 1" not in last and "run 2" not in last
+    assert "run 0" not in console.file.getvalue()  # it was done before
 
 
 @pytest.mark.parametrize("launcher", [n for n in LAUNCHERS if n != "serial"])
