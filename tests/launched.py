@@ -26,6 +26,7 @@ def record(task):
     told = {
         "process": os.getpid(),
         "environment": os.environ.get("KERAS_OF_A_TEST"),
+        "threads": os.environ.get("OMP_NUM_THREADS"),
         "began": began,
         "ended": time.time(),
     }

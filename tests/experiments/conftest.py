@@ -42,3 +42,19 @@ def arguments(data_dir, tmp_path):
     """The command line of a tiny run."""
     options = [f"--{k.replace('_', '-')}={v}" for k, v in TINY.items()]
     return [*options, f"--results-dir={tmp_path / 'runs'}"]
+
+
+@pytest.fixture
+def sweep_arguments(arguments, data_dir):
+    """The command line of a sweep over two tiny runs."""
+    tiny = [a for a in arguments if not a.startswith("--seed")]
+    given = [
+        *tiny,
+        f"--data-dir={data_dir}",
+        "--variant=lstm,lstm3",
+        "--activation=tanh",
+        "--learning-rate=2e-3",
+        "--seed=3",
+        "--epochs=2",
+    ]
+    return ["sweep", "--preset=paper", *given]

@@ -95,6 +95,10 @@ def test_every_task_is_called_once(launcher, stranger, monkeypatch):
     calls = [json.loads(path.read_text()) for path in Path().glob("*.json")]
     assert len(calls) == len([error for _, error in ended if error is None])
     assert {call["environment"] for call in calls} == {"from here"}
+    # Their number is part of how sums are rounded; Ray would set it.
+    assert {call["threads"] for call in calls} == {
+        os.environ.get("OMP_NUM_THREADS")
+    }
     processes = {call["process"] for call in calls}
     if launcher == "serial":
         assert processes == {os.getpid()}

@@ -1,9 +1,6 @@
 import io
 import json
-import multiprocessing
-import random
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,38 +8,15 @@ from rich.console import Console
 from tiny import TINY
 
 from experiments.engine import seeds, sweep
-from experiments.engine.launchers import LAUNCHERS
 from experiments.engine.runs import RunFolder, read_runs
 from experiments.engine.seeds import clock_seeds
 from experiments.newsgroups import cli, results
 from experiments.newsgroups import run as run_module
 from experiments.newsgroups.grid import CLOCK, PRESETS, cells, parse_axis
+from experiments.newsgroups.report import published
 from experiments.newsgroups.spec import Run
 
-AXES = ["--variant=lstm,lstm3", "--activation=tanh", "--learning-rate=2e-3"]
-
-
-@pytest.fixture
-def sweep_arguments(arguments, data_dir):
-    """The command line of a sweep over two tiny runs."""
-    tiny = [a for a in arguments if not a.startswith("--seed")]
-    given = [*tiny, f"--data-dir={data_dir}", *AXES, "--seed=3", "--epochs=2"]
-    return ["sweep", "--preset=paper", *given]
-
-
-def table(results_dir):
-    """All that runs found, without when and how fast."""
-    found = results.collect(results_dir)
-    return (
-        found.runs.drop(columns=["started", "seconds_per_epoch"]),
-        found.history.drop(columns=["seconds"]),
-    )
-
-
-def assert_same_table(one, other):
-    for frame, twin in zip(table(one), table(other), strict=True):
-        assert len(frame)
-        pd.testing.assert_frame_equal(frame, twin, check_exact=True)
+pytestmark = pytest.mark.any_backend
 
 
 def test_presets_are_those_of_the_paper():
@@ -51,13 +25,10 @@ def test_presets_are_those_of_the_paper():
     assert {cell["seed"] for cell in paper} == {CLOCK}
     assert {Run(**{**cell, "seed": 0}).epochs for cell in paper} == {100}
     # The cells of Table I, as published.
-    published = pd.read_csv(
-        "data/published/kent_salem_table1_validation_accuracy.csv"
+    axes = ["activation", "learning_rate", "variant"]
+    assert {tuple(cell[a] for a in axes) for cell in paper} == set(
+        published.load().index
     )
-    axes = ["variant", "activation", "learning_rate"]
-    assert {tuple(cell[a] for a in axes) for cell in paper} == {
-        tuple(row) for row in published[axes].to_numpy()
-    }
     listed = [0, 100, 500, 1000, 5000, 9001, 10000, 100000, CLOCK]
     assert [cell["seed"] for cell in cells("seeds", {})] == listed
     assert len(cells("replicates", {})) == 60 * 5
@@ -303,20 +274,6 @@ def test_progress_of_all_runs_and_of_those_under_way(tmp_path, monkeypatch):
     assert "run 0" not in console.file.getvalue()  # it was done before
 
 
-@pytest.mark.parametrize("launcher", [n for n in LAUNCHERS if n != "serial"])
-def test_launchers_give_the_same_table(launcher, sweep_arguments, tmp_path):
-    package = {"ray": "ray", "slurm": "submitit"}.get(launcher)
-    if package:
-        pytest.importorskip(package)
-    options = [f"--launcher={launcher}", "--workers=2"]
-    if launcher == "slurm":
-        options.append("--slurm-cluster=local")
-    other = f"--results-dir={tmp_path / launcher}"
-    assert cli.main(sweep_arguments) == 0
-    assert cli.main([*sweep_arguments, *options, other]) == 0
-    assert_same_table(tmp_path / "runs", tmp_path / launcher)
-
-
 def test_logs_for_tensorboard(sweep_arguments, tmp_path):
     pytest.importorskip("tensorboardX")
     accumulator = pytest.importorskip(
@@ -344,62 +301,6 @@ def test_logs_without_tensorboard(
     assert cli.main([*sweep_arguments, "--tensorboard"]) == 1
     assert "pip install -e '.[tensorboard]'" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
-
-
-@pytest.mark.any_backend  # test_training.py resumes on each
-def test_killed_twenty_times_it_gives_the_table_of_an_undisturbed_sweep(
-    sweep_arguments, tmp_path, monkeypatch
-):
-    # The server imports Keras once; each sweep is forked from it.
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.newsgroups.cli"])
-    axes = ["--activation=tanh,relu", "--epochs=16"]
-
-    def start(name):
-        arguments = [
-            *sweep_arguments,
-            *axes,
-            f"--results-dir={tmp_path / name}",
-        ]
-        process = context.Process(target=cli.main, args=(arguments,))
-        process.start()
-        return process
-
-    undisturbed = start("undisturbed")
-    undisturbed.join()
-    assert undisturbed.exitcode == 0
-    seconds = results.collect(tmp_path / "undisturbed").history["seconds"]
-
-    chance = random.Random(0)
-    finished = {}
-    for _ in range(20):
-        # At any moment of one of the next epochs, or before the first.
-        goal = epochs(tmp_path / "killed") + chance.choice((0, 1, 1, 2))
-        process = start("killed")
-        while epochs(tmp_path / "killed") < goal:
-            assert process.is_alive()
-            time.sleep(0.001)
-        time.sleep(chance.random() * seconds.median())
-        assert process.is_alive(), "too quick to be killed"
-        process.kill()
-        process.join()
-        for path in tmp_path.glob("killed/*/*/result.json"):
-            finished.setdefault(path, path.stat().st_mtime_ns)
-    assert finished
-    process = start("killed")
-    process.join()
-    assert process.exitcode == 0
-    assert_same_table(tmp_path / "undisturbed", tmp_path / "killed")
-    for path, moment in finished.items():
-        assert path.stat().st_mtime_ns == moment, "made again"
-
-
-def epochs(results_dir):
-    """How many epochs stand in all histories."""
-    histories = results_dir.glob("newsgroups/*/history.csv")
-    lines = (path.read_bytes().count(b"\n") for path in histories)
-    return sum(max(0, count - 1) for count in lines)
 
 
 def test_collected_tables_survive_csv(sweep_arguments, tmp_path, capsys):
