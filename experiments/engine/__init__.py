@@ -1,1 +1,1 @@
-"""Run folders, resume and progress; knows nothing of any one experiment."""
+"""Run folders, resume, launchers and sweeps, whatever the experiment."""

@@ -133,7 +133,11 @@ class Run:
             object.__setattr__(self, field.name, value)
 
     def config(self):
-        """The settings as a JSON-ready dict."""
+        """The settings as a JSON-ready dict, of which the id of a run is made.
+
+        A field that is added one day must be left out here where it has the
+        value of all earlier runs, so that they keep their ids.
+        """
         return dataclasses.asdict(self)
 
 
