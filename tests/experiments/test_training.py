@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -119,46 +117,3 @@ def test_a_run_that_is_done_is_not_made_again(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "np", None)
     second = execute(tiny_run, data, tmp_path)
     assert {p: p.stat().st_mtime_ns for p in second.path.iterdir()} == files
-
-
-def on_device(run, data, results_dir):
-    """A run of which whole epochs are on the device, cut off at the end."""
-    return execute(run, data, results_dir, verbose=0, on_device=True)
-
-
-def test_epochs_on_the_device_give_what_fit_gives(tiny_run, tmp_path):
-    pytest.importorskip("jax")
-    if tiny_run.backend != "jax":
-        pytest.skip("only JAX runs whole epochs on the device")
-    # The last batch of an epoch is smaller than the others.
-    tiny_run = dataclasses.replace(tiny_run, batch_size=24)
-    data = load_data(tiny_run)
-    fitted = execute(tiny_run, data, tmp_path / "fit", verbose=0)
-    resident = on_device(tiny_run, data, tmp_path / "device")
-    for row, twin in zip(history(fitted), history(resident), strict=True):
-        assert row.keys() == twin.keys()
-        assert row == pytest.approx(twin, rel=1e-4)
-    assert fitted.result.keys() == resident.result.keys()
-
-
-def test_on_the_device_learning_rates_and_seeds_share_what_is_compiled(
-    tiny_run, tmp_path, monkeypatch
-):
-    if tiny_run.backend != "jax":
-        pytest.skip("only JAX runs whole epochs on the device")
-    from experiments.engine import resident
-
-    data = load_data(tiny_run)
-    monkeypatch.setattr(resident, "_programs", {})
-    alone = dataclasses.replace(tiny_run, learning_rate=0.05, seed=9)
-    expected = history(on_device(alone, data, tmp_path / "alone"))
-
-    monkeypatch.setattr(resident, "_programs", {})
-    on_device(tiny_run, data, tmp_path / "shared")
-    (program,) = resident._programs.values()
-    shared = history(on_device(alone, data, tmp_path / "shared"))
-    assert shared == expected
-    assert program.train._cache_size() == program.test._cache_size() == 1
-    other = dataclasses.replace(tiny_run, variant="lstm")
-    on_device(other, data, tmp_path / "shared")
-    assert len(resident._programs) == 2

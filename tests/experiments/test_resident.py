@@ -1,0 +1,51 @@
+import dataclasses
+
+import pytest
+from tiny import TINY
+
+from experiments.engine.runs import read_history
+from experiments.newsgroups.run import execute, load_data
+
+if TINY["backend"] == "jax":
+    from experiments.engine import resident
+
+pytestmark = pytest.mark.skipif(
+    TINY["backend"] != "jax", reason="only JAX runs whole epochs on the device"
+)
+
+
+def history(run, data, results_dir, on_device=True):
+    """The history of a run, all but the clock."""
+    folder = execute(run, data, results_dir, verbose=0, on_device=on_device)
+    rows = read_history(folder.path / "history.csv")
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def test_epochs_on_the_device_give_what_fit_gives(tiny_run, tmp_path):
+    # The last batch of an epoch is smaller than the others.
+    tiny_run = dataclasses.replace(tiny_run, batch_size=24)
+    data = load_data(tiny_run)
+    fitted = history(tiny_run, data, tmp_path / "fit", on_device=False)
+    found = history(tiny_run, data, tmp_path / "device")
+    for row, twin in zip(found, fitted, strict=True):
+        assert row.keys() == twin.keys()
+        assert row == pytest.approx(twin, rel=1e-4)
+
+
+def test_on_the_device_learning_rates_and_seeds_share_what_is_compiled(
+    tiny_run, tmp_path, monkeypatch
+):
+    data = load_data(tiny_run)
+    monkeypatch.setattr(resident, "_programs", {})
+    alone = dataclasses.replace(tiny_run, learning_rate=0.05, seed=9)
+    expected = history(alone, data, tmp_path / "alone")
+
+    monkeypatch.setattr(resident, "_programs", {})
+    history(tiny_run, data, tmp_path / "shared")
+    (program,) = resident._programs.values()
+    shared = history(alone, data, tmp_path / "shared")
+    assert shared == expected
+    assert program.train._cache_size() == program.test._cache_size() == 1
+    other = dataclasses.replace(tiny_run, variant="lstm")
+    history(other, data, tmp_path / "shared")
+    assert len(resident._programs) == 2
