@@ -330,26 +330,26 @@ def _sweep(options):
         ),
         options=how,
     )
-    todo = [cell_of(run, data, results_dir) for run in runs]
-    done = sum(cell.folder.result is not None for cell in todo)
-    print(f"{done} of {len(todo)} runs are done")
+    planned = [cell_of(run, data, results_dir) for run in runs]
+    done = sum(cell.folder.result is not None for cell in planned)
+    print(f"{done} of {len(planned)} runs are done")
     failed = []
     try:
-        with contextlib.closing(sweep(todo, start, console)) as ended:
+        with contextlib.closing(sweep(planned, start, console)) as ended:
             for cell, error in ended:
                 done += error is None
                 if error is not None:
                     failed.append((cell, error))
                 told = f"failed: {error}" if error else outcome(cell.folder)
                 console.print(
-                    f"[{done} of {len(todo)}] {cell.label}: {told}",
+                    f"[{done} of {len(planned)}] {cell.label}: {told}",
                     highlight=False,
                     markup=False,
                     soft_wrap=True,
                 )
     except KeyboardInterrupt:
         print(
-            f"\nStopped with {done} of {len(todo)} runs done. The same command "
+            f"\nStopped with {done} of {len(planned)} runs done. The same command "
             "goes on from the last finished epochs.",
             file=sys.stderr,
         )

@@ -210,7 +210,7 @@ def test_a_run_that_another_process_makes_is_waited_for(
 ):
     """The other sweep finishes one cell, and dies over the second."""
     folders = [RunFolder(tmp_path, "test", {"n": n}, "data") for n in range(3)]
-    todo = [sweep.Cell(f, n, f"run {n}", 1) for n, f in enumerate(folders)]
+    planned = [sweep.Cell(f, n, f"run {n}", 1) for n, f in enumerate(folders)]
     claims = [folder.claim() for folder in folders[1:]]
     for claim in claims:
         claim.__enter__()
@@ -229,7 +229,7 @@ def test_a_run_that_another_process_makes_is_waited_for(
 
     monkeypatch.setattr(sweep.time, "sleep", wait)
     console = Console()
-    ended = [cell.task for cell, error in sweep.sweep(todo, launch, console)]
+    ended = [cell.task for cell, error in sweep.sweep(planned, launch, console)]
     assert sorted(ended) == [0, 1, 2]
     assert [task for tasks in launched for task in tasks] == [0, 2]
     made_by = [folder.result["made by"] for folder in folders]
@@ -239,7 +239,7 @@ def test_a_run_that_another_process_makes_is_waited_for(
 def test_progress_of_all_runs_and_of_those_under_way(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "_POLL_SECONDS", 0.01)
     folders = [RunFolder(tmp_path, "test", {"n": n}, "data") for n in range(3)]
-    todo = [sweep.Cell(f, n, f"run {n}", 2) for n, f in enumerate(folders)]
+    planned = [sweep.Cell(f, n, f"run {n}", 2) for n, f in enumerate(folders)]
     rows = [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.5}]
     folders[0].make(lambda: folders[0].write_history(rows) or {"loss": 0.5})
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
@@ -267,7 +267,7 @@ def test_progress_of_all_runs_and_of_those_under_way(tmp_path, monkeypatch):
             except ArithmeticError as error:
                 yield n, str(error)
 
-    ended = [(cell.task, e) for cell, e in sweep.sweep(todo, launch, console)]
+    ended = [(cell.task, e) for cell, e in sweep.sweep(planned, launch, console)]
     assert ended == [(1, None), (2, "on purpose")]
     last = console.file.getvalue().rsplit("all runs", 1)[1]
     assert "6/6" in last and "run 1" not in last and "run 2" not in last
