@@ -349,8 +349,8 @@ def _sweep(options):
                 )
     except KeyboardInterrupt:
         print(
-            f"\nStopped with {done} of {len(planned)} runs done. The same command "
-            "goes on from the last finished epochs.",
+            f"\nStopped with {done} of {len(planned)} runs done. The same "
+            "command goes on from the last finished epochs.",
             file=sys.stderr,
         )
         return 130

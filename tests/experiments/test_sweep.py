@@ -267,7 +267,8 @@ def test_progress_of_all_runs_and_of_those_under_way(tmp_path, monkeypatch):
             except ArithmeticError as error:
                 yield n, str(error)
 
-    ended = [(cell.task, e) for cell, e in sweep.sweep(planned, launch, console)]
+    ended = sweep.sweep(planned, launch, console)
+    ended = [(cell.task, error) for cell, error in ended]
     assert ended == [(1, None), (2, "on purpose")]
     last = console.file.getvalue().rsplit("all runs", 1)[1]
     assert "6/6" in last and "run 1" not in last and "run 2" not in last
