@@ -157,7 +157,9 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
                 budget,
                 activation,
                 learning_rate,
-                f"mean over seeds, with {LEVEL:.0%} interval",
+                f"mean over seeds, with {LEVEL:.0%} interval"
+                if history["seed"].nunique() > 1
+                else "one seed each",
             )
         )
     return True
