@@ -259,6 +259,10 @@ def _slurm(function, tasks, options):
         slurm_partition=options.slurm_partition,
         slurm_array_parallelism=options.workers,
     )
+    if local and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As in the background of a shell. Submitit ends its local jobs by this
+        # signal, and they would inherit that it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     waiting, running = list(tasks), {}
     # An array bounds itself.
     limit = options.workers if local else len(waiting)

@@ -117,7 +117,18 @@ def test_how_a_process_died():
     assert ended == [(3, "the process died: exit status 3")]
 
 
-def test_nothing_is_left_running_when_it_is_closed(launcher):
+@pytest.mark.parametrize("ignored", [False, True])
+def test_nothing_is_left_running_when_it_is_closed(launcher, ignored):
+    # As where the tests run in the background.
+    handler = signal.SIG_IGN if ignored else signal.default_int_handler
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        close_it_early(launcher)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def close_it_early(launcher):
     tasks = ["short", "long"]
     if launcher != "serial":
         # Both at once, so that one is under way while the other ends.
