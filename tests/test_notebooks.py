@@ -16,7 +16,7 @@ def outputs(notebook):
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             assert output.output_type != "error", output
-            kinds.extend(output.get("data", {}))
+            kinds.extend(sorted(output.get("data", {})))
     return kinds
 
 
