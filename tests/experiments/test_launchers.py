@@ -117,18 +117,17 @@ def test_how_a_process_died():
     assert ended == [(3, "the process died: exit status 3")]
 
 
-@pytest.mark.parametrize("ignored", [False, True])
-def test_nothing_is_left_running_when_it_is_closed(launcher, ignored):
-    # As where the tests run in the background.
-    handler = signal.SIG_IGN if ignored else signal.default_int_handler
-    before = signal.signal(signal.SIGINT, handler)
-    try:
-        close_it_early(launcher)
-    finally:
-        signal.signal(signal.SIGINT, before)
+@pytest.fixture
+def interrupt_ignored():
+    """As in the background of a shell, whose processes inherit it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
-def close_it_early(launcher):
+def test_nothing_is_left_running_when_it_is_closed(launcher, request):
+    if launcher == "slurm":  # the one that ends its jobs by this signal
+        request.getfixturevalue("interrupt_ignored")
     tasks = ["short", "long"]
     if launcher != "serial":
         # Both at once, so that one is under way while the other ends.
