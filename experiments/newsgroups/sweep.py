@@ -27,7 +27,9 @@ def make(run, results_dir, tensorboard=False):
         results_dir: Path of the results of all experiments.
         tensorboard: Boolean, whether to write logs for TensorBoard.
     """
-    data = shared_data(run)
+    # The sweep told of its data when it loaded them.
+    with contextlib.redirect_stdout(None):
+        data = shared_data(run)
     callbacks = []
     if tensorboard:
         # Only here, as the package is an extra.
