@@ -37,6 +37,13 @@ def replacing(path, mode="w", **options):
         partial.unlink(missing_ok=True)
 
 
+def lock_of(path):
+    """The lock of a file or folder, which the system frees with a process."""
+    locks = path.parent / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(locks / path.name)
+
+
 def _write_json(path, content):
     with replacing(path, encoding="utf-8") as file:
         # JSON has no number that is not finite; `finish` writes null instead.
@@ -152,9 +159,7 @@ class RunFolder:
         Raises:
             RunIsClaimed: if another process holds it.
         """
-        locks = self.path.parent / ".locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(locks / self.id)
+        lock = lock_of(self.path)
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:

@@ -2,9 +2,7 @@ import json
 import time
 from pathlib import Path
 
-import filelock
-
-from experiments.engine.runs import identity, replacing
+from experiments.engine.runs import identity, lock_of, replacing
 
 
 def clock_seeds(results_dir, experiment, configs, fingerprint, draw=True):
@@ -23,16 +21,13 @@ def clock_seeds(results_dir, experiment, configs, fingerprint, draw=True):
     Returns:
         List of integers; `None` for a seed that is not drawn.
     """
+    path = Path(results_dir) / experiment / "clock_seeds.json"
     keys = [identity(config, fingerprint) for config in configs]
-    folder = Path(results_dir) / experiment
-    path = folder / "clock_seeds.json"
     if not draw:
-        known = json.loads(path.read_text()) if path.exists() else {}
+        known = _read(path)
         return [known.get(key) for key in keys]
-    locks = folder / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(locks / path.name):
-        known = json.loads(path.read_text()) if path.exists() else {}
+    with lock_of(path):
+        known = _read(path)
         new = [key for key in keys if key not in known]
         if new:
             # Cells drawn in one second would share a seed.
@@ -41,3 +36,7 @@ def clock_seeds(results_dir, experiment, configs, fingerprint, draw=True):
             with replacing(path) as file:
                 json.dump(known, file, indent=2)
     return [known[key] for key in keys]
+
+
+def _read(path):
+    return json.loads(path.read_text()) if path.exists() else {}

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.engine.runs import read_run
+from experiments.newsgroups.grid import VARIANTS
 from experiments.newsgroups.report.figures import learning_curves
 from experiments.newsgroups.run import execute, load_data
 from experiments.newsgroups.spec import EXPERIMENT, Run
 from keras_slim.datasets import glove
 
-VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
 SETTINGS = {"samples": 5_000, "epochs": 6, "batch_size": 64, "seed": 0}
 
 

@@ -47,8 +47,8 @@ def make(run, results_dir, tensorboard=False):
 def shared_data(run):
     """What `run.load_data` gives, loaded once for the runs of a sweep."""
     first = Run()
-    others = ("variant", "activation", "learning_rate", "seed", "epochs")
-    run = dataclasses.replace(run, **{n: getattr(first, n) for n in others})
+    others = {name: getattr(first, name) for name in (*AXES, "epochs")}
+    run = dataclasses.replace(run, **others)
     return _loaded(run, os.environ.get("KERAS_SLIM_DATA"))
 
 
@@ -120,6 +120,7 @@ def plan(cells, runs, data, results_dir):
     Returns:
         Tuple of a `rich.table.Table`, in the form of Table I, and a string.
     """
+    config = Run(**{**cells[0], "seed": 0}).config()
     rows = []
     for cell, run in zip(cells, runs, strict=True):
         row = {**cell, "state": "left", "done": 0}
@@ -127,13 +128,11 @@ def plan(cells, runs, data, results_dir):
             folder = folder_of(run, data, results_dir)
             row["done"] = epochs_done(folder)
             row["state"] = _state(folder, row["done"])
-        row["to_go"] = Run(**{**cell, "seed": 0}).epochs - row["done"]
-        if row["state"] == "done":
-            row["to_go"] = 0
+        is_done = row["state"] == "done"
+        row["to_go"] = 0 if is_done else config["epochs"] - row["done"]
         rows.append(row)
     frame = pd.DataFrame(rows)
 
-    config = Run(**{**cells[0], "seed": 0}).config()
     table = Table(title="What is done and what is left")
     table.add_column("activation")
     table.add_column("learning rate", justify="right")

@@ -1,4 +1,4 @@
-"""What Kent & Salem printed: Tables I and II, and the seeds of Figure 2."""
+"""What Kent & Salem printed: Tables I and II."""
 
 from pathlib import Path
 
@@ -7,8 +7,6 @@ import pandas as pd
 FOLDER = Path(__file__).parents[3] / "data" / "published"
 CELL = ["activation", "learning_rate", "variant"]
 EPOCHS = 100  # of both tables
-# The text says ten (III.A); these are the ones it lists.
-SEEDS = (0, 100, 500, 1_000, 5_000, 9_001, 10_000, 100_000)
 BEST_CELL = ("tanh", 2e-3, "lstm3")
 
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from experiments.newsgroups.grid import SEEDS
 from experiments.newsgroups.report import published
 from experiments.newsgroups.report.budgets import choose
 from experiments.newsgroups.report.cells import cells, with_breakdowns
@@ -21,7 +22,7 @@ def published_cells():
     A cell below 10 %, twice chance, broke down; none is between 5 % and 26 %.
     """
     frame = published.load()
-    seeds = pd.Series({published.BEST_CELL: len(published.SEEDS)})
+    seeds = pd.Series({published.BEST_CELL: len(SEEDS)})
     broke_down = frame["val_accuracy"] < 0.1
     return with_breakdowns(frame, broke_down).assign(seeds=seeds)
 
