@@ -91,7 +91,7 @@ def _row(run):
         **run["config"],
         "epochs_done": len(run["history"]),
         **{name: (run["result"] or {}).get(name) for name in _RESULT},
-        "chance": run["chance"],
+        "chance": run.get("chance"),  # not kept by the first runs
         # The traceback ends with the error itself, and notes of ours.
         "error": error.strip().splitlines()[-1] if error else None,
         **run["data_sources"],

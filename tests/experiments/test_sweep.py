@@ -331,6 +331,16 @@ def test_collected_tables_survive_csv(sweep_arguments, tmp_path, capsys):
     assert len(history["epoch"]) == 2
 
 
+def test_runs_that_did_not_keep_chance_are_collected_too(arguments, tmp_path):
+    assert cli.main(["run", *arguments, "--epochs=1"]) == 0
+    (path,) = (tmp_path / "runs").glob("*/*/run.json")
+    described = json.loads(path.read_text())
+    assert 0 < described.pop("chance") < 1
+    path.write_text(json.dumps(described))
+    (run,) = results.collect(tmp_path / "runs").runs.to_dict("records")
+    assert run["status"] == "done" and pd.isna(run["chance"])
+
+
 @pytest.mark.parametrize("command", ["collect", "report"])
 def test_no_runs_to_read(command, tmp_path, capsys):
     assert cli.main([command, f"--results-dir={tmp_path}"]) == 1
