@@ -320,35 +320,49 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
 
     def _sums_of_terms(self, inputs, h, training):
         """What goes into the activation of each gate, by gate."""
-        x_mask = self.get_dropout_mask(inputs) if training else None
-        h_mask = self.get_recurrent_dropout_mask(h) if training else None
-        terms = {gate: [] for gate in GATES}
+        sums = self.outside_terms(inputs, training)
+        mask = self.get_recurrent_dropout_mask(h) if training else None
 
         def add(term, values):
             gates = self.row.gates_with(term)
             for gate, value in zip(gates, values, strict=True):
-                terms[gate].append(value)
+                sums[gate] = sums[gate] + value if gate in sums else value
 
-        add("x", self._products("x", inputs, x_mask, self.kernel))
         if self.recurrent_kernel is not None:
-            add("h", self._products("h", h, h_mask, self.recurrent_kernel))
+            add("h", self._products("h", h, mask, self.recurrent_kernel))
         if self.pointwise_kernel is not None:
             gates = self.row.gates_with("u")
-            masked = [h if h_mask is None else h * h_mask[g] for g in gates]
+            masked = [h if mask is None else h * mask[g] for g in gates]
             u = self.pointwise_kernel
             add("u", [hg * u[:, j] for j, hg in enumerate(masked)])
+        return sums
+
+    def outside_terms(self, inputs, training=False):
+        """The terms that do not read the previous output, summed by gate.
+
+        Args:
+            inputs: Tensor with shape `(..., batch, features)`.
+            training: Python boolean, whether dropout is applied.
+
+        Returns:
+            Dict from gate to a tensor with shape `(..., batch, units)`, or
+            `(1, units)` for a gate that does not read the inputs. A gate that
+            only reads the previous output is missing.
+        """
+        mask = self.get_dropout_mask(inputs) if training else None
+        gates = self.row.gates_with("x")
+        products = self._products("x", inputs, mask, self.kernel)
+        sums = dict(zip(gates, products, strict=True))
         if self.bias is not None:
             # A row, not a vector: Keras's softmax refuses a vector.
             row = ops.expand_dims(self.bias, 0)
-            add("b", _columns(row, self.row.gates_with("b")))
-
-        return {
-            gate: sum(values[1:], values[0])
-            # A gate whose only term was a bias, without it.
-            if values
-            else ops.zeros((1, self.units), self.compute_dtype)
-            for gate, values in terms.items()
-        }
+            gates = self.row.gates_with("b")
+            for gate, bias in zip(gates, _columns(row, gates), strict=True):
+                sums[gate] = sums[gate] + bias if gate in sums else bias
+        for gate, terms in zip(GATES, self.row.row, strict=True):
+            if terms == "b" and gate not in sums:  # a bias, without it
+                sums[gate] = ops.zeros((1, self.units), self.compute_dtype)
+        return sums
 
     def _products(self, term, tensor, mask, weight):
         """The products of the gates that carry `term`, one tensor each."""

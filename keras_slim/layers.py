@@ -2,6 +2,7 @@ import keras
 from keras import InputSpec
 
 from keras_slim.cells import NamedVariant, SlimLSTMCell, document_row
+from keras_slim.recurrence import BACKENDS, through_time
 
 
 @keras.saving.register_keras_serializable("keras_slim")
@@ -82,6 +83,15 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             four gates `(i, f, c, o)`, each a string of the terms `x`, `h`,
             `u`, `b`, or a number. Default: the full row, `"lstm"`. The
             classes named after a row, such as LSTM3, take no other.
+        recurrence: `"auto"` (default), `"fast"` or `"plain"`: the way through
+            time. The plain way is the loop of `keras.layers.RNN` around the
+            cell, differentiated by the framework. The fast way multiplies the
+            inputs with `kernel` for all steps at once, keeps in the loop only
+            what recurs, and has its gradient derived by hand; output and
+            gradient are those of the plain way, to rounding. `"auto"` is the
+            fast way on TensorFlow, JAX and PyTorch, and the plain way with
+            `unroll=True`. Second derivatives and derivatives in forward mode
+            want the plain way.
         matched_initialization: Boolean (default `False`). If `False`, an
             initializer is called on the shape of the weight itself, as the
             lab's code does for LSTM1, LSTM2 and LSTM3; a slim weight is then
@@ -110,7 +120,8 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
 
     Raises:
         ValueError: if `units`, `variant`, `dropout`, `recurrent_dropout`,
-            `implementation` or `use_cudnn` is not one of the values above.
+            `implementation`, `use_cudnn` or `recurrence` is not one of the
+            values above, or `recurrence="fast"` cannot be taken.
 
     Example:
 
@@ -151,6 +162,7 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         use_cudnn="auto",
         *,
         variant=None,
+        recurrence="auto",
         matched_initialization=False,
         implementation=2,
         **kwargs,
@@ -199,14 +211,44 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         )
         self.input_spec = InputSpec(ndim=3)
         self.use_cudnn = use_cudnn
+        if recurrence not in ("auto", "fast", "plain"):
+            raise ValueError(
+                "Invalid value for argument `recurrence`. Expected 'auto', "
+                f"'fast' or 'plain'. Received: recurrence={recurrence!r}"
+            )
+        self.recurrence = recurrence
+        if recurrence == "fast" and self._obstacle():
+            raise ValueError(
+                "Invalid value for argument `recurrence`. The fast way does "
+                f"not go with {self._obstacle()}; expected 'auto' or 'plain'. "
+                "Received: recurrence='fast'"
+            )
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         # One mask for each of inputs and states, as Keras's LSTM takes it.
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
-        return super().inner_loop(
-            sequences, initial_state, mask=mask, training=training
+        if self.recurrence == "plain" or self._obstacle():
+            return super().inner_loop(
+                sequences, initial_state, mask=mask, training=training
+            )
+        return through_time(
+            self.cell,
+            sequences,
+            initial_state,
+            mask,
+            training=training,
+            go_backwards=self.go_backwards,
+            zero_output_for_mask=self.zero_output_for_mask,
         )
+
+    def _obstacle(self):
+        """What keeps the layer from the fast way, or `None`."""
+        if self.unroll:
+            return "unroll=True"
+        if keras.backend.backend() not in BACKENDS:
+            return f"the backend {keras.backend.backend()!r}"
+        return None
 
     def get_config(self):
         config = super().get_config()
@@ -221,6 +263,7 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
                 self.activity_regularizer
             ),
             "use_cudnn": self.use_cudnn,
+            "recurrence": self.recurrence,
         }
 
     @classmethod

@@ -57,10 +57,15 @@ def expected(layer, weights, x, h=None, c=None, **options):
     )
 
 
+@pytest.mark.parametrize("recurrence", ["fast", "plain"])
 @pytest.mark.parametrize("use_bias", [True, False])
-def test_outputs_and_states(variant, use_bias):
+def test_outputs_and_states(variant, use_bias, recurrence):
     layer = built(
-        variant, use_bias=use_bias, return_sequences=True, return_state=True
+        variant,
+        use_bias=use_bias,
+        recurrence=recurrence,
+        return_sequences=True,
+        return_state=True,
     )
     x = random_array(BATCH, TIME, FEATURES)
     h, c = random_array(BATCH, UNITS), random_array(BATCH, UNITS, seed=9)
@@ -98,9 +103,22 @@ def test_recurrent_activations(variant, recurrent_activation, sigma):
     assert_close(layer(x), wanted)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "softmax", "relu"])
-def test_gradients(variant, activation):
-    layer = built(variant, activation=activation, return_sequences=True)
+@pytest.mark.parametrize(
+    ("activation", "recurrence"),
+    [
+        ("tanh", "fast"),
+        ("tanh", "plain"),
+        ("softmax", "fast"),
+        ("relu", "fast"),
+    ],
+)
+def test_gradients(variant, activation, recurrence):
+    layer = built(
+        variant,
+        activation=activation,
+        recurrence=recurrence,
+        return_sequences=True,
+    )
     x = random_array(BATCH, TIME, FEATURES)
     upstream = random_array(BATCH, TIME, UNITS, seed=5)
     actual = frameworks.gradients(layer, x, upstream)

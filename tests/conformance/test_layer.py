@@ -420,6 +420,7 @@ def test_every_argument_survives_the_config():
         "unroll": True,
         "use_cudnn": False,
         "variant": ["xb", "hb", "xhb", 1.0],
+        "recurrence": "plain",
         "matched_initialization": True,
         "implementation": 1,
         "zero_output_for_mask": True,

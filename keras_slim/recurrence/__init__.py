@@ -1,0 +1,85 @@
+"""The fast way through time: what is linear leaves the loop.
+
+`SlimLSTM` takes it by itself where it can; see its argument `recurrence`.
+"""
+
+import importlib
+
+import keras
+from keras import ops
+
+from keras_slim.recurrence.equations import Equations
+
+# A module each.
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def through_time(
+    cell,
+    sequences,
+    initial_state,
+    mask=None,
+    training=False,
+    go_backwards=False,
+    zero_output_for_mask=False,
+):
+    """Runs a cell through time, as `keras.layers.RNN.inner_loop` does.
+
+    Args:
+        cell: A `SlimLSTMCell` that has drawn its dropout masks.
+        sequences: The inputs, `(batch, timesteps, features)`.
+        initial_state: `[h, c]`, each `(batch, units)`.
+        mask: Boolean tensor, `(batch, timesteps)`, or `None`.
+        training: Boolean, whether dropout is applied.
+        go_backwards: Boolean, whether to begin at the last step.
+        zero_output_for_mask: Boolean, whether the output of a masked step is
+            zero instead of that of the step before.
+
+    Returns:
+        The last output `(batch, units)`, the outputs
+        `(batch, timesteps, units)`, and the last states `[h, c]`.
+    """
+    backend = keras.backend.backend()
+    loop = importlib.import_module(f"{__name__}.{backend}")
+    h, c = initial_state
+    inputs = _time_major(sequences, go_backwards)
+    if mask is not None:
+        mask = ops.expand_dims(ops.cast(mask, "bool"), -1)
+        mask = _time_major(mask, go_backwards)
+    equations = Equations(cell.row, cell.activation, cell.recurrent_activation)
+    tensors = {
+        "outside": {
+            gate: value
+            if gate in equations.looped
+            else equations.activation_of(gate)(value)
+            for gate, value in cell.outside_terms(inputs, training).items()
+        },
+        "h": h,
+        "c": c,
+    }
+    if cell.recurrent_kernel is not None:
+        tensors["recurrent_kernel"] = ops.convert_to_tensor(
+            cell.recurrent_kernel
+        )
+    if cell.pointwise_kernel is not None:
+        tensors["pointwise_kernel"] = ops.convert_to_tensor(
+            cell.pointwise_kernel
+        )
+    masks = cell.get_recurrent_dropout_mask(h) if training else None
+    if masks is not None:
+        tensors["dropout_masks"] = dict(masks)
+    outputs, c = loop.through_time(equations, tensors, mask)
+    h = outputs[-1]
+    if mask is not None:
+        # What Keras's own loops return for a masked step.
+        if zero_output_for_mask:
+            outputs = ops.where(mask, outputs, ops.zeros_like(outputs))
+        elif backend != "jax":
+            begun = ops.cumsum(ops.cast(mask, "int32"), axis=0) > 0
+            outputs = ops.where(begun, outputs, ops.zeros_like(outputs))
+    return outputs[-1], ops.swapaxes(outputs, 0, 1), [h, c]
+
+
+def _time_major(sequences, go_backwards):
+    sequences = ops.swapaxes(sequences, 0, 1)
+    return ops.flip(sequences, axis=0) if go_backwards else sequences

@@ -1,0 +1,34 @@
+import functools
+
+import jax
+from jax import lax
+
+from keras_slim.recurrence import equations as eq
+
+
+def _pull(function, z, gradient):
+    return jax.vjp(function, z)[1](gradient)[0]
+
+
+# Compiled by itself, as a call outside of `jax.jit` would compile the loop
+# anew each time.
+@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def through_time(equations, tensors, mask):
+    """`h` of all steps and the last `c`; see `equations.forward`."""
+    return eq.forward(equations, lax.scan, tensors, mask, save=False)[0]
+
+
+def _forward(equations, tensors, mask):
+    results, saved = eq.forward(equations, lax.scan, tensors, mask, save=True)
+    return results, (tensors, mask, results[0], saved)
+
+
+def _backward(equations, residuals, upstream):
+    gradients = eq.backward(equations, lax.scan, _pull, *residuals, upstream)
+    if "dropout_masks" in residuals[0]:
+        gradients["dropout_masks"] = None
+    return gradients, None
+
+
+through_time.__wrapped__.defvjp(_forward, _backward)

@@ -1,0 +1,185 @@
+"""The fast way beside the plain way, and which is taken when."""
+
+import frameworks
+import keras
+import numpy as np
+import pytest
+from frameworks import to_numpy
+from keras import ops
+
+import keras_slim
+
+BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 3
+MASK = np.array([[1, 1, 0, 1, 0], [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
+
+
+def random_array(*shape, seed=0):
+    random = np.random.default_rng([seed, *shape])
+    return random.uniform(-1, 1, shape).astype("float32")
+
+
+def built(variant, **options):
+    layer = keras_slim.SlimLSTM(
+        UNITS,
+        variant=variant,
+        return_sequences=True,
+        return_state=True,
+        **options,
+    )
+    layer.build((BATCH, TIME, FEATURES))
+    layer.set_weights(
+        [
+            random_array(*w.shape, seed=1 + k)
+            for k, w in enumerate(layer.get_weights())
+        ]
+    )
+    return layer
+
+
+def everything(layer, **call):
+    """A function of inputs and initial states to outputs and last states.
+
+    Both are packed into one array, for one gradient.
+    """
+
+    def function(packed):
+        h = packed[:, 0, FEATURES : FEATURES + UNITS]
+        c = packed[:, 1, FEATURES + UNITS :]
+        results = layer(packed[..., :FEATURES], initial_state=[h, c], **call)
+        flat = [ops.reshape(r, (BATCH, -1)) for r in results]
+        return ops.cast(ops.concatenate(flat, axis=-1), "float32")
+
+    return function
+
+
+def outputs_and_gradients(layer, **call):
+    function = everything(layer, **call)
+    inputs = random_array(BATCH, TIME, FEATURES + 2 * UNITS)
+    upstream = random_array(BATCH, (TIME + 2) * UNITS, seed=5)
+    # Before the gradients, as a call moves the dropout seeds on.
+    outputs = to_numpy(function(inputs))
+    layer.cell.seed_generator.state.assign([0, 1])
+    gradients = frameworks.gradients(layer, inputs, upstream, function)
+    return {"outputs": outputs, **gradients}
+
+
+@pytest.mark.parametrize(
+    ("options", "call", "atol"),
+    [
+        ({"activation": "elu", "recurrent_activation": "softmax"}, {}, 1e-5),
+        ({"go_backwards": True}, {"mask": MASK}, 1e-5),
+        (
+            {"zero_output_for_mask": True, "activation": "softmax"},
+            {"mask": MASK},
+            1e-5,
+        ),
+        (
+            {
+                "dropout": 0.4,
+                "recurrent_dropout": 0.4,
+                "seed": 1,
+                "use_bias": False,
+                "recurrent_activation": "hard_sigmoid",
+            },
+            {"training": True},
+            1e-5,
+        ),
+        ({"dtype": "mixed_bfloat16"}, {}, 0.15),
+    ],
+    ids=["activations", "backwards", "masked", "dropout", "bfloat16"],
+)
+def test_same_outputs_and_gradients(variant, options, call, atol):
+    fast = built(variant, recurrence="fast", **options)
+    plain = built(variant, recurrence="plain", **options)
+    for layer in (fast, plain):
+        layer.cell.seed_generator.state.assign([0, 1])
+    found = outputs_and_gradients(fast, **call)
+    wanted = outputs_and_gradients(plain, **call)
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        scale = max(1e-3, float(np.abs(value).max()))
+        np.testing.assert_allclose(
+            found[name] / scale, value / scale, atol=atol, err_msg=name
+        )
+
+
+def test_gradients_are_finite_differences(variant):
+    """Along a random direction in the space of all weights and inputs."""
+    layer = built(variant, recurrence="fast")
+    function = everything(layer)
+    inputs = random_array(BATCH, TIME, FEATURES + 2 * UNITS)
+    upstream = random_array(BATCH, (TIME + 2) * UNITS, seed=5)
+    weights = layer.get_weights()
+    gradients = frameworks.gradients(layer, inputs, upstream, function)
+    names = frameworks.weights_of(layer)
+    step = 1e-2
+    directions = [
+        random_array(*w.shape, seed=50 + k) for k, w in enumerate(weights)
+    ]
+    along_inputs = random_array(*inputs.shape, seed=40)
+    moved = []
+    for sign in (1, -1):
+        layer.set_weights(
+            [
+                w + sign * step * d
+                for w, d in zip(weights, directions, strict=True)
+            ]
+        )
+        outputs = to_numpy(function(inputs + sign * step * along_inputs))
+        moved.append((outputs * upstream).sum(dtype="float64"))
+    difference = (moved[0] - moved[1]) / (2 * step)
+    derivative = (gradients["inputs"] * along_inputs).sum() + sum(
+        (gradients[name] * d).sum()
+        for name, d in zip(names, directions, strict=True)
+    )
+    np.testing.assert_allclose(derivative, difference, rtol=5e-3, atol=5e-3)
+
+
+@pytest.fixture
+def ways(monkeypatch):
+    """The ways that are taken, in their order."""
+    taken = []
+    for way, owner, name in (
+        ("fast", keras_slim.layers, "through_time"),
+        ("plain", keras.layers.RNN, "inner_loop"),
+    ):
+        original = getattr(owner, name)
+
+        def record(*args, way=way, original=original, **kwargs):
+            taken.append(way)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, record)
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("options", "way"),
+    [
+        ({}, "fast"),
+        ({"recurrence": "fast"}, "fast"),
+        ({"recurrence": "plain"}, "plain"),
+        ({"unroll": True}, "plain"),
+    ],
+    ids=str,
+)
+def test_which_way_is_taken(ways, options, way):
+    layer = keras_slim.LSTM3(UNITS, **options)
+    layer(random_array(BATCH, TIME, FEATURES))
+    assert ways == [way]
+    assert layer.get_config()["recurrence"] == options.get("recurrence", "auto")
+
+
+def test_fast_way_is_refused_where_it_cannot_be_taken():
+    with pytest.raises(ValueError, match="`recurrence`.*unroll=True.*'plain'"):
+        keras_slim.LSTM3(UNITS, recurrence="fast", unroll=True)
+
+
+@pytest.mark.parametrize("value", ["quick", True, None])
+def test_unknown_ways_are_refused(value):
+    with pytest.raises(ValueError) as error:
+        keras_slim.LSTM3(UNITS, recurrence=value)
+    message = " ".join(str(error.value).split())
+    assert "`recurrence`" in message
+    assert f"recurrence={value!r}" in message
+    assert "'auto', 'fast' or 'plain'" in message
