@@ -42,7 +42,7 @@ def gradients(layer, inputs, upstream, call=None, **kwargs):
                 return (call(inputs, **kwargs) * upstream).sum()
 
         weights = [w.value for w in layer.trainable_weights]
-        by_weight, by_inputs = jax.grad(loss_of, argnums=(0, 1))(
+        by_weight, by_inputs = jax.jit(jax.grad(loss_of, argnums=(0, 1)))(
             weights, np.asarray(inputs)
         )
         found = [*by_weight, by_inputs]

@@ -209,7 +209,9 @@ def backward(equations, scan, pull, tensors, mask, h, saved, upstream):
             dh, dc = dh + passed[0], dc + passed[1]
         return (dh, dc, sums), {gate: d[gate] for gate in emitted}
 
-    xs = {"outside": steps, "saved": saved, "upstream": upstream[0]}
+    # What was added to a sum is not needed again.
+    values = {g: v for g, v in steps.items() if g not in equations.looped}
+    xs = {"outside": values, "saved": saved, "upstream": upstream[0]}
     if mask is not None:
         xs["mask"] = mask
     if pointwise:

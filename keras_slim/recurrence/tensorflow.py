@@ -43,16 +43,15 @@ def _pull(function, z, gradient):
 
 
 def _scan(step, init, xs, reverse=False):
-    """`jax.lax.scan` in `TensorArray`s."""
-    xs = tf.nest.map_structure(_Sequence, xs)
-    sequences = tf.nest.flatten(xs)
-    length = sequences[0].length
+    """`jax.lax.scan`, with what a step emits in `TensorArray`s."""
+    first = tf.nest.flatten(xs)[0]
+    length = first.shape[0] or tf.shape(first)[0]
 
     def at(time):
-        return tf.nest.map_structure(lambda x: x.array.read(time), xs)
+        return tf.nest.map_structure(lambda x: x[time], xs)
 
     # Tells shapes and dtypes; no graph runs it, as nothing reads it.
-    _, example = step(init, tf.nest.map_structure(lambda x: x.first, xs))
+    _, example = step(init, at(0))
     emitted = [
         tf.TensorArray(y.dtype, length, element_shape=y.shape)
         for y in tf.nest.flatten(example)
@@ -76,12 +75,3 @@ def _scan(step, init, xs, reverse=False):
     return carry, tf.nest.pack_sequence_as(
         example, [array.stack() for array in emitted]
     )
-
-
-class _Sequence:
-    def __init__(self, x):
-        self.length = x.shape[0] or tf.shape(x)[0]
-        self.first = x[0]
-        self.array = tf.TensorArray(
-            x.dtype, self.length, element_shape=x.shape[1:]
-        ).unstack(x)

@@ -1,0 +1,171 @@
+"""Command line: `python -m experiments.benchmarks <command>`."""
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments.benchmarks import layers, newsgroups, page
+from experiments.benchmarks.subjects import Shape
+from experiments.benchmarks.workers import WorkerError, installed_backends
+from experiments.engine.backend import BACKENDS
+
+PROG = "python -m experiments.benchmarks"
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+def _one_of(allowed):
+    """A parser of lists such as `jax,torch`."""
+
+    def parse(text):
+        names = tuple(dict.fromkeys(text.split(",")))
+        for name in names:
+            if name not in allowed:
+                raise argparse.ArgumentTypeError(
+                    f"expected some of {','.join(allowed)}. Received: {name!r}"
+                )
+        return names
+
+    return parse
+
+
+def _shapes(text):
+    try:
+        return tuple(Shape.parse(shape) for shape in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _positive(text):
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(
+            f"expected a positive integer. Received: {text!r}"
+        )
+    return int(text)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog=PROG, description=__doc__, allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name, help, description):
+        made = commands.add_parser(
+            name, help=help, description=description, allow_abbrev=False
+        )
+        made.add_argument(
+            "--results-dir",
+            type=Path,
+            default=Path("results/benchmarks"),
+            help="where the tables go; default: results/benchmarks",
+        )
+        return made
+
+    installed = installed_backends()
+    one = command(
+        "layers",
+        "time single layers beside their peers",
+        "Times inference and training of our layers, of Keras's and of "
+        "torch.nn.LSTM, and writes what came out.",
+    )
+    one.add_argument(
+        "--backend",
+        type=_one_of(BACKENDS),
+        default=installed,
+        metavar="NAME,...",
+        help=f"default: those installed, {','.join(installed)}",
+    )
+    one.add_argument(
+        "--shape",
+        type=_shapes,
+        metavar="SHAPE,...",
+        help="batch x time steps x features x units; default: "
+        + ",".join(map(str, layers.SHAPES))
+        + f", and on a GPU {layers.SHAPE_OF_GPU}",
+    )
+    one.add_argument(
+        "--variant",
+        type=lambda text: tuple(text.split(",")),
+        metavar="NAME,...",
+        help="default: all",
+    )
+    one.add_argument(
+        "--mode",
+        type=_one_of(layers.MODES),
+        default=layers.MODES,
+        metavar="NAME,...",
+        help=f"default: {','.join(layers.MODES)}",
+    )
+    one.add_argument("--rounds", type=_positive, default=15, help="default: 15")
+    one.add_argument(
+        "--dtype", choices=DTYPES, default="float32", help="default: float32"
+    )
+
+    many = command(
+        "newsgroups",
+        "time epochs of the newsgroups experiment",
+        "Times epochs of the paper's network with our layers and with "
+        "Keras's. The data is that of experiments.newsgroups, in "
+        "KERAS_SLIM_DATA or from the public homes.",
+    )
+    many.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default=os.environ.get("KERAS_BACKEND") or "tensorflow",
+        help="default: KERAS_BACKEND, else tensorflow",
+    )
+    many.add_argument(
+        "--posts",
+        type=_positive,
+        help="how many are taken, those for validation included; default: all",
+    )
+    many.add_argument(
+        "--rounds",
+        type=_positive,
+        default=3,
+        help="epochs after the first; default: 3",
+    )
+
+    command(
+        "report",
+        "make tables and chart anew",
+        "Makes README.md, tables and chart of what lies in the folder, without "
+        "measuring. Why a target was missed is read from reasons.toml there.",
+    )
+    return parser
+
+
+def main(arguments=None):
+    """Runs the command line.
+
+    Args:
+        arguments: List of strings. Default: `None`, those of the process.
+
+    Returns:
+        The exit status.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    commands = {"layers": layers.run, "newsgroups": newsgroups.run}
+    status = 0
+    try:
+        if options.command in commands:
+            command = f"{PROG} {shlex.join(arguments)}"
+            commands[options.command](options, command, console)
+    except KeyboardInterrupt:
+        status = 130
+        print("\nStopped. What was measured is kept.", file=sys.stderr)
+    except (ValueError, OSError, WorkerError) as error:
+        status = 1
+        print(f"{PROG} {options.command}: {error}", file=sys.stderr)
+    try:
+        page.write(options.results_dir, console)
+    except (ValueError, OSError) as error:
+        print(f"{PROG} {options.command}: {error}", file=sys.stderr)
+        return status or 1
+    return status

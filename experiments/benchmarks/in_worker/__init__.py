@@ -1,0 +1,1 @@
+"""What runs in a worker, on the one backend that Keras has there."""

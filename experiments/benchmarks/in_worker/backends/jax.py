@@ -1,0 +1,76 @@
+import jax
+import jax.numpy as jnp
+
+JITS = (True,)
+
+
+def has_gpu():
+    return jax.default_backend() != "cpu"
+
+
+def threads():
+    return "one a core"
+
+
+def tensor(array, dtype):
+    return jnp.asarray(array, dtype)
+
+
+def inference(layer, inputs, jit):
+    forward, weights = _of_layer(layer, training=False)
+    return compiled(forward, (weights, inputs), jit)
+
+
+def training(layer, inputs, upstream, jit):
+    forward, weights = _of_layer(layer, training=True)
+
+    def step(weights, inputs, upstream):
+        outputs, gradients_of = jax.vjp(forward, weights, inputs)
+        by_weights, by_inputs = gradients_of(upstream)
+        return [outputs, *by_weights, by_inputs]
+
+    return compiled(step, (weights, inputs, upstream), jit)
+
+
+def _of_layer(layer, training):
+    others = [v.value for v in layer.non_trainable_variables]
+
+    def forward(weights, inputs):
+        return layer.stateless_call(weights, others, inputs, training=training)[
+            0
+        ]
+
+    return forward, [v.value for v in layer.trainable_variables]
+
+
+def compiled(function, arguments, jit):
+    if jit:
+        function = jax.jit(function)
+    return lambda: jax.block_until_ready(function(*arguments))
+
+
+def product_in_a_loop(state, matrix, steps, jit):
+    """`state @ matrix` so many times, each on what came of the one before."""
+    batch, units = state.shape
+    rows, columns = matrix.shape
+
+    def loop(state, matrix):
+        def step(state, _):
+            wide = jnp.tile(state, (1, rows // units))
+            product = (wide @ matrix).reshape(batch, columns // units, units)
+            return product.mean(1), None
+
+        return jax.lax.scan(step, state, length=steps)[0]
+
+    return compiled(loop, (state, matrix), jit)
+
+
+def peak_on_gpu(call):
+    device = jax.devices()[0]
+    before = device.memory_stats()
+    call()
+    peak = device.memory_stats()["peak_bytes_in_use"]
+    # The peak is that of the process; it cannot be started anew.
+    if peak == before["peak_bytes_in_use"]:
+        return None
+    return peak - before["bytes_in_use"]

@@ -1,0 +1,121 @@
+import keras
+import torch
+
+JITS = (False,)
+
+
+def has_gpu():
+    return torch.cuda.is_available()
+
+
+def threads():
+    return torch.get_num_threads()
+
+
+def tensor(array, dtype):
+    # On the device that Keras puts its own tensors on.
+    return keras.ops.convert_to_tensor(array, dtype)
+
+
+class TorchLSTM(torch.nn.LSTM):
+    """`torch.nn.LSTM` with call and weights of `keras.layers.LSTM`.
+
+    Args:
+        units: Integer, number of units.
+        features: Integer, number of input features.
+        dtype: Name of the dtype.
+    """
+
+    def __init__(self, units, features, dtype):
+        super().__init__(
+            features,
+            units,
+            batch_first=True,
+            dtype=getattr(torch, dtype),
+            device="cuda" if has_gpu() else "cpu",
+        )
+
+    def forward(self, inputs, training=None):
+        return super().forward(inputs)[0]
+
+    @property
+    def weights(self):
+        """Kernel, recurrent kernel and bias, as Keras has them."""
+        return in_keras_form([*self.parameters()])
+
+    @torch.no_grad()
+    def set_weights(self, values):
+        for weight, value in zip(self.weights, values, strict=True):
+            weight.copy_(torch.as_tensor(value))
+        self.bias_hh_l0.zero_()
+
+
+def in_keras_form(weights):
+    """Weights of `TorchLSTM`, or their gradients, as Keras has them.
+
+    The second bias, which Keras does not have, is left out.
+    """
+    kernel, recurrent_kernel, bias, _ = weights
+    return [kernel.T, recurrent_kernel.T, bias]
+
+
+def inference(layer, inputs, jit):
+    @torch.no_grad()
+    def forward():
+        return layer(inputs, training=False)
+
+    return _waiting(forward)
+
+
+def training(layer, inputs, upstream, jit):
+    if isinstance(layer, TorchLSTM):
+        weights = [*layer.parameters()]
+    else:
+        weights = [weight.value for weight in layer.trainable_weights]
+    inputs = inputs.clone().requires_grad_()
+
+    def step():
+        outputs = layer(inputs, training=True)
+        gradients = torch.autograd.grad(outputs, [*weights, inputs], upstream)
+        return [outputs.detach(), *gradients]
+
+    return _waiting(step)
+
+
+def compiled(function, arguments, jit):
+    return _waiting(torch.no_grad()(lambda: function(*arguments)))
+
+
+def product_in_a_loop(state, matrix, steps, jit):
+    """`state @ matrix` so many times."""
+    rows, columns = matrix.shape
+    # Nothing is left out here for being the same in each step.
+    wide = state.tile(1, rows // state.shape[1])
+    product = state.new_empty(len(state), columns)
+
+    @torch.no_grad()
+    def loop():
+        for _ in range(steps):
+            torch.mm(wide, matrix, out=product)
+        return product
+
+    return _waiting(loop)
+
+
+def _waiting(function):
+    if not has_gpu():
+        return function
+
+    def call():
+        result = function()
+        torch.cuda.synchronize()
+        return result
+
+    return call
+
+
+def peak_on_gpu(call):
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    call()
+    return torch.cuda.max_memory_allocated() - before

@@ -1,0 +1,57 @@
+import math
+import statistics
+import time
+
+from experiments.benchmarks.in_worker import memory
+from experiments.benchmarks.in_worker.backends import own_backend
+
+WARM_UPS = 3  # calls after the first
+LONG_ENOUGH = 0.05  # seconds that one measurement takes at least
+
+
+class Calls:
+    """Times a function without arguments for each subject.
+
+    A class that inherits says in `build(subject)` what the function is. It
+    must return only when all is computed.
+    """
+
+    def __init__(self):
+        self._calls = {}
+        self._counts = {}
+
+    def prepare(self, subject):
+        """Builds, compiles and warms up."""
+        call = self.build(subject)
+        first = _seconds(call)
+        outcome = {"compile_seconds": round(first, 4)}
+        outcome |= self.examine(subject, call)
+        usual = statistics.median(_seconds(call) for _ in range(WARM_UPS))
+        self._counts[subject] = math.ceil(LONG_ENOUGH / usual)
+        self._calls[subject] = call
+        return outcome
+
+    def examine(self, subject, call):
+        """What else there is to tell of a function that was called once."""
+        return {}
+
+    def measure(self, subject):
+        """Seconds of a call, the mean over calls that take long enough."""
+        call, count = self._calls[subject], self._counts[subject]
+        started = time.perf_counter()
+        for _ in range(count):
+            call()
+        seconds = (time.perf_counter() - started) / count
+        return {"calls": count, "seconds": float(f"{seconds:.6g}")}
+
+
+def peak_memory(call):
+    """Bytes that a call takes at its peak, or `None` where none tells."""
+    backend = own_backend()
+    return (backend.peak_on_gpu if backend.has_gpu() else memory.peak_of)(call)
+
+
+def _seconds(call):
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

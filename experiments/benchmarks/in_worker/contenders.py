@@ -1,0 +1,143 @@
+"""Which layers compete on the backend of this worker, in which settings."""
+
+import math
+
+import keras
+import numpy as np
+
+import keras_slim
+from experiments.benchmarks.in_worker.backends import own_backend
+from experiments.benchmarks.subjects import (
+    KERAS_GRU,
+    KERAS_LSTM,
+    KERAS_RNN,
+    TORCH_LSTM,
+    Contender,
+)
+from keras_slim import variants
+
+UNROLLED = 10  # time steps at most
+RECURRENCES = ("plain", "fast")
+
+
+def contenders(shape, names, dtype):
+    """Lists them.
+
+    Args:
+        shape: A `Shape`.
+        names: Names of our variants.
+        dtype: Name of the dtype.
+
+    Returns:
+        List of `Contender`.
+    """
+    units, features = shape.units, shape.features
+    full = parameters("lstm", units, features)
+    found = []
+
+    def add(layer, count, jit, unroll=False, units=units, **more):
+        found.append(
+            Contender(
+                backend=keras.backend.backend(),
+                layer=layer,
+                jit=jit,
+                unroll=unroll,
+                default=jit == _default_jit(layer) and not unroll,
+                units=units,
+                parameters=count,
+                dtype=dtype,
+                **{"recurrence": "", "equal": "units", **more},
+            )
+        )
+
+    jits = own_backend().JITS
+    for jit in jits:
+        add(KERAS_LSTM, full, jit)
+        if shape.timesteps <= UNROLLED:
+            add(KERAS_LSTM, full, jit, unroll=True)
+        add(KERAS_GRU, 3 * units * (features + units + 2), jit)
+        add(KERAS_RNN, full, jit)
+        for name in names:
+            count = parameters(name, units, features)
+            for recurrence in RECURRENCES:
+                add(name, count, jit, recurrence=recurrence)
+    if keras.backend.backend() == "torch":
+        add(TORCH_LSTM, full + 4 * units, jit=False)  # it has two biases
+    for name in names:
+        if parameters(name, units, features) < full:
+            more = equal_units(name, units, features)
+            count = parameters(name, more, features)
+            add(
+                name,
+                count,
+                jits[-1],
+                units=more,
+                recurrence="fast",
+                equal="parameters",
+            )
+    return found
+
+
+def _default_jit(layer):
+    """Whether Keras compiles by XLA, unasked."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        # XLA takes no cuDNN kernel, which these two run on.
+        return own_backend().has_gpu() and layer not in (KERAS_LSTM, KERAS_GRU)
+    return backend == "jax"
+
+
+def parameters(name, units, features):
+    """How many weights a variant has."""
+    shapes = variants.get(name).weight_shapes(units, features)
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def equal_units(name, units, features):
+    """Units of which a variant has nearly the weights of a full LSTM."""
+    full = parameters("lstm", units, features)
+    more = units
+    while parameters(name, more, features) < full:
+        more += 1
+    below, above = (
+        abs(parameters(name, n, features) - full) for n in (more - 1, more)
+    )
+    return more - 1 if below < above else more
+
+
+def build(contender, shape):
+    """The layer of a contender, with weights that follow from its sizes.
+
+    Layers with weights of the same shapes get the same.
+    """
+    units, dtype = contender.units, contender.dtype
+    options = {"return_sequences": True, "dtype": dtype}
+    if contender.layer == KERAS_LSTM:
+        layer = keras.layers.LSTM(units, unroll=contender.unroll, **options)
+    elif contender.layer == KERAS_GRU:
+        layer = keras.layers.GRU(units, **options)
+    elif contender.layer == KERAS_RNN:
+        cell = keras.layers.LSTMCell(units, dtype=dtype)
+        layer = keras.layers.RNN(cell, **options)
+    elif contender.layer == TORCH_LSTM:
+        layer = own_backend().TorchLSTM(units, shape.features, dtype)
+    else:
+        layer = keras_slim.SlimLSTM(
+            units,
+            variant=contender.layer,
+            recurrence=contender.recurrence,
+            **options,
+        )
+    if isinstance(layer, keras.layers.Layer):
+        layer.build((shape.batch, shape.timesteps, shape.features))
+    layer.set_weights(_draw([weight.shape for weight in layer.weights]))
+    return layer
+
+
+def _draw(shapes):
+    # So narrow that no output or gradient explodes in a thousand steps.
+    random = np.random.default_rng(0)
+    return [
+        random.normal(size=shape) * 0.5 / math.sqrt(shape[0])
+        for shape in map(tuple, shapes)
+    ]

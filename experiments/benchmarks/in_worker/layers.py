@@ -1,0 +1,108 @@
+import dataclasses
+
+import keras
+import numpy as np
+
+from experiments.benchmarks.in_worker.backends import own_backend
+from experiments.benchmarks.in_worker.calls import Calls, peak_memory
+from experiments.benchmarks.in_worker.contenders import build, contenders
+from experiments.benchmarks.subjects import (
+    KERAS_GRU,
+    KERAS_LSTM,
+    KERAS_RNN,
+    TORCH_LSTM,
+)
+
+# How far two ways may differ, as a share of the largest number of a tensor.
+TOLERANCES = {"float32": 1e-3, "float16": 3e-2, "bfloat16": 1e-1}
+# A GPU may multiply float32 as TF32, which has the digits of float16.
+TOLERANCE_OF_TF32 = TOLERANCES["float16"]
+_LIKE_KERAS_LSTM = (KERAS_LSTM, KERAS_RNN, TORCH_LSTM, "lstm")
+
+
+class Layers(Calls):
+    """Times the layers of one shape, once their numbers are right.
+
+    Args:
+        shape: A `Shape`.
+        mode: `"inference"`, outputs only; or `"training"`, outputs and the
+            gradients of weights and inputs, for one upstream gradient.
+        dtype: Name of the dtype.
+    """
+
+    def __init__(self, shape, mode, dtype):
+        super().__init__()
+        self._shape, self._mode, self._dtype = shape, mode, dtype
+        self._inputs = self._random(shape.features)
+        self._references = {}
+
+    def subjects(self, names):
+        return contenders(self._shape, names, self._dtype)
+
+    def build(self, contender):
+        layer = build(contender, self._shape)
+        backend = own_backend()
+        if self._mode == "inference":
+            return backend.inference(layer, self._inputs, contender.jit)
+        return backend.training(
+            layer,
+            self._inputs,
+            self._random(contender.units),
+            contender.jit,
+        )
+
+    def examine(self, contender, call):
+        outcome = {"peak_memory_bytes": peak_memory(call)}
+        reference = self._reference(contender)
+        if reference is not None:
+            difference = _difference(_arrays(contender, call()), reference)
+            tolerance = TOLERANCES[self._dtype]
+            if own_backend().has_gpu():
+                tolerance = max(tolerance, TOLERANCE_OF_TF32)
+            if not difference <= tolerance:  # NaN is not, either
+                raise ValueError(
+                    f"wrong numbers: they differ by {difference:.1e} of the "
+                    f"largest, and by {tolerance:.0e} at most would be right"
+                )
+            outcome["difference"] = float(f"{difference:.2g}")
+        return outcome
+
+    def _random(self, width):
+        random = np.random.default_rng(1)
+        size = (self._shape.batch, self._shape.timesteps, width)
+        return own_backend().tensor(random.normal(size=size), self._dtype)
+
+    def _reference(self, contender):
+        """What a contender should compute: as Keras's LSTM, or by its loop."""
+        if contender.layer == KERAS_GRU:
+            return None  # there is no other
+        like_keras = contender.layer in _LIKE_KERAS_LSTM
+        trusted = dataclasses.replace(
+            contender,
+            layer=KERAS_LSTM if like_keras else contender.layer,
+            recurrence="" if like_keras else "plain",
+            jit=keras.backend.backend() == "jax",
+            unroll=False,
+        )
+        key = trusted.layer, trusted.units
+        if key not in self._references:
+            self._references[key] = _arrays(trusted, self.build(trusted)())
+        return self._references[key]
+
+
+def _arrays(contender, result):
+    if not isinstance(result, list):
+        result = [result]  # of inference
+    elif contender.layer == TORCH_LSTM:
+        outputs, *by_weights, by_inputs = result
+        by_weights = own_backend().in_keras_form(by_weights)
+        result = [outputs, *by_weights, by_inputs]
+    arrays = map(keras.ops.convert_to_numpy, result)
+    return [np.asarray(array, "float32") for array in arrays]
+
+
+def _difference(found, expected):
+    return max(
+        float(np.max(np.abs(one - other)) / np.max(np.abs(other)))
+        for one, other in zip(found, expected, strict=True)
+    )

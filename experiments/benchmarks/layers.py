@@ -1,0 +1,72 @@
+"""The command `layers`: shape by shape, all layers on all backends."""
+
+from experiments.benchmarks import machine, rounds, session
+from experiments.benchmarks.subjects import Contender, Part, Shape, columns_of
+
+SHAPES = tuple(
+    map(
+        Shape.parse,
+        ("128x7x128x128", "100x10x400x400", "32x100x128x128", "32x500x64x64"),
+    )
+)
+SHAPE_OF_GPU = Shape.parse("128x1000x256x256")
+MODES = ("training", "inference")
+# Whose matrix products are timed alone: one gate has them, or four.
+WITH_FLOORS = ("lstm3", "lstm1", "lstm")
+_LAYERS = "experiments.benchmarks.in_worker.layers:Layers"
+_FLOORS = "experiments.benchmarks.in_worker.floors:Floors"
+
+
+def run(options, command, console):
+    """Measures, and leaves all rounds in the folder as they come.
+
+    Args:
+        options: Namespace of the command line.
+        command: String, the command line, to be told of.
+        console: `rich.console.Console`.
+    """
+    folder, backends = options.results_dir, options.backend
+    about = machine.describe(backends, command)
+    variants = _chosen(options.variant, about["variants"])
+    shapes = options.shape
+    if shapes is None:
+        shapes = (*SHAPES, SHAPE_OF_GPU) if about["is_gpu"] else SHAPES
+    for name in ("layers.csv", "floors.csv"):  # of an earlier run
+        (folder / name).unlink(missing_ok=True)
+    machine.write(about, folder / "layers.json")
+    columns = ["shape", "mode", *columns_of(Contender)]
+    of_layers = rounds.RoundsFile(folder / "rounds.csv", columns)
+    columns = ["shape", *columns_of(Part)]
+    of_floors = rounds.RoundsFile(folder / "floors_rounds.csv", columns)
+    with of_layers, of_floors:
+        for shape in shapes:
+            for mode in options.mode:
+                session.measure(
+                    backends,
+                    (_LAYERS, shape, mode, options.dtype),
+                    variants,
+                    options.rounds,
+                    of_layers,
+                    console,
+                    shape=shape,
+                    mode=mode,
+                )
+            session.measure(
+                backends,
+                (_FLOORS, shape, options.dtype),
+                [name for name in WITH_FLOORS if name in variants],
+                options.rounds,
+                of_floors,
+                console,
+                shape=shape,
+            )
+
+
+def _chosen(names, known):
+    unknown = set(names or ()) - set(known)
+    if unknown:
+        raise ValueError(
+            "Invalid value for argument `variant`. Expected some of "
+            f"{','.join(known)}. Received: variant={','.join(names)}"
+        )
+    return names or known

@@ -1,0 +1,48 @@
+"""Numbers and tables as people read them."""
+
+import math
+import re
+
+import pandas as pd
+
+from experiments.benchmarks.summary import SPREAD
+
+NOTHING = "–"
+_NUMBER = re.compile(rf"{NOTHING}|-?[\d.,]+x?( \(.*\))?")
+
+
+def number(value):
+    """Three digits, and no exponent."""
+    if pd.isna(value):
+        return NOTHING
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"
+
+
+def megabytes(count):
+    return NOTHING if pd.isna(count) else f"{count / 1e6:,.1f}"
+
+
+def spread(row, name, unit=""):
+    """A median with the 10th and 90th percentile."""
+    if pd.isna(row[name]):
+        return NOTHING
+    low, high = (number(row[f"{name}_{part}"]) for part in SPREAD)
+    return f"{number(row[name])}{unit} ({low}–{high})"
+
+
+def table(lines):
+    """A table of dicts with the same keys, numbers to the right."""
+    if not lines:
+        return "Nothing was measured."
+    header = list(lines[0])
+    rows = [[str(line[name]) for name in header] for line in lines]
+    ruler = [
+        "---:" if all(map(_NUMBER.fullmatch, column)) else "---"
+        for column in zip(*rows, strict=True)
+    ]
+    return "\n".join(
+        "| " + " | ".join(cells) + " |" for cells in [header, ruler, *rows]
+    )

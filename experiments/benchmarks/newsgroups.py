@@ -1,0 +1,41 @@
+"""The command `newsgroups`: epochs of the paper's network."""
+
+import tempfile
+
+from experiments.benchmarks import machine, rounds, session, workers
+from experiments.benchmarks.subjects import Network, columns_of
+
+VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
+_NEWSGROUPS = "experiments.benchmarks.in_worker.newsgroups:Newsgroups"
+
+
+def run(options, command, console):
+    """Measures, and leaves all rounds in the folder as they come.
+
+    Args:
+        options: Namespace of the command line.
+        command: String, the command line, to be told of.
+        console: `rich.console.Console`.
+    """
+    folder, backends = options.results_dir, [options.backend]
+    about = machine.describe(backends, command)
+    with tempfile.TemporaryDirectory() as checkpoints:
+        served = (_NEWSGROUPS, checkpoints, options.posts)
+        # Finds out whether there is data, before earlier results go.
+        with workers.start(backends, *served) as started:
+            about["data"] = started[options.backend].call("describe")
+        (folder / "newsgroups.csv").unlink(missing_ok=True)
+        machine.write(about, folder / "newsgroups.json")
+        path = folder / "newsgroups_rounds.csv"
+        with rounds.RoundsFile(
+            path, ["experiment", *columns_of(Network)]
+        ) as file:
+            session.measure(
+                backends,
+                served,
+                VARIANTS,
+                options.rounds,
+                file,
+                console,
+                experiment="newsgroups",
+            )

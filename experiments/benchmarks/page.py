@@ -1,0 +1,84 @@
+"""README.md of the results: what was measured, on what, and how it came out.
+
+All is made of the files that a measurement leaves, so that it can be made
+again without measuring.
+"""
+
+import json
+
+from experiments.benchmarks import charts, sections, summary, targets
+from experiments.engine.runs import replacing
+
+CHART = "layers_training.png"
+
+
+def write(folder, console):
+    """Makes tables, chart and README.md of what is in a folder.
+
+    Args:
+        folder: `pathlib.Path` of the results.
+        console: `rich.console.Console`, which tells how it came out.
+
+    Raises:
+        FileNotFoundError: if nothing was measured there.
+    """
+    paragraphs = ["# Benchmarks"]
+    layers = _table(folder, "layers", "rounds", summary.layers)
+    if layers is not None:
+        about = _about(folder, "layers")
+        reasons = targets.read_reasons(folder / "reasons.toml")
+        judged = targets.judge(layers, reasons)
+        charts.speed_ups(layers, folder / CHART)
+        paragraphs += sections.layers(layers, about, CHART)
+        paragraphs += sections.targets(judged, about["is_gpu"])
+        floors = _table(
+            folder,
+            "floors",
+            "floors_rounds",
+            lambda rounds: summary.floors(rounds, layers),
+        )
+        if floors is not None:
+            paragraphs += sections.floors(floors)
+        _tell(layers, judged, about["is_gpu"], console)
+    networks = _table(
+        folder, "newsgroups", "newsgroups_rounds", summary.newsgroups
+    )
+    if networks is not None:
+        about = _about(folder, "newsgroups")
+        paragraphs += sections.newsgroups(networks, about)
+    if len(paragraphs) == 1:
+        raise FileNotFoundError(
+            f"Nothing was measured yet. Received: --results-dir={folder}"
+        )
+    with replacing(folder / "README.md", encoding="utf-8") as file:
+        file.write("\n\n".join(paragraphs) + "\n")
+    console.print(f"Tables and chart: {folder / 'README.md'}")
+
+
+def _table(folder, name, rounds, summarise):
+    """A table, made anew where its rounds are there. `None` without any."""
+    path, source = folder / f"{name}.csv", folder / f"{rounds}.csv"
+    if source.exists():
+        rows = summary.read(source)
+        if rows.empty:
+            return None
+        summary.write(summarise(rows), path)
+    return summary.read(path) if path.exists() else None
+
+
+def _about(folder, name):
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _tell(layers, judged, is_gpu, console):
+    """The outcome in a few lines for the terminal."""
+    for warning in sections.warnings(layers):
+        console.print(warning, style="bold red")
+    failed = (layers["error"] != "").sum()
+    if failed:
+        console.print(f"{failed} failed, see README.md", style="bold red")
+    if not is_gpu:
+        counts = judged["verdict"].value_counts()
+        console.print(
+            "Targets: " + ", ".join(f"{n} {v}" for v, n in counts.items())
+        )

@@ -1,0 +1,8 @@
+"""The sections of README.md, each a generator of its paragraphs."""
+
+from experiments.benchmarks.sections.floors import floors
+from experiments.benchmarks.sections.layers import layers, warnings
+from experiments.benchmarks.sections.newsgroups import newsgroups
+from experiments.benchmarks.sections.targets import targets
+
+__all__ = ["floors", "layers", "newsgroups", "targets", "warnings"]

@@ -1,0 +1,53 @@
+from experiments.benchmarks import markdown
+
+
+def machine(about):
+    """Where and with what it was measured, as `machine.describe` tells."""
+    lines = [
+        f"- {about['date']}, `{about['command']}`",
+        f"- {about['cpu']}, {about['cores']} cores "
+        f"({about['logical_cores']} logical), "
+        f"{about['memory_bytes'] / 2**30:.0f} GiB of memory, {about['system']}",
+    ]
+    if about["environment"]:
+        settings = " ".join(f"{k}={v}" for k, v in about["environment"].items())
+        lines.append(f"- environment: `{settings}`")
+    for backend, told in about["backends"].items():
+        versions = ", ".join(f"{n} {v}" for n, v in told["versions"].items())
+        commit = told["commit"]
+        lines.append(
+            f"- {backend}: {told['device']}, threads: {told['threads']}; "
+            f"{versions}" + (f"; commit {commit}" if commit else "")
+        )
+    return "\n".join(lines)
+
+
+def quietness(rows):
+    """How many rounds there were, and which count."""
+    row = rows.iloc[0]
+    used = "the quiet ones" if row["rounds_used"] == "quiet" else "all"
+    return (
+        f"Rounds: {row['rounds']}, busy ones: {row['busy_rounds']}; medians "
+        f"over {used}."
+    )
+
+
+def disturbed(where):
+    """What is said of medians that busy rounds are part of."""
+    return (
+        f"THE MACHINE WAS BUSY in more than half of the rounds of {where}. The "
+        "medians are over all of them, and not to be trusted."
+    )
+
+
+def failures(rows):
+    """The subjects that could not be measured, and why."""
+    failed = rows[rows["error"] != ""]
+    if failed.empty:
+        return
+    yield f"### Failed: {len(failed)}"
+    names = ("shape", "mode", "backend", "layer", "recurrence", "jit", "unroll")
+    names += ("units", "error")
+    shown = failed[[name for name in names if name in failed]].astype(str)
+    shown["error"] = shown["error"].str.replace("|", "\\|")
+    yield markdown.table(shown.to_dict("records"))

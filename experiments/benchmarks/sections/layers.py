@@ -1,0 +1,132 @@
+import pandas as pd
+
+from experiments.benchmarks.markdown import megabytes, number, spread, table
+from experiments.benchmarks.sections.common import (
+    disturbed,
+    failures,
+    machine,
+    quietness,
+)
+from experiments.benchmarks.subjects import KERAS_LSTM, TORCH_LSTM, Shape
+from experiments.benchmarks.targets import CEILING, beyond_arithmetic
+
+PAPER = ("lstm", "lstm1", "lstm2", "lstm3")
+PEERS = {
+    "keras_default": "x Keras default",
+    "keras_best": "x Keras best",
+    "torch_lstm": "x torch.nn.LSTM",
+}
+HOW = """\
+Each backend has a process of its own. All layers of a shape are built,
+compiled and warmed up; then each round measures every one of them once, on all
+backends, in a new random order, by calls for at least 0.05 s, each waited for.
+Training is the output of all time steps and the gradients of all weights and of
+the inputs, for one upstream gradient, compiled as Keras compiles a model: with
+TensorFlow as a graph, without XLA by default and with it where `jit` says so;
+with JAX by `jit`; with PyTorch eagerly. Inference is the output alone.
+
+A ratio is the time of a peer by that of the layer in the same round, so that
+more is faster: the median over rounds, with the 10th and 90th percentile. The
+peers: `keras.layers.LSTM` on the same backend as Keras runs it unasked
+(default); the fastest of its settings there, `jit` and `unroll` (best); and
+`torch.nn.LSTM`, whatever the backend. In a busy round others took more than 5 %
+of the machine; the medians are over the quiet rounds, if they are half of all
+at least. The memory is what a call takes at its peak."""
+
+
+def layers(found, about, chart):
+    """The section of the layers.
+
+    Args:
+        found: `pandas.DataFrame`, as `summary.layers` returns it.
+        about: Dict, what `layers.json` holds.
+        chart: Name of the file of the chart.
+    """
+    yield "## Layers"
+    yield from (f"**{warning}**" for warning in warnings(found))
+    yield machine(about)
+    yield HOW
+    yield _checks(found)
+    yield (
+        f"![How many times as fast as keras.layers.LSTM ours train]({chart})"
+    )
+    for (shape, mode), rows in found.groupby(["shape", "mode"], sort=False):
+        sizes = Shape.parse(shape)
+        yield f"### {shape}, {mode}"
+        yield (
+            f"{sizes.batch} sequences of {sizes.timesteps} steps, "
+            f"{sizes.features} features, {sizes.units} units. {quietness(rows)}"
+        )
+        yield table([_line(row) for _, row in _main(rows).iterrows()])
+    yield (
+        "The other variants, the plain loop, `keras.layers.GRU` and "
+        "`keras.layers.RNN` of a cell are in `layers.csv`."
+    )
+    yield from failures(found)
+
+
+def warnings(found):
+    """What must be known before any number is read, a line each.
+
+    Args:
+        found: `pandas.DataFrame`, as `summary.layers` returns it.
+    """
+    busy = found[found["rounds_used"] == "all"]
+    for shape, mode in busy[["shape", "mode"]].drop_duplicates().to_numpy():
+        yield disturbed(f"{shape} {mode}")
+    for _, row in found[beyond_arithmetic(found)].iterrows():
+        yield (
+            f"BEYOND WHAT THE ARITHMETIC ALLOWS, {CEILING}x torch.nn.LSTM, is "
+            f"{row['layer']} {row['recurrence']} on {row['backend']}, "
+            f"{row['shape']} {row['mode']}, with {row['torch_lstm']:.2f}x: "
+            "look for an error."
+        )
+
+
+def _checks(found):
+    """How far the numbers of layers differ that must agree."""
+    right = found[found["difference"].notna() & (found["error"] == "")]
+    slim = (right["recurrence"] != "") & (right["layer"] != "lstm")
+    largest = [
+        f"{rows['difference'].max():.0e} between {words}"
+        for rows, words in (
+            (right[~slim], "the full LSTMs and `keras.layers.LSTM`"),
+            (right[slim], "the slim variants and their plain loop"),
+        )
+        if len(rows)
+    ]
+    return (
+        "Before it is timed, each layer gets the weights of another that must "
+        "agree with it, and outputs and gradients are compared. The largest "
+        "difference, as a share of the largest number: "
+        f"{', '.join(largest) or 'none was taken'}. What differs by too much "
+        "is an error and not timed."
+    )
+
+
+def _main(rows):
+    """The peers, then the fast layers of the paper, variant by variant."""
+    peers = rows[rows["layer"].isin((KERAS_LSTM, TORCH_LSTM))]
+    fast = rows[rows["recurrence"] == "fast"]
+    return pd.concat(
+        [peers, *(fast[fast["layer"] == variant] for variant in PAPER)]
+    )
+
+
+def _line(row):
+    name = row["layer"]
+    if row["unroll"]:
+        name += ", unrolled"
+    if row["equal"] == "parameters":
+        name += f", {row['units']} units"
+    if row["error"]:
+        name += " (failed, see below)"
+    return {
+        "layer": name,
+        "backend": row["backend"] + (" jit" if row["jit"] else ""),
+        **{title: spread(row, peer, "x") for peer, title in PEERS.items()},
+        "parameters": f"{row['parameters']:,}",
+        "µs per step": number(row["us_per_step"]),
+        "first call (s)": number(row["compile_seconds"]),
+        "memory (MB)": megabytes(row["peak_memory_bytes"]),
+    }

@@ -1,0 +1,118 @@
+"""What is measured. Its fields are the columns that name it in the tables.
+
+Nothing here imports Keras, which would fix the backend of the process.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+KERAS_LSTM = "keras.layers.LSTM"
+KERAS_GRU = "keras.layers.GRU"
+KERAS_RNN = "keras.layers.RNN(LSTMCell)"
+TORCH_LSTM = "torch.nn.LSTM"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a batch of sequences and of the layer it goes through."""
+
+    batch: int
+    timesteps: int
+    features: int
+    units: int
+
+    def __str__(self):
+        return "x".join(str(size) for size in dataclasses.astuple(self))
+
+    @classmethod
+    def parse(cls, text):
+        """Returns the shape that a text such as `32x100x128x128` names.
+
+        Raises:
+            ValueError: if it names none.
+        """
+        sizes = text.strip().split("x")
+        if len(sizes) != 4 or not all(s.isdecimal() and int(s) for s in sizes):
+            raise ValueError(
+                "Invalid value for argument `shape`. Expected batch, "
+                "timesteps, features and units as four positive integers, "
+                f"such as 32x100x128x128. Received: shape={text!r}"
+            )
+        return cls(*map(int, sizes))
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A layer in one of its settings.
+
+    Args:
+        backend: Name of the Keras backend.
+        layer: Name of the layer; of ours, the name of the variant.
+        recurrence: `"plain"` or `"fast"`, and empty for layers not ours.
+        jit: Boolean, whether XLA compiles it.
+        unroll: Boolean, as of the layer.
+        default: Boolean, whether Keras takes `jit` and `unroll` by itself.
+        units: Integer, number of units.
+        equal: What it has in common with a full LSTM of the shape's units:
+            `"units"`, or `"parameters"`, of which it has as nearly as many as
+            a whole number of units allows.
+        parameters: Integer, number of weights.
+        dtype: Name of the dtype of weights, inputs and outputs.
+    """
+
+    backend: str
+    layer: str
+    recurrence: str
+    jit: bool
+    unroll: bool
+    default: bool
+    units: int
+    equal: str
+    parameters: int
+    dtype: str
+
+    def __str__(self):
+        settings = [self.recurrence] if self.recurrence else []
+        settings += [name for name in ("jit", "unroll") if getattr(self, name)]
+        if self.equal == "parameters":
+            settings.append(f"{self.units} units")
+        return " ".join([self.backend, self.layer, *settings])
+
+
+@dataclass(frozen=True)
+class Part:
+    """Matrix products that no way of computing a layer can leave out."""
+
+    backend: str
+    layer: str
+    part: str
+    jit: bool
+    dtype: str
+
+    def __str__(self):
+        return f"{self.backend} {self.layer} {self.part}"
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network of the newsgroups experiment with one recurrent layer.
+
+    Args:
+        backend: Name of the Keras backend.
+        layer: Name of the layer; of ours, the name of the variant.
+        recurrence: `"plain"` or `"fast"`, and empty for Keras's layer.
+        parameters: Integer, weights of the layer in both directions.
+    """
+
+    backend: str
+    layer: str
+    recurrence: str
+    parameters: int
+
+    def __str__(self):
+        return " ".join([self.backend, self.layer, self.recurrence]).strip()
+
+
+def columns_of(kind):
+    """The columns that name a subject."""
+    return [field.name for field in dataclasses.fields(kind)]

@@ -1,0 +1,218 @@
+"""From rounds to tidy tables: medians, spreads, and ratios to the peers.
+
+A ratio is taken in each round, peer by subject: above 1 the subject is the
+faster. Where at least half of the rounds were quiet, the others do not count.
+"""
+
+import io
+import math
+from typing import NamedTuple
+
+import pandas as pd
+
+from experiments.benchmarks.subjects import (
+    KERAS_LSTM,
+    TORCH_LSTM,
+    Contender,
+    Network,
+    Part,
+    Shape,
+    columns_of,
+)
+from experiments.engine.runs import replacing
+
+BUSY = 0.05  # share of the machine that others take in a busy round
+SPREAD = {"p10": 0.1, "p90": 0.9}
+# The columns of words, all others being numbers.
+_WORDS = ("shape", "mode", "backend", "layer", "part", "recurrence", "equal")
+_WORDS += ("dtype", "rounds_used", "error")
+
+
+def read(path):
+    """A CSV file of this package, if need be without its torn last line."""
+    text = path.read_text(encoding="utf-8")
+    text = text[: text.rfind("\n") + 1]
+    header = text.partition("\n")[0].split(",")
+    # An empty word is a word, an empty number is none.
+    empty = {name: [""] for name in header if name not in _WORDS}
+    return pd.read_csv(
+        io.StringIO(text), keep_default_na=False, na_values=empty
+    )
+
+
+class Times(NamedTuple):
+    """The seconds of one set of subjects that were measured together.
+
+    Args:
+        seconds: `pandas.DataFrame`, a row a subject, a column a round.
+        table: `pandas.DataFrame`, a row a subject: what is told of it.
+    """
+
+    seconds: pd.DataFrame
+    table: pd.DataFrame
+
+
+def times(rows, columns):
+    """Sorts rows of a file of rounds by subject.
+
+    Args:
+        rows: `pandas.DataFrame`, of one set of subjects.
+        columns: Names of the columns that name a subject.
+
+    Returns:
+        `Times`. Its table has the columns `rounds`, how many there are;
+        `busy_rounds`; `rounds_used`, `"quiet"` or `"all"`; `seconds`, the
+        median over the used ones, with `p10` and `p90`; and those of the
+        first call.
+    """
+    first = rows[rows["round"] == 0].set_index(columns)
+    timed = rows[rows["seconds"].notna()]
+    others = timed.groupby("round")["other_cpu"].first()
+    quiet = others.index[others <= BUSY]
+    enough = 2 * len(quiet) >= len(others)
+    used = quiet if enough else others.index
+    seconds = (
+        timed[timed["round"].isin(used)]
+        .pivot(index=columns, columns="round", values="seconds")
+        .reindex(first.index)
+    )
+    failed = rows[rows["error"] != ""].groupby(columns)["error"].first()
+    table = pd.DataFrame(
+        {
+            "rounds": len(others),
+            "busy_rounds": len(others) - len(quiet),
+            "rounds_used": "quiet" if enough else "all",
+            **_spread(seconds, "seconds"),
+            "compile_seconds": first["compile_seconds"],
+            "peak_memory_bytes": first["peak_memory_bytes"].astype("Int64"),
+            "difference": first["difference"],
+            "error": failed.reindex(first.index).fillna(""),
+        },
+        index=first.index,
+    )
+    return Times(seconds, table)
+
+
+def _spread(values, name):
+    """Median and spread over the rounds, as columns."""
+    columns = {name: values.median(axis=1)}
+    for part, share in SPREAD.items():
+        columns[f"{name}_{part}"] = values.quantile(share, axis=1)
+    return columns
+
+
+def _ratios(seconds, peer, name):
+    """How much longer a peer took than each subject, as columns.
+
+    Args:
+        seconds: `pandas.DataFrame`, a row a subject, a column a round.
+        peer: The rows of it out of which the fastest is the peer.
+        name: Name of the columns.
+    """
+    medians = peer.median(axis=1).dropna()
+    if medians.empty:
+        return dict.fromkeys((name, *(f"{name}_{s}" for s in SPREAD)), math.nan)
+    fastest = peer.loc[medians.idxmin()]
+    return _spread(seconds.rdiv(fastest, axis=1), name)
+
+
+def layers(rounds):
+    """The table of the layers.
+
+    Args:
+        rounds: `pandas.DataFrame`, what `read` makes of `rounds.csv`.
+
+    Returns:
+        `pandas.DataFrame`, a row for each shape, mode and contender: what
+        `times` tells; `us_per_step`; and the ratios to three peers, median
+        with p10 and p90. `keras_default` is `keras.layers.LSTM` on the same
+        backend as Keras runs it unasked, `keras_best` the fastest of its
+        settings there, `torch_lstm` is `torch.nn.LSTM`.
+    """
+    tables = []
+    for (shape, mode), rows in rounds.groupby(["shape", "mode"], sort=False):
+        seconds, table = times(rows, columns_of(Contender))
+        steps = Shape.parse(shape).timesteps
+        table.insert(6, "us_per_step", 1e6 * table["seconds"] / steps)
+        names = seconds.index.to_frame()
+        of_keras = names["layer"] == KERAS_LSTM
+        default = of_keras & names["default"].astype(bool)
+        ratios = []
+        for backend, own in seconds.groupby(level="backend", sort=False):
+            here = names["backend"] == backend
+            found = _ratios(own, seconds[default & here], "keras_default")
+            found |= _ratios(own, seconds[of_keras & here], "keras_best")
+            ratios.append(pd.DataFrame(found, index=own.index))
+        of_torch = seconds[names["layer"] == TORCH_LSTM]
+        to_torch = pd.DataFrame(
+            _ratios(seconds, of_torch, "torch_lstm"), index=seconds.index
+        )
+        table = table.join(pd.concat(ratios)).join(to_torch).reset_index()
+        table.insert(0, "shape", shape)
+        table.insert(1, "mode", mode)
+        # The longest text at the end.
+        table["error"] = table.pop("error")
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def floors(rounds, layers):
+    """Where the time of a training step goes.
+
+    Args:
+        rounds: `pandas.DataFrame`, what `read` makes of `floors_rounds.csv`.
+        layers: `pandas.DataFrame`, what the function `layers` returns.
+
+    Returns:
+        `pandas.DataFrame`, a row for each shape, backend, layer and jit, in
+        microseconds per time step: each part, their sum `floor`, the whole
+        `training` step of our fast layer, and the `rest` of it.
+    """
+    tables = []
+    for shape, rows in rounds.groupby("shape", sort=False):
+        table = times(rows, columns_of(Part)).table
+        steps = Shape.parse(shape).timesteps
+        parts = (1e6 * table["seconds"] / steps).unstack("part", sort=False)
+        parts["floor"] = parts.sum(axis=1, skipna=False)
+        parts["rounds_used"] = table["rounds_used"].iloc[0]
+        parts.insert(0, "shape", shape)
+        tables.append(parts.reset_index())
+    names = ["shape", "backend", "layer", "jit", "dtype"]
+    ours = layers[
+        (layers["mode"] == "training")
+        & (layers["recurrence"] == "fast")
+        & (layers["equal"] == "units")
+    ]
+    training = ours.rename(columns={"us_per_step": "training"})
+    found = pd.concat(tables).merge(
+        training[[*names, "training"]], how="left", on=names
+    )
+    found["rest"] = found["training"] - found["floor"]
+    found["rounds_used"] = found.pop("rounds_used")
+    return found[[*names, *found.columns.difference(names, sort=False)]]
+
+
+def newsgroups(rounds):
+    """The table of the networks.
+
+    Args:
+        rounds: `pandas.DataFrame`, what `read` makes of
+            `newsgroups_rounds.csv`.
+
+    Returns:
+        `pandas.DataFrame`, a row a network: what `times` tells, and the ratio
+        `keras` to the network with Keras's layer.
+    """
+    seconds, table = times(rounds, columns_of(Network))
+    of_keras = seconds.index.get_level_values("layer") == KERAS_LSTM
+    ratios = _ratios(seconds, seconds[of_keras], "keras")
+    table = table.join(pd.DataFrame(ratios, index=seconds.index))
+    table["error"] = table.pop("error")
+    empty = ["peak_memory_bytes", "difference"]
+    return table.drop(columns=empty).reset_index()
+
+
+def write(table, path):
+    """Writes a table as CSV, numbers with the digits that mean something."""
+    with replacing(path, encoding="utf-8", newline="") as file:
+        table.to_csv(file, index=False, float_format="%.5g")

@@ -1,0 +1,117 @@
+"""A process for each Keras backend, as Keras has one backend a process.
+
+A worker waits at its pipe while another measures. What waits takes no CPU
+time, but for the OpenMP threads of PyTorch: they look for more work for 9 ms
+before they sleep. `rounds.PAUSE` lets them. OMP_WAIT_POLICY would, too, but
+is a setting that PyTorch does not run with elsewhere.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import multiprocessing
+import os
+import signal
+import traceback
+
+from experiments.engine.backend import BACKENDS
+
+_ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    # Three backends share one GPU; of these two each would take it all.
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
+
+
+class WorkerError(RuntimeError):
+    """What went wrong in a worker, in one line."""
+
+
+def installed_backends():
+    """The backends whose package is there."""
+    return tuple(b for b in BACKENDS if importlib.util.find_spec(b) is not None)
+
+
+class Worker:
+    """A process that holds one object and calls its methods.
+
+    Args:
+        backend: Name of the Keras backend.
+        served: The class of the object, as `"module:name"`.
+        *arguments: What the class takes.
+    """
+
+    def __init__(self, backend, served, *arguments):
+        # A fork would share the coordinator's threads and locks.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, pipe = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(pipe, backend, served, arguments), daemon=True
+        )
+        self._process.start()
+        pipe.close()  # so that its end is that of the process
+
+    def call(self, method, *arguments):
+        """Calls a method of the object.
+
+        Raises:
+            WorkerError: what the method raised, or that the process died.
+        """
+        try:
+            self._pipe.send((method, arguments))
+            value, error = self._pipe.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            status = self._process.exitcode
+            how = signal.Signals(-status).name if status < 0 else status
+            raise WorkerError(f"the process died: {how}") from None
+        if error is not None:
+            raise WorkerError(error)
+        return value
+
+    def close(self):
+        self._pipe.close()
+        self._process.terminate()
+        self._process.join(5)
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+
+
+@contextlib.contextmanager
+def start(backends, served, *arguments):
+    """Starts a worker for each backend: a dict from backend to `Worker`."""
+    with contextlib.ExitStack() as stack:
+        workers = {}
+        for backend in backends:
+            workers[backend] = Worker(backend, served, *arguments)
+            stack.callback(workers[backend].close)
+        yield workers
+
+
+def _serve(pipe, backend, served, arguments):
+    # Ctrl-C reaches the workers, too, but the coordinator ends them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ.update(_ENVIRONMENT, KERAS_BACKEND=backend)
+    holder = None
+    with contextlib.suppress(EOFError, OSError):  # the coordinator is gone
+        while True:
+            method, of_method = pipe.recv()
+            value = error = None
+            try:
+                if holder is None:
+                    module, _, name = served.partition(":")
+                    kind = getattr(importlib.import_module(module), name)
+                    holder = kind(*arguments)
+                value = getattr(holder, method)(*of_method)
+            except Exception as raised:
+                error = in_one_line(raised)
+            pipe.send((value, error))
+
+
+def in_one_line(error, longest=300):
+    """Kind and message of an exception for a cell of a table."""
+    lines = "".join(traceback.format_exception_only(error)).split()
+    text = " ".join(lines)
+    return text if len(text) <= longest else text[: longest - 3] + "..."

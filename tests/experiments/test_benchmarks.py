@@ -1,0 +1,511 @@
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from frameworks import gradients, to_numpy
+from rich.console import Console
+from tiny import TINY
+
+from experiments.benchmarks import (
+    cli,
+    machine,
+    page,
+    rounds,
+    summary,
+    targets,
+    workers,
+)
+from experiments.benchmarks.in_worker import calls, contenders, floors, layers
+from experiments.benchmarks.in_worker.newsgroups import (
+    Newsgroups,
+    _as_keras_lstm,
+    _with_recurrent_layer,
+)
+from experiments.benchmarks.subjects import (
+    KERAS_GRU,
+    KERAS_LSTM,
+    TORCH_LSTM,
+    Contender,
+    Part,
+    Shape,
+    columns_of,
+)
+from experiments.newsgroups.model import build_model
+
+ROOT = Path(__file__).parents[2]
+LARGE = "32x100x128x128"
+
+
+def contender(layer, recurrence="", **settings):
+    defaults = {
+        "backend": "tensorflow",
+        "jit": False,
+        "unroll": False,
+        "default": True,
+        "units": 128,
+        "equal": "units",
+        "parameters": 1000,
+        "dtype": "float32",
+    }
+    return Contender(
+        layer=layer, recurrence=recurrence, **{**defaults, **settings}
+    )
+
+
+KERAS = contender(KERAS_LSTM)
+KERAS_JIT = contender(KERAS_LSTM, jit=True, default=False)
+TORCH = contender(TORCH_LSTM, backend="torch")
+OURS = contender("lstm3", "fast")
+
+
+def write_rounds(folder, seconds, others=None, shape=LARGE, mode="training"):
+    """A rounds.csv of made-up seconds: a list for each contender."""
+    columns = ["shape", "mode", *columns_of(Contender)]
+    count = max(map(len, seconds.values()))
+    with rounds.RoundsFile(folder / "rounds.csv", columns) as file:
+
+        def append(subject, number, **outcome):
+            where = {"shape": shape, "mode": mode, "round": number}
+            file.append([{**where, **dataclasses.asdict(subject), **outcome}])
+
+        for subject in seconds:
+            append(subject, 0, compile_seconds=1.5)
+        for number in range(count):
+            other_cpu = others[number] if others else 0.0
+            for subject, own in seconds.items():
+                append(
+                    subject,
+                    number + 1,
+                    calls=1,
+                    seconds=own[number],
+                    other_cpu=other_cpu,
+                )
+
+
+def summarised(folder, subject):
+    """The row of a subject in layers.csv."""
+    table = summary.layers(summary.read(folder / "rounds.csv"))
+    values = dataclasses.asdict(subject)
+    same = (table[list(values)] == list(values.values())).all(axis=1)
+    (row,) = table[same].to_dict("records")
+    return row
+
+
+def write_page(folder):
+    """README.md and what the terminal shows of it."""
+    about = {
+        "command": "a command",
+        "date": "a day",
+        "cpu": "a CPU",
+        "cores": 2,
+        "logical_cores": 2,
+        "memory_bytes": 2**34,
+        "system": "a system",
+        "environment": {},
+        "backends": {},
+        "is_gpu": False,
+    }
+    machine.write(about, folder / "layers.json")
+    console = Console(record=True, width=200, file=open(os.devnull, "w"))
+    with console.file:
+        page.write(folder, console)
+    return (folder / "README.md").read_text("utf-8"), console.export_text()
+
+
+@pytest.mark.any_backend
+def test_ratios_are_taken_round_by_round(tmp_path):
+    write_rounds(
+        tmp_path,
+        {
+            KERAS: [6.0, 8.0, 12.0],
+            KERAS_JIT: [4.0, 5.0, 6.0],
+            TORCH: [1.0, 3.0, 3.0],
+            OURS: [2.0, 4.0, 3.0],
+        },
+    )
+    row = summarised(tmp_path, OURS)
+    assert row["seconds"] == 3
+    assert row["us_per_step"] == pytest.approx(3e6 / 100)
+    assert row["compile_seconds"] == 1.5
+    # 3, 2 and 4; that of the medians would be 8 / 3.
+    assert row["keras_default"] == 3
+    assert row["keras_default_p10"] == pytest.approx(2.2)
+    assert row["keras_default_p90"] == pytest.approx(3.8)
+    assert row["keras_best"] == 2  # to jit: 2, 1.25 and 2
+    assert row["torch_lstm"] == 0.75  # 0.5, 0.75 and 1
+    assert summarised(tmp_path, KERAS_JIT)["keras_best"] == 1
+
+
+@pytest.mark.any_backend
+def test_busy_rounds_do_not_count(tmp_path):
+    seconds = {KERAS: [4.0, 4.0, 90.0, 4.0], OURS: [2.0, 2.0, 1.0, 2.0]}
+    write_rounds(tmp_path, seconds, others=[0.0, 0.05, 0.3, 0.01])
+    row = summarised(tmp_path, OURS)
+    assert (row["rounds"], row["busy_rounds"]) == (4, 1)
+    assert (row["seconds_p10"], row["keras_default_p90"]) == (2, 2)
+    readme, told = write_page(tmp_path)
+    assert "Rounds: 4, busy ones: 1; medians over the quiet ones" in readme
+    assert "BUSY" not in readme + told
+
+
+@pytest.mark.any_backend
+def test_too_many_busy_rounds_are_told_loudly(tmp_path):
+    seconds = {KERAS: [4.0, 6.0, 6.0], OURS: [2.0, 1.0, 1.0]}
+    write_rounds(tmp_path, seconds, others=[0.0, 0.3, 0.06])
+    row = summarised(tmp_path, OURS)
+    assert row["busy_rounds"] == 2
+    assert row["keras_default"] == 6  # of all three
+    for text in write_page(tmp_path):
+        assert (
+            f"MACHINE WAS BUSY in more than half of the rounds of {LARGE}"
+            in (text)
+        )
+
+
+@pytest.mark.any_backend
+def test_a_killed_run_is_summarised(tmp_path):
+    seconds = {KERAS: [5.0, 5.0], OURS: [2.5, 2.5]}
+    write_rounds(tmp_path, seconds)
+    path = tmp_path / "rounds.csv"
+    text = path.read_text()
+    at = text.rindex("1,2.5,0.0")  # the calls, seconds and rest of the last row
+    path.write_text(text[: at + len("1,2")])
+    row = summarised(tmp_path, OURS)
+    assert (row["rounds"], row["seconds"]) == (2, 2.5)
+    assert np.isnan(row["torch_lstm"])
+    assert (
+        "| lstm3 | tensorflow | 2.00x (2.00–2.00) |" in write_page(tmp_path)[0]
+    )
+
+    path.write_text(text[: text.index("\n", text.index("\n") + 1) + 1])
+    write_page(tmp_path)  # before the first round
+
+
+@pytest.mark.any_backend
+def test_what_is_summarised_can_be_told_again_without_its_rounds(tmp_path):
+    write_rounds(tmp_path, {KERAS: [4.0], OURS: [2.0]})
+    readme, _ = write_page(tmp_path)
+    (tmp_path / "rounds.csv").unlink()
+    assert write_page(tmp_path)[0] == readme
+
+
+class Fake:
+    """A worker that takes a second for all, and fails where it is told."""
+
+    def __init__(self, fails):
+        self.fails = fails
+
+    def call(self, method, subject):
+        if (method, subject) in self.fails:
+            raise workers.WorkerError("the reason | of it")
+        return {"calls": 1, "seconds": 1.0} if method == "measure" else {}
+
+
+@pytest.mark.any_backend
+def test_a_contender_that_fails_stays_visible_and_stops_no_other(tmp_path):
+    never, late = contender("lstm1", "fast"), contender("lstm2", "fast")
+    subjects = [KERAS, KERAS_JIT, OURS, never, late]
+    worker = Fake({("prepare", never), ("measure", late)})
+    found = []
+    rounds.measure(
+        subjects, {"tensorflow": worker}, 8, found.extend, lambda text: None
+    )
+    orders = {
+        number: [s for s, outcome in found if outcome["round"] == number]
+        for number in range(9)
+    }
+    assert orders[0] == subjects
+    assert never not in orders[1] and late in orders[1]
+    assert all(set(orders[n]) == {KERAS, KERAS_JIT, OURS} for n in range(2, 9))
+    assert len({tuple(orders[n]) for n in range(2, 9)}) > 1  # shuffled
+    assert all(0 <= o["other_cpu"] <= 2 for _, o in found if o["round"])
+
+    with rounds.RoundsFile(
+        tmp_path / "rounds.csv", ["shape", "mode", *columns_of(Contender)]
+    ) as file:
+        where = {"shape": LARGE, "mode": "training"}
+        file.append(
+            {**where, **dataclasses.asdict(s), **outcome}
+            for s, outcome in found
+        )
+    for failed in (never, late):
+        assert summarised(tmp_path, failed)["error"] == "the reason | of it"
+    readme, told = write_page(tmp_path)
+    assert "### Failed: 2" in readme and "2 failed" in told
+    assert "| lstm1 (failed, see below) |" in readme
+    assert "the reason \\| of it |" in readme
+
+
+@pytest.mark.any_backend
+def test_targets_are_met_or_missed_with_a_reason(tmp_path):
+    seconds = {
+        KERAS: [6.1],
+        KERAS_JIT: [3.0],
+        TORCH: [3.2],
+        OURS: [1.0],
+        contender("lstm3", "fast", jit=True, default=False): [0.9],
+        contender("lstm3", "fast", backend="jax", jit=True): [1.1],
+        contender("lstm3", "plain", jit=True, default=False): [0.1],
+        contender("lstm3", "fast", units=256, equal="parameters"): [0.1],
+    }
+    write_rounds(tmp_path, seconds)
+    (tmp_path / "reasons.toml").write_text(
+        '"lstm3/*/keras_best/*/32x*" = "Too little is left."\n'
+        '"lstm3/*" = "A later one."\n'
+    )
+    write_page(tmp_path)
+    table = summary.read(tmp_path / "layers.csv")
+    reasons = targets.read_reasons(tmp_path / "reasons.toml")
+    judged = targets.judge(table, reasons).set_index(["peer", "backend"])
+    lines = judged[["target", "measured", "verdict", "reason"]]
+    # At the defaults; then the fastest of ours; then on the fastest backend.
+    default = lines.loc["keras_default", "tensorflow"].tolist()
+    assert default == [6, 6.1, "met", ""]
+    best = lines.loc["keras_best", "tensorflow"].tolist()
+    assert best == [4, 3.3333, "missed", "Too little is left."]
+    assert lines.loc["torch_lstm"].index.tolist() == ["tensorflow"]
+    to_torch = lines.loc["torch_lstm", "tensorflow"].tolist()
+    assert to_torch == [3, 3.5556, "met", ""]
+    # There is no peer on JAX.
+    unknown = lines.loc["keras_default", "jax"]
+    assert unknown["verdict"] == "not measured"
+    assert unknown["reason"] == "A later one."
+
+    (tmp_path / "reasons.toml").unlink()
+    readme, told = write_page(tmp_path)
+    assert "**missed** | **no reason given yet**" in readme
+    assert "Targets: 2 of 5 met" in readme
+    assert "2 met" in told and "1 missed" in told and "2 not measured" in told
+
+
+@pytest.mark.any_backend
+def test_targets_depend_on_the_shape():
+    target = targets.TARGETS[0]
+    sizes = {LARGE: 6, "32x99x128x128": 3, "32x100x128x127": 3}
+    for shape, ratio in sizes.items():
+        assert target.ratio(Shape.parse(shape)) == ratio
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize(
+    "shape, layer, seconds, is_impossible",
+    [
+        (LARGE, "lstm3", 4.6, True),
+        (LARGE, "lstm3", 4.4, False),
+        ("31x100x128x128", "lstm3", 4.6, False),
+        ("32x100x128x127", "lstm3", 4.6, False),
+        (LARGE, "lstm10", 4.6, False),  # has no product to take time
+    ],
+)
+def test_what_cannot_be_true_is_flagged(
+    tmp_path, shape, layer, seconds, is_impossible
+):
+    ours = contender(layer, "fast")
+    write_rounds(tmp_path, {TORCH: [seconds], ours: [1.0]}, shape=shape)
+    readme, told = write_page(tmp_path)
+    for text in (readme, told):
+        assert ("BEYOND WHAT THE ARITHMETIC ALLOWS" in text) is is_impossible
+    flagged = "**beyond the arithmetic: look for an error**" in readme
+    assert flagged is is_impossible
+
+
+@pytest.mark.any_backend
+def test_floors_and_what_is_left(tmp_path):
+    write_rounds(tmp_path, {KERAS: [1.0], OURS: [1.0]})
+    with rounds.RoundsFile(
+        tmp_path / "floors_rounds.csv", ["shape", *columns_of(Part)]
+    ) as file:
+        for seconds, name in zip(
+            (0.1, 0.2, 0.3, 0.05), floors.PARTS, strict=True
+        ):
+            part = Part("tensorflow", "lstm3", name, False, "float32")
+            row = {"shape": LARGE, **dataclasses.asdict(part)}
+            file.append([{**row, "round": 0}])
+            outcome = {"round": 1, "seconds": seconds, "other_cpu": 0.0}
+            file.append([{**row, **outcome}])
+    readme, _ = write_page(tmp_path)
+    (row,) = summary.read(tmp_path / "floors.csv").to_dict("records")
+    assert row["forward_loop"] == 2000  # microseconds per time step
+    assert (row["floor"], row["training"], row["rest"]) == (6500, 10000, 3500)
+    assert "| tensorflow | lstm3 | 10,000 | 6,500 | 3,500 |" in readme
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("text", ["32x100x128", "32x0x1x1", "axbxcxd", ""])
+def test_a_shape_that_is_none(text, capsys):
+    assert str(Shape.parse("2x3x4x5")) == "2x3x4x5"
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["layers", f"--shape=2x3x4x5,{text}"])
+    assert stopped.value.code == 2
+    told = capsys.readouterr().err
+    for part in ("`shape`", "four positive integers", f"shape={text!r}"):
+        assert part in told
+
+
+@pytest.mark.any_backend
+def test_a_report_of_nothing(tmp_path, capsys):
+    assert cli.main(["report", f"--results-dir={tmp_path}"]) == 1
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+@pytest.mark.any_backend
+def test_units_for_equal_parameters():
+    # n^2 + 8 n is 180 for 10 units, 209 for 11; a full LSTM of 5 has 200.
+    assert contenders.equal_units("lstm3", 5, 4) == 11
+    # 16 n + 4 n^2 is 180 for 5 units and 240 for 6: the smaller is nearer.
+    assert contenders.parameters("lstm1", 5, 4) == 140
+    assert contenders.equal_units("lstm1", 5, 4) == 6
+
+
+@pytest.mark.any_backend
+def test_a_worker_answers_fails_and_dies():
+    with workers.start(["jax"], "fractions:Fraction", 3, 7) as started:
+        worker = started["jax"]
+        assert worker.call("limit_denominator", 2) == 0.5
+        with pytest.raises(workers.WorkerError, match="AttributeError"):
+            worker.call("nonsense")
+        assert worker.call("as_integer_ratio") == (3, 7)
+    with workers.start(["jax"], "os:_exit", 3) as started:
+        for _ in range(2):
+            with pytest.raises(workers.WorkerError, match="died: 3"):
+                started["jax"].call("anything")
+
+
+@pytest.mark.any_backend
+def test_the_coordinator_has_no_backend():
+    code = "import sys, experiments.benchmarks.cli as _; print(*sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert not {"keras", "tensorflow", "jax", "torch"} & set(told.split())
+
+
+class Here:
+    """A worker in this process."""
+
+    def __init__(self, served):
+        self.served = served
+
+    def call(self, method, *arguments):
+        try:
+            return getattr(self.served, method)(*arguments)
+        except Exception as error:
+            raise workers.WorkerError(workers.in_one_line(error)) from error
+
+
+def measured(served, subjects, count):
+    found = []
+    backend = keras.backend.backend()
+    rounds.measure(
+        subjects,
+        {backend: Here(served)},
+        count,
+        found.extend,
+        lambda text: None,
+    )
+    return found
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """On a machine that others use, calls may take a thousand times longer."""
+    monkeypatch.setattr(calls, "LONG_ENOUGH", 1e-6)
+
+
+def test_layers_are_checked_and_timed(monkeypatch, brief):
+    right = contenders.build
+
+    def build(contender, shape):
+        layer = right(contender, shape)
+        if contender.layer == "lstm1" and contender.recurrence == "fast":
+            layer.set_weights([1.01 * w for w in layer.get_weights()])
+        return layer
+
+    monkeypatch.setattr(layers, "build", build)
+    served = layers.Layers(Shape(2, 3, 4, 5), "training", "float32")
+    names = ["lstm", "lstm1"]
+    subjects = [
+        subject
+        for subject in served.subjects(names)
+        if subject.default
+        and (subject.recurrence == "fast" or subject.layer != "lstm1")
+        and (subject.recurrence == "fast" or subject.layer not in names)
+        and subject.equal == "units"
+    ]
+    found = measured(served, subjects, 2)
+    first = {s: outcome for s, outcome in found if outcome["round"] == 0}
+    backend = keras.backend.backend()
+    assert (TORCH_LSTM in {s.layer for s in first}) == (backend == "torch")
+    for subject, outcome in first.items():
+        timed = [o for s, o in found if s == subject and o["round"] > 0]
+        if subject.layer == "lstm1":
+            assert "wrong numbers" in outcome["error"] and not timed
+        else:
+            assert "error" not in outcome and len(timed) == 2
+            assert all(o["seconds"] > 0 and o["calls"] >= 1 for o in timed)
+            assert ("difference" in outcome) == (subject.layer != KERAS_GRU)
+
+
+def test_training_takes_all_gradients():
+    served = layers.Layers(Shape(2, 3, 4, 5), "training", "float32")
+    subject = served.subjects(["lstm3"])[0]
+    assert (subject.layer, subject.default) == (KERAS_LSTM, True)
+    outputs, *found = map(to_numpy, served.build(subject)())
+    layer = contenders.build(subject, Shape(2, 3, 4, 5))
+    inputs, upstream = to_numpy(served._inputs), to_numpy(served._random(5))
+    np.testing.assert_allclose(outputs, to_numpy(layer(inputs)), rtol=1e-5)
+    expected = gradients(layer, inputs, upstream).values()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_inference_is_timed(brief):
+    served = layers.Layers(Shape(2, 3, 4, 5), "inference", "float32")
+    subject = served.subjects(["lstm3"])[-1]
+    assert subject.equal == "parameters" and subject.units == 11
+    (prepared, timed) = measured(served, [subject], 1)
+    assert prepared[1]["difference"] < 1e-6
+    assert timed[1]["seconds"] > 0
+
+
+def test_products_are_timed(brief):
+    served = floors.Floors(Shape(2, 3, 4, 5), "float32")
+    parts = served.subjects(["lstm1"])[: len(floors.PARTS)]
+    assert [part.part for part in parts] == list(floors.PARTS)
+    found = measured(served, parts, 1)
+    assert len(found) == 8 and not any("error" in o for _, o in found)
+
+
+def test_an_epoch_of_the_network_is_timed(data_dir, tmp_path):
+    settings = {k: v for k, v in TINY.items() if k not in ("backend", "epochs")}
+    served = Newsgroups(tmp_path / "checkpoints", None, **settings)
+    (network,) = (
+        n for n in served.subjects(["lstm3"]) if n.recurrence == "fast"
+    )
+    # Both directions: 3 units, 4 filters.
+    assert network.parameters == 2 * (3 * 3 + 3 * 4 + 4 * 3)
+    (first, second) = measured(served, [network], 1)
+    assert first[1]["compile_seconds"] > 0 and second[1]["seconds"] > 0
+
+
+def test_the_network_with_the_layer_of_keras_is_the_same(tiny_run):
+    run = dataclasses.replace(tiny_run, variant="lstm")
+    embeddings = np.random.default_rng(0).normal(size=(40, 8)).astype("float32")
+    ours = build_model(run, embeddings, 4)
+    theirs = _with_recurrent_layer(ours, _as_keras_lstm)
+    layer = theirs.get_layer("recurrent").forward_layer
+    assert type(layer) is keras.layers.LSTM
+    assert (layer.dropout, layer.recurrent_dropout) == (0.2, 0.3)
+    words = np.arange(80).reshape(2, 40) % 40
+    np.testing.assert_allclose(
+        to_numpy(theirs(words)), to_numpy(ours(words)), rtol=1e-5, atol=1e-6
+    )
