@@ -90,8 +90,8 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             what recurs, and has its gradient derived by hand; output and
             gradient are those of the plain way, to rounding. `"auto"` is the
             fast way on TensorFlow, JAX and PyTorch, and the plain way with
-            `unroll=True`. Second derivatives and derivatives in forward mode
-            want the plain way.
+            `unroll=True`. Second derivatives on PyTorch and derivatives in
+            forward mode on JAX want the plain way.
         matched_initialization: Boolean (default `False`). If `False`, an
             initializer is called on the shape of the weight itself, as the
             lab's code does for LSTM1, LSTM2 and LSTM3; a slim weight is then

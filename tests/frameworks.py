@@ -21,6 +21,11 @@ def gradients(layer, inputs, upstream, call=None, **kwargs):
 
     Returns a dict from weight name to gradient, and `"inputs"`.
     """
+    return outputs_and_gradients(layer, inputs, upstream, call, **kwargs)[1]
+
+
+def outputs_and_gradients(layer, inputs, upstream, call=None, **kwargs):
+    """The same, after the outputs of the one call that it takes."""
     names = [*weights_of(layer), "inputs"]
     call = call or (lambda x, **kw: layer(x, **kw))
     backend = keras.backend.backend()
@@ -30,7 +35,8 @@ def gradients(layer, inputs, upstream, call=None, **kwargs):
         inputs = tf.convert_to_tensor(inputs)
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            loss = tf.reduce_sum(call(inputs, **kwargs) * upstream)
+            outputs = call(inputs, **kwargs)
+            loss = tf.reduce_sum(outputs * upstream)
         sources = [w.value for w in layer.trainable_weights] + [inputs]
         found = tape.gradient(loss, sources)
     elif backend == "jax":
@@ -39,18 +45,22 @@ def gradients(layer, inputs, upstream, call=None, **kwargs):
         def loss_of(weights, inputs):
             pairs = list(zip(layer.trainable_weights, weights, strict=True))
             with keras.StatelessScope(state_mapping=pairs):
-                return (call(inputs, **kwargs) * upstream).sum()
+                outputs = call(inputs, **kwargs)
+            return (outputs * upstream).sum(), outputs
 
         weights = [w.value for w in layer.trainable_weights]
-        by_weight, by_inputs = jax.jit(jax.grad(loss_of, argnums=(0, 1)))(
-            weights, np.asarray(inputs)
-        )
-        found = [*by_weight, by_inputs]
+        # Compiled as a whole, which takes less time than op by op.
+        (by_weights, by_inputs), outputs = jax.jit(
+            jax.grad(loss_of, argnums=(0, 1), has_aux=True)
+        )(weights, np.asarray(inputs))
+        found = [*by_weights, by_inputs]
     else:
         import torch
 
         inputs = torch.tensor(inputs, requires_grad=True)
         sources = [w.value for w in layer.trainable_weights] + [inputs]
-        loss = (call(inputs, **kwargs) * torch.as_tensor(upstream)).sum()
+        outputs = call(inputs, **kwargs)
+        loss = (outputs * torch.as_tensor(upstream)).sum()
         found = torch.autograd.grad(loss, sources)
-    return {name: to_numpy(g) for name, g in zip(names, found, strict=True)}
+    found = {name: to_numpy(g) for name, g in zip(names, found, strict=True)}
+    return to_numpy(outputs), found

@@ -6,16 +6,8 @@ from jax import lax
 from keras_slim.recurrence import equations as eq
 
 
-def _pull(function, z, gradient):
-    return jax.vjp(function, z)[1](gradient)[0]
-
-
-# Compiled by itself, as a call outside of `jax.jit` would compile the loop
-# anew each time.
-@functools.partial(jax.jit, static_argnums=0)
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def through_time(equations, tensors, mask):
-    """`h` of all steps and the last `c`; see `equations.forward`."""
+def _through_time(equations, tensors, mask):
     return eq.forward(equations, lax.scan, tensors, mask, save=False)[0]
 
 
@@ -31,4 +23,16 @@ def _backward(equations, residuals, upstream):
     return gradients, None
 
 
-through_time.__wrapped__.defvjp(_forward, _backward)
+def _pull(function, z, gradient):
+    return jax.vjp(function, z)[1](gradient)[0]
+
+
+_through_time.defvjp(_forward, _backward)
+
+
+# Compiled by itself, as a call outside of `jax.jit` would compile the loop
+# anew each time.
+@functools.partial(jax.jit, static_argnums=0)
+def through_time(equations, tensors, mask):
+    """`h` of all steps and the last `c`; see `equations.forward`."""
+    return _through_time(equations, tensors, mask)

@@ -53,13 +53,12 @@ def everything(layer, **call):
 
 
 def outputs_and_gradients(layer, **call):
-    function = everything(layer, **call)
-    inputs = random_array(BATCH, TIME, FEATURES + 2 * UNITS)
-    upstream = random_array(BATCH, (TIME + 2) * UNITS, seed=5)
-    # Before the gradients, as a call moves the dropout seeds on.
-    outputs = to_numpy(function(inputs))
-    layer.cell.seed_generator.state.assign([0, 1])
-    gradients = frameworks.gradients(layer, inputs, upstream, function)
+    outputs, gradients = frameworks.outputs_and_gradients(
+        layer,
+        random_array(BATCH, TIME, FEATURES + 2 * UNITS),
+        random_array(BATCH, (TIME + 2) * UNITS, seed=5),
+        everything(layer, **call),
+    )
     return {"outputs": outputs, **gradients}
 
 
@@ -91,8 +90,6 @@ def outputs_and_gradients(layer, **call):
 def test_same_outputs_and_gradients(variant, options, call, atol):
     fast = built(variant, recurrence="fast", **options)
     plain = built(variant, recurrence="plain", **options)
-    for layer in (fast, plain):
-        layer.cell.seed_generator.state.assign([0, 1])
     found = outputs_and_gradients(fast, **call)
     wanted = outputs_and_gradients(plain, **call)
     assert found.keys() == wanted.keys()
@@ -133,6 +130,67 @@ def test_gradients_are_finite_differences(variant):
         for name, d in zip(names, directions, strict=True)
     )
     np.testing.assert_allclose(derivative, difference, rtol=5e-3, atol=5e-3)
+
+
+def second_derivative(layer, x):
+    """Gradient in `x` of the squared norm of the gradient in `x`."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        x = tf.constant(x)
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                loss = tf.reduce_sum(layer(x)[0] ** 2)
+            norm = tf.reduce_sum(inner.gradient(loss, x) ** 2)
+        return to_numpy(outer.gradient(norm, x))
+    if backend == "jax":
+        import jax
+
+        gradient = jax.grad(lambda x: (layer(x)[0] ** 2).sum())
+        return to_numpy(jax.grad(lambda x: (gradient(x) ** 2).sum())(x))
+    import torch
+
+    x = torch.tensor(x, requires_grad=True)
+    loss = (layer(x)[0] ** 2).sum()
+    (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+    # All leaves, as a penalty on the gradient would have them.
+    (loss + (gradient**2).sum()).backward()
+    return to_numpy(x.grad)
+
+
+def test_second_derivatives_are_right_or_refused():
+    fast, plain = (
+        built("lstm1", recurrence=way, activation="softplus")
+        for way in ("fast", "plain")
+    )
+    x = random_array(BATCH, TIME, FEATURES)
+    expected = second_derivative(plain, x)
+    if keras.backend.backend() == "torch":
+        with pytest.raises(RuntimeError, match="differentiate twice"):
+            second_derivative(fast, x)
+    else:
+        np.testing.assert_allclose(
+            second_derivative(fast, x), expected, atol=1e-5
+        )
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "jax", reason="the others have no such mode"
+)
+def test_forward_mode_is_refused_on_the_fast_way():
+    import jax
+
+    x = random_array(BATCH, TIME, FEATURES)
+    for way in ("plain", "fast"):
+        layer = built("lstm3", recurrence=way)
+        if way == "plain":
+            jax.jvp(lambda x, call=layer: call(x)[0], (x,), (x,))
+            continue
+        with pytest.raises(TypeError, match="forward-mode"):
+            jax.jvp(lambda x, call=layer: call(x)[0], (x,), (x,))
 
 
 @pytest.fixture
