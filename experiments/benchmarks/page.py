@@ -26,17 +26,17 @@ def write(folder, console):
     layers = _table(folder, "layers", "rounds", summary.layers)
     if layers is not None:
         about = _about(folder, "layers")
-        reasons = targets.read_reasons(folder / "reasons.toml")
-        judged = targets.judge(layers, reasons)
-        charts.speed_ups(layers, folder / CHART)
-        paragraphs += sections.layers(layers, about, CHART)
-        paragraphs += sections.targets(judged, about["is_gpu"])
         floors = _table(
             folder,
             "floors",
             "floors_rounds",
             lambda rounds: summary.floors(rounds, layers),
         )
+        reasons = targets.read_reasons(folder / "reasons.toml")
+        judged = targets.judge(layers, reasons, floors)
+        charts.speed_ups(layers, folder / CHART)
+        paragraphs += sections.layers(layers, about, CHART)
+        paragraphs += sections.targets(judged, about["is_gpu"])
         if floors is not None:
             paragraphs += sections.floors(floors)
         _tell(layers, judged, about["is_gpu"], console)

@@ -1,9 +1,11 @@
 """How fast the layers should be on a CPU, and whether they are."""
 
 import fnmatch
+import math
 import tomllib
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from experiments.benchmarks.subjects import Shape
@@ -77,7 +79,7 @@ def beyond_arithmetic(layers):
     )
 
 
-def judge(layers, reasons):
+def judge(layers, reasons, floors=None):
     """Sets what was measured beside the targets.
 
     For `keras_default` a line a backend: our fast layer in the setting that
@@ -88,12 +90,16 @@ def judge(layers, reasons):
     Args:
         layers: `pandas.DataFrame`, as `summary.layers` returns it.
         reasons: Dict from pattern to text, as `read_reasons` returns it.
+        floors: `pandas.DataFrame`, as `summary.floors` returns it. Default:
+            `None`, not measured.
 
     Returns:
         `pandas.DataFrame`, a line for each target, shape and backend, with
-        `target`, `measured` with p10 and p90, `verdict`, `reason` and
-        `flagged`.
+        `target`, `measured` with p10 and p90, `ceiling`, `verdict`, `reason`
+        and `flagged`. The ceiling is what the ratio would be if the layer
+        took no longer than its matrix products alone.
     """
+    products = _products(floors)
     flagged = beyond_arithmetic(layers)
     ours = layers.assign(flagged=flagged)[
         (layers["recurrence"] == "fast") & (layers["equal"] == "units")
@@ -107,8 +113,23 @@ def judge(layers, reasons):
             rows = rows[rows["default"].astype(bool)]
         by = ["shape"] if target.peer == "torch_lstm" else ["shape", "backend"]
         for _, candidates in rows.groupby(by, sort=False):
-            lines.append(_line(target, _fastest(candidates), reasons))
+            fastest = _fastest(candidates)
+            lines.append(_line(target, fastest, reasons, products))
     return pd.DataFrame(lines, columns=_Line._fields)
+
+
+def _products(floors):
+    """Microseconds a step of the products alone, by what they are of."""
+    if floors is None:
+        return {}
+    names = ["shape", "backend", "layer", "jit"]
+    floors = floors.set_index(names)
+    return {
+        "training": floors["floor"].dropna().to_dict(),
+        "inference": (floors["input_projection"] + floors["forward_loop"])
+        .dropna()
+        .to_dict(),
+    }
 
 
 class _Line(NamedTuple):
@@ -121,6 +142,7 @@ class _Line(NamedTuple):
     measured: float
     measured_p10: float
     measured_p90: float
+    ceiling: float
     verdict: str
     reason: str
     flagged: bool
@@ -131,15 +153,23 @@ def _fastest(rows):
     return rows.iloc[0] if times.isna().all() else rows.loc[times.idxmin()]
 
 
-def _line(target, row, reasons):
+def _line(target, row, reasons, products):
     peer, ratio = target.peer, target.ratio(Shape.parse(row["shape"]))
     measured = row[peer]
     if pd.isna(measured):
         verdict = NOT_MEASURED
     else:
         verdict = MET if measured >= ratio else MISSED
+    # LSTM1 and LSTM2 have the same products.
+    products_of = "lstm1" if target.variant == "lstm2" else target.variant
+    key = row["shape"], row["backend"], products_of, bool(row["jit"])
+    alone = products.get(target.mode, {}).get(key, math.nan)
+    # A product in a loop of its own may be dearer than in the layer.
+    ceiling = measured * np.maximum(row["us_per_step"] / alone, 1.0)
     reason = ""
-    if verdict != MET:
+    if verdict == MISSED and ceiling < ratio:
+        reason = f"the products alone allow {ceiling:.2g}x"
+    elif verdict != MET:
         key = "/".join(
             (target.variant, target.mode, peer, row["backend"], row["shape"])
         )
@@ -154,6 +184,7 @@ def _line(target, row, reasons):
         measured,
         row[f"{peer}_p10"],
         row[f"{peer}_p90"],
+        ceiling,
         verdict,
         reason,
         bool(row["flagged"] and peer == "torch_lstm"),

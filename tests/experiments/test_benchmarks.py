@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from frameworks import gradients, to_numpy
 from rich.console import Console
@@ -275,6 +276,31 @@ def test_targets_are_met_or_missed_with_a_reason(tmp_path):
     unknown = lines.loc["keras_default", "jax"]
     assert unknown["verdict"] == "not measured"
     assert unknown["reason"] == "A later one."
+
+    # What the products alone take is a reason by itself, if they take enough:
+    # here of 9000 µs a step.
+    for floor, ceiling, reason in (
+        (8000, 3.75, "the products alone allow 3.7x"),
+        (5000, 6.0, "Too little is left."),
+        (9900, 3.3333, "the products alone allow 3.3x"),  # as measured
+    ):
+        floors_of = pd.DataFrame(
+            {
+                "shape": [LARGE],
+                "backend": ["tensorflow"],
+                "layer": ["lstm3"],
+                "jit": [True],
+                "input_projection": [1.0],
+                "forward_loop": [1.0],
+                "floor": [floor],
+            }
+        )
+        judged = targets.judge(table, reasons, floors_of)
+        line = judged.set_index(["peer", "backend"]).loc[
+            "keras_best", "tensorflow"
+        ]
+        assert line["ceiling"] == pytest.approx(ceiling, rel=1e-4)
+        assert line["reason"] == reason
 
     (tmp_path / "reasons.toml").unlink()
     readme, told = write_page(tmp_path)

@@ -1,8 +1,10 @@
-"""What the matrix products of a training step take, with nothing else.
+"""What the matrix products of a training step take.
 
 A layer cannot be faster on this backend than these, unless it fuses more
 into them than a framework does. What it takes beyond is activations, their
-gradients, and the loop itself.
+gradients, and the loop itself. Where a product is wider than the state, a loop
+that the framework compiles also brings it back to that width, which a layer
+does not: so with more than one gate in it the loop is a little dear.
 """
 
 import keras
