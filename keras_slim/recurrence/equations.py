@@ -207,7 +207,9 @@ def backward(equations, scan, pull, tensors, mask, h, saved, upstream):
         dc = dc * gates["f"]
         if mask is not None:
             dh, dc = dh + passed[0], dc + passed[1]
-        return (dh, dc, sums), {gate: d[gate] for gate in emitted}
+        return (dh, dc, sums), {
+            gate: gradient for gate, gradient in d.items() if gate in emitted
+        }
 
     # What was added to a sum is not needed again.
     values = {g: v for g, v in steps.items() if g not in equations.looped}

@@ -4,6 +4,7 @@ import frameworks
 import numpy as np
 import oracle
 import pytest
+from drawn import random_array, randomise
 from frameworks import to_numpy, weights_of
 
 import keras_slim
@@ -11,21 +12,6 @@ from keras_slim import variants
 from keras_slim.activations import keras2_hard_sigmoid
 
 BATCH, TIME, FEATURES, UNITS = 2, 4, 3, 3
-
-
-def random_array(*shape, seed=0):
-    random = np.random.default_rng([seed, *shape])
-    return random.uniform(-1, 1, shape).astype("float32")
-
-
-def randomise(layer):
-    """Weights far from their initial values, biases included."""
-    layer.set_weights(
-        [
-            random_array(*w.shape, seed=1 + k)
-            for k, w in enumerate(layer.get_weights())
-        ]
-    )
 
 
 def built(variant, **options):

@@ -4,6 +4,7 @@ import frameworks
 import keras
 import numpy as np
 import pytest
+from drawn import random_array, randomise
 from frameworks import to_numpy
 from keras import ops
 
@@ -11,11 +12,6 @@ import keras_slim
 
 BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 3
 MASK = np.array([[1, 1, 0, 1, 0], [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
-
-
-def random_array(*shape, seed=0):
-    random = np.random.default_rng([seed, *shape])
-    return random.uniform(-1, 1, shape).astype("float32")
 
 
 def built(variant, **options):
@@ -27,12 +23,7 @@ def built(variant, **options):
         **options,
     )
     layer.build((BATCH, TIME, FEATURES))
-    layer.set_weights(
-        [
-            random_array(*w.shape, seed=1 + k)
-            for k, w in enumerate(layer.get_weights())
-        ]
-    )
+    randomise(layer)
     return layer
 
 
