@@ -90,8 +90,11 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             what recurs, and has its gradient derived by hand; output and
             gradient are those of the plain way, to rounding. `"auto"` is the
             fast way on TensorFlow, JAX and PyTorch, and the plain way with
-            `unroll=True`. Second derivatives on PyTorch and derivatives in
-            forward mode on JAX want the plain way.
+            `unroll=True`. On TensorFlow the fast way compiles its loop by
+            XLA, whatever `jit_compile` says of the model, where the number
+            of steps is static and, but in training, the batch size is, too.
+            Second derivatives on PyTorch and derivatives in forward mode on
+            JAX want the plain way.
         matched_initialization: Boolean (default `False`). If `False`, an
             initializer is called on the shape of the weight itself, as the
             lab's code does for LSTM1, LSTM2 and LSTM3; a slim weight is then

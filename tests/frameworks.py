@@ -16,15 +16,20 @@ def to_numpy(tensor):
     return np.asarray(keras.ops.convert_to_numpy(tensor))
 
 
-def gradients(layer, inputs, upstream, call=None, **kwargs):
+def gradients(layer, inputs, upstream, call=None, graph=False, **kwargs):
     """Gradients of `sum(layer(inputs) * upstream)` by the framework.
 
-    Returns a dict from weight name to gradient, and `"inputs"`.
+    Returns a dict from weight name to gradient, and `"inputs"`. With
+    TensorFlow a `graph` computes them, as in a model, if asked for.
     """
-    return outputs_and_gradients(layer, inputs, upstream, call, **kwargs)[1]
+    return outputs_and_gradients(
+        layer, inputs, upstream, call, graph, **kwargs
+    )[1]
 
 
-def outputs_and_gradients(layer, inputs, upstream, call=None, **kwargs):
+def outputs_and_gradients(
+    layer, inputs, upstream, call=None, graph=False, **kwargs
+):
     """The same, after the outputs of the one call that it takes."""
     names = [*weights_of(layer), "inputs"]
     call = call or (lambda x, **kw: layer(x, **kw))
@@ -32,13 +37,16 @@ def outputs_and_gradients(layer, inputs, upstream, call=None, **kwargs):
     if backend == "tensorflow":
         import tensorflow as tf
 
-        inputs = tf.convert_to_tensor(inputs)
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = call(inputs, **kwargs)
-            loss = tf.reduce_sum(outputs * upstream)
-        sources = [w.value for w in layer.trainable_weights] + [inputs]
-        found = tape.gradient(loss, sources)
+        def run(inputs):
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                outputs = call(inputs, **kwargs)
+                loss = tf.reduce_sum(outputs * upstream)
+            sources = [w.value for w in layer.trainable_weights] + [inputs]
+            return outputs, tape.gradient(loss, sources)
+
+        run = tf.function(run, autograph=False) if graph else run
+        outputs, found = run(tf.convert_to_tensor(inputs))
     elif backend == "jax":
         import jax
 

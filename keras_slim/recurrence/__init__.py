@@ -30,7 +30,8 @@ def through_time(
         sequences: The inputs, `(batch, timesteps, features)`.
         initial_state: `[h, c]`, each `(batch, units)`.
         mask: Boolean tensor, `(batch, timesteps)`, or `None`.
-        training: Boolean, whether dropout is applied.
+        training: Boolean, whether dropout is applied and a gradient will be
+            asked for.
         go_backwards: Boolean, whether to begin at the last step.
         zero_output_for_mask: Boolean, whether the output of a masked step is
             zero instead of that of the step before.
@@ -68,7 +69,7 @@ def through_time(
     masks = cell.get_recurrent_dropout_mask(h) if training else None
     if masks is not None:
         tensors["dropout_masks"] = dict(masks)
-    outputs, c = loop.through_time(equations, tensors, mask)
+    outputs, c = loop.through_time(equations, tensors, mask, training)
     h = outputs[-1]
     if mask is not None:
         # What Keras's own loops return for a masked step.

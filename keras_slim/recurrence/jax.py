@@ -30,9 +30,11 @@ def _pull(function, z, gradient):
 _through_time.defvjp(_forward, _backward)
 
 
-# Compiled by itself, as a call outside of `jax.jit` would compile the loop
-# anew each time.
-@functools.partial(jax.jit, static_argnums=0)
-def through_time(equations, tensors, mask):
+def through_time(equations, tensors, mask, training):
     """`h` of all steps and the last `c`; see `equations.forward`."""
-    return _through_time(equations, tensors, mask)
+    return _compiled(equations, tensors, mask)
+
+
+# By itself, as a call outside of `jax.jit` would compile the loop anew each
+# time.
+_compiled = jax.jit(_through_time, static_argnums=0)

@@ -1,29 +1,26 @@
+import functools
+
 import tensorflow as tf
 
 from keras_slim.recurrence import equations as eq
 
 
-def through_time(equations, tensors, mask):
+def through_time(equations, tensors, mask, training):
     """`h` of all steps and the last `c`; see `equations.forward`."""
+    compiled = _shapes_will_stay(tensors, training)
+    forward = _loop(eq.forward, (equations, _scan), compiled)
+    backward = _loop(eq.backward, (equations, _scan, _pull), compiled)
     # Tensors, as a custom gradient wants to be told of variables.
     flat = [tf.convert_to_tensor(t) for t in tf.nest.flatten(tensors)]
 
     @tf.custom_gradient
     def run(*flat):
         inputs = tf.nest.pack_sequence_as(tensors, flat)
-        results, saved = eq.forward(equations, _scan, inputs, mask, save=True)
+        results, saved = forward(inputs, mask, save=training)
 
         def gradient(*upstream):
-            gradients = eq.backward(
-                equations,
-                _scan,
-                _pull,
-                inputs,
-                mask,
-                results[0],
-                saved,
-                upstream,
-            )
+            kept = saved if training else forward(inputs, mask, save=True)[1]
+            gradients = backward(inputs, mask, results[0], kept, upstream)
             if "dropout_masks" in inputs:
                 gradients["dropout_masks"] = dict.fromkeys(
                     inputs["dropout_masks"]
@@ -33,6 +30,30 @@ def through_time(equations, tensors, mask):
         return results, gradient
 
     return run(*flat)
+
+
+def _shapes_will_stay(tensors, training):
+    """Whether XLA should compile the loops.
+
+    Without XLA each small operation of a step is started by itself. With it
+    the loops are compiled for every new shape, in about half a second: where
+    a graph is traced for any number of steps, or where nothing is traced,
+    that could be each call. A batch of any size is taken for one that stays
+    in training only, where only the last batch of an epoch differs.
+    """
+    if tf.executing_eagerly():
+        return False
+    steps = next(v for v in tensors["outside"].values() if len(v.shape) == 3)
+    timesteps, batch, _ = steps.shape
+    return timesteps is not None and (training or batch is not None)
+
+
+@functools.lru_cache
+def _loop(function, arguments, compiled):
+    function = functools.partial(function, *arguments)
+    if compiled:
+        function = tf.function(function, jit_compile=True, autograph=False)
+    return function
 
 
 def _pull(function, z, gradient):
@@ -48,7 +69,7 @@ def _scan(step, init, xs, reverse=False):
     length = first.shape[0] or tf.shape(first)[0]
 
     def at(time):
-        return tf.nest.map_structure(lambda x: x[time], xs)
+        return tf.nest.map_structure(lambda x: tf.gather(x, time), xs)
 
     # Tells shapes and dtypes; no graph runs it, as nothing reads it.
     _, example = step(init, at(0))
@@ -67,10 +88,7 @@ def _scan(step, init, xs, reverse=False):
         return index + 1, carry, emitted
 
     _, carry, emitted = tf.while_loop(
-        lambda index, *_: index < length,
-        body,
-        (0, init, emitted),
-        maximum_iterations=length,
+        lambda index, *_: index < length, body, (0, init, emitted)
     )
     return carry, tf.nest.pack_sequence_as(
         example, [array.stack() for array in emitted]

@@ -17,7 +17,7 @@ OUT = {activations.tanh: torch.tanh, activations.sigmoid: torch.sigmoid}
 
 
 @torch.compiler.disable  # it would unroll the loop
-def through_time(equations, tensors, mask):
+def through_time(equations, tensors, mask, training):
     """`h` of all steps and the last `c`; see `equations.forward`."""
     outside = tensors["outside"]
     differentiable = (

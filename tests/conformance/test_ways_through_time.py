@@ -43,12 +43,13 @@ def everything(layer, **call):
     return function
 
 
-def outputs_and_gradients(layer, **call):
+def outputs_and_gradients(layer, graph=False, **call):
     outputs, gradients = frameworks.outputs_and_gradients(
         layer,
         random_array(BATCH, TIME, FEATURES + 2 * UNITS),
         random_array(BATCH, (TIME + 2) * UNITS, seed=5),
         everything(layer, **call),
+        graph=graph,
     )
     return {"outputs": outputs, **gradients}
 
@@ -56,11 +57,15 @@ def outputs_and_gradients(layer, **call):
 @pytest.mark.parametrize(
     ("options", "call", "atol"),
     [
-        ({"activation": "elu", "recurrent_activation": "softmax"}, {}, 1e-5),
+        (
+            {"activation": "elu", "recurrent_activation": "softmax"},
+            {"training": True},
+            1e-5,
+        ),
         ({"go_backwards": True}, {"mask": MASK}, 1e-5),
         (
             {"zero_output_for_mask": True, "activation": "softmax"},
-            {"mask": MASK},
+            {"mask": MASK, "training": True},
             1e-5,
         ),
         (
@@ -81,7 +86,8 @@ def outputs_and_gradients(layer, **call):
 def test_same_outputs_and_gradients(variant, options, call, atol):
     fast = built(variant, recurrence="fast", **options)
     plain = built(variant, recurrence="plain", **options)
-    found = outputs_and_gradients(fast, **call)
+    # As in a model: on TensorFlow it is then that XLA compiles the loop.
+    found = outputs_and_gradients(fast, graph=True, **call)
     wanted = outputs_and_gradients(plain, **call)
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
@@ -232,3 +238,43 @@ def test_unknown_ways_are_refused(value):
     assert "`recurrence`" in message
     assert f"recurrence={value!r}" in message
     assert "'auto', 'fast' or 'plain'" in message
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the others have one way"
+)
+@pytest.mark.parametrize(
+    ("batch", "timesteps", "training", "compiled"),
+    [
+        (BATCH, TIME, False, True),
+        (BATCH, TIME, True, True),
+        (None, TIME, False, False),
+        (None, TIME, True, True),
+        (None, None, True, False),
+    ],
+)
+def test_xla_compiles_the_loop_where_shapes_stay(
+    batch, timesteps, training, compiled
+):
+    import tensorflow as tf
+
+    layers = [built("lstm1", recurrence=way) for way in ("fast", "plain")]
+    spec = tf.TensorSpec((batch, timesteps, FEATURES), "float32")
+
+    def outputs_and_gradient(inputs, layer):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs, *_ = layer(inputs, training=training)
+        return outputs, tape.gradient(outputs, inputs)
+
+    graphs = [
+        tf.function(outputs_and_gradient).get_concrete_function(spec, layer)
+        for layer in layers
+    ]
+    library = graphs[0].graph.as_graph_def().library.function
+    assert any(f.attr["_XlaMustCompile"].b for f in library) == compiled
+    # A second batch of another size, as the last of an epoch.
+    for size in (BATCH, BATCH if batch else BATCH - 1):
+        inputs = tf.constant(random_array(size, TIME, FEATURES))
+        for found, wanted in zip(*(g(inputs) for g in graphs), strict=True):
+            np.testing.assert_allclose(found, wanted, atol=1e-5)

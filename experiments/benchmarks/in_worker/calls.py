@@ -2,9 +2,6 @@ import math
 import statistics
 import time
 
-from experiments.benchmarks.in_worker import memory
-from experiments.benchmarks.in_worker.backends import own_backend
-
 WARM_UPS = 3  # calls after the first
 LONG_ENOUGH = 0.05  # seconds that one measurement takes at least
 
@@ -43,12 +40,6 @@ class Calls:
             call()
         seconds = (time.perf_counter() - started) / count
         return {"calls": count, "seconds": float(f"{seconds:.6g}")}
-
-
-def peak_memory(call):
-    """Bytes that a call takes at its peak, or `None` where none tells."""
-    backend = own_backend()
-    return (backend.peak_on_gpu if backend.has_gpu() else memory.peak_of)(call)
 
 
 def _seconds(call):

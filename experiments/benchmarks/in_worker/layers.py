@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from experiments.benchmarks.in_worker.backends import own_backend
-from experiments.benchmarks.in_worker.calls import Calls, peak_memory
+from experiments.benchmarks.in_worker.calls import Calls
 from experiments.benchmarks.in_worker.contenders import build, contenders
 from experiments.benchmarks.subjects import (
     KERAS_GRU,
@@ -52,7 +52,7 @@ class Layers(Calls):
         )
 
     def examine(self, contender, call):
-        outcome = {"peak_memory_bytes": peak_memory(call)}
+        outcome = {"peak_memory_bytes": own_backend().peak_memory(call)}
         reference = self._reference(contender)
         if reference is not None:
             difference = _difference(_arrays(contender, call()), reference)

@@ -22,8 +22,9 @@ compiled and warmed up; then each round measures every one of them once, on all
 backends, in a new random order, by calls for at least 0.05 s, each waited for.
 Training is the output of all time steps and the gradients of all weights and of
 the inputs, for one upstream gradient, compiled as Keras compiles a model: with
-TensorFlow as a graph, without XLA by default and with it where `jit` says so;
-with JAX by `jit`; with PyTorch eagerly. Inference is the output alone.
+TensorFlow as a graph, without XLA by default and with it where `jit` says so
+(our fast layers compile their loop by themselves); with JAX by `jit`; with
+PyTorch eagerly. Inference is the output alone.
 
 A ratio is the time of a peer by that of the layer in the same round, so that
 more is faster: the median over rounds, with the 10th and 90th percentile. The
@@ -31,7 +32,8 @@ peers: `keras.layers.LSTM` on the same backend as Keras runs it unasked
 (default); the fastest of its settings there, `jit` and `unroll` (best); and
 `torch.nn.LSTM`, whatever the backend. In a busy round others took more than 5 %
 of the machine; the medians are over the quiet rounds, if they are half of all
-at least. The memory is what a call takes at its peak."""
+at least. The memory is what a call takes at its peak; with JAX, what XLA says
+that it takes; with TensorFlow it cannot be told where XLA is at work."""
 
 
 def layers(found, about, chart):

@@ -2,7 +2,8 @@
 
 Each module has the same functions. `inference`, `training` and `compiled`
 compile as Keras would, and return a function without arguments that waits
-until all is computed.
+until all is computed. `peak_memory` takes such a function and returns the
+bytes that a call takes at its peak, or `None` where nothing tells.
 """
 
 import importlib

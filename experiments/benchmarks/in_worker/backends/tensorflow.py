@@ -1,5 +1,7 @@
 import tensorflow as tf
 
+from experiments.benchmarks.in_worker.memory import peak_of
+
 JITS = (False, True)
 
 # It warns of functions that look alike: here a new one for each layer.
@@ -20,17 +22,15 @@ def tensor(array, dtype):
 
 
 def inference(layer, inputs, jit):
-    @tf.function(jit_compile=jit)
     def forward(inputs):
         return layer(inputs, training=False)
 
-    return _waiting(forward, inputs)
+    return compiled(forward, (inputs,), jit)
 
 
 def training(layer, inputs, upstream, jit):
     weights = [weight.value for weight in layer.trainable_weights]
 
-    @tf.function(jit_compile=jit)
     def step(inputs, upstream):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
@@ -38,11 +38,7 @@ def training(layer, inputs, upstream, jit):
         sources = [*weights, inputs]
         return [outputs, *tape.gradient(outputs, sources, upstream)]
 
-    return _waiting(step, inputs, upstream)
-
-
-def compiled(function, arguments, jit):
-    return _waiting(tf.function(function, jit_compile=jit), *arguments)
+    return compiled(step, (inputs, upstream), jit)
 
 
 def product_in_a_loop(state, matrix, steps, jit):
@@ -55,7 +51,6 @@ def product_in_a_loop(state, matrix, steps, jit):
         product = tf.reshape(wide @ matrix, (batch, columns // units, units))
         return number + 1, tf.reduce_mean(product, 1), matrix
 
-    @tf.function(jit_compile=jit)
     def loop(state, matrix):
         return tf.while_loop(
             lambda number, *_: number < steps,
@@ -64,10 +59,11 @@ def product_in_a_loop(state, matrix, steps, jit):
             maximum_iterations=steps,
         )[1]
 
-    return _waiting(loop, state, matrix)
+    return compiled(loop, (state, matrix), jit)
 
 
-def _waiting(function, *arguments):
+def compiled(function, arguments, jit):
+    function = tf.function(function, jit_compile=jit)
     on_gpu = has_gpu()
 
     def call():
@@ -76,10 +72,19 @@ def _waiting(function, *arguments):
             tf.test.experimental.sync_devices()
         return result
 
+    def uses_xla():
+        graph = function.get_concrete_function(*arguments).graph
+        functions = graph.as_graph_def().library.function
+        return jit or any(f.attr["_XlaMustCompile"].b for f in functions)
+
+    call.uses_xla = uses_xla
     return call
 
 
-def peak_on_gpu(call):
+def peak_memory(call):
+    if not has_gpu():
+        # XLA keeps what it has freed, so that no peak shows.
+        return None if call.uses_xla() else peak_of(call)
     tf.config.experimental.reset_memory_stats("GPU:0")
     before = tf.config.experimental.get_memory_info("GPU:0")["current"]
     call()

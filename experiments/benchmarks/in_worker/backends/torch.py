@@ -1,6 +1,8 @@
 import keras
 import torch
 
+from experiments.benchmarks.in_worker.memory import peak_of
+
 JITS = (False,)
 
 
@@ -114,7 +116,9 @@ def _waiting(function):
     return call
 
 
-def peak_on_gpu(call):
+def peak_memory(call):
+    if not has_gpu():
+        return peak_of(call)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     call()
