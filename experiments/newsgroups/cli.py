@@ -17,10 +17,11 @@ from rich.table import Table
 
 from experiments.engine.backend import BACKENDS
 from experiments.engine.launchers import LAUNCHERS, Options, launch
+from experiments.engine.settings import value_type
 from experiments.engine.sweep import sweep
 from experiments.newsgroups import grid, quickstart, report, results
 from experiments.newsgroups.run import execute, load_data
-from experiments.newsgroups.spec import EXPERIMENT, Run, value_type
+from experiments.newsgroups.spec import EXPERIMENT, Run
 from experiments.newsgroups.sweep import (
     cell_of,
     make,

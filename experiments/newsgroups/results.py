@@ -7,7 +7,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.engine.runs import read_runs, replacing
-from experiments.newsgroups.spec import EXPERIMENT, Run, value_type
+from experiments.engine.settings import value_type
+from experiments.newsgroups.spec import EXPERIMENT, Run
 
 _FIELDS = {field.name: value_type(field) for field in dataclasses.fields(Run)}
 # What a finished run found; empty where a run is not done.
