@@ -34,3 +34,22 @@ def import_keras():
             f"Install one of the extras {', '.join(BACKENDS)}, and name "
             "another backend with --backend or KERAS_BACKEND."
         )
+
+
+def check_backend(backend):
+    """Refuses the backend of a run if Keras runs on another.
+
+    Args:
+        backend: String, that of the run.
+
+    Raises:
+        ValueError: if it is not that of Keras.
+    """
+    import keras
+
+    if backend != keras.backend.backend():
+        raise ValueError(
+            "The backend of a run is chosen before Keras is imported, by "
+            f"--backend or KERAS_BACKEND. Expected {keras.backend.backend()!r}"
+            f". Received: backend={backend!r}"
+        )

@@ -43,12 +43,12 @@ def fit(
     model,
     batches,
     *,
-    validation_data,
-    validation_batch_size,
     initial_epoch,
     epochs,
     callbacks,
     verbose,
+    validation_data=None,
+    validation_batch_size=None,
     share=None,
 ):
     """Trains as `keras.Model.fit` does, of which callbacks see epochs only.
@@ -56,12 +56,13 @@ def fit(
     Args:
         model: A compiled `keras.Model` with JAX as its backend.
         batches: `training.ShuffledBatches`, shuffled by a callback.
-        validation_data: Tuple of two arrays.
-        validation_batch_size: Positive integer.
         initial_epoch: Integer, epochs that are done.
         epochs: Integer, the last epoch, counted from 1.
         callbacks: List of `keras.callbacks.Callback`.
         verbose: As in `keras.Model.fit`.
+        validation_data: Tuple of two arrays. Default: `None`, no validation.
+        validation_batch_size: Positive integer. Needed with
+            `validation_data`.
         share: Hashable, the same for models that differ in no more than
             their variables, such as learning rate and seed: they share what
             is compiled. Default: `None`, for no other model.
@@ -80,10 +81,8 @@ def fit(
     program = _programs.get(share) or _Program(model)
     if share is not None:
         _programs[share] = program
-    train, validation = (
-        [jax.device_put(array) for array in arrays]
-        for arrays in ((batches.x, batches.y), validation_data)
-    )
+    train = jax.device_put([batches.x, batches.y])
+    validation = jax.device_put(validation_data)
 
     def run(function, variables, order, data, batch_size):
         """An epoch of training or of validation, and what it measured."""
@@ -107,13 +106,14 @@ def fit(
             train,
             batches.batch_size,
         )
-        measured = run(
-            program.test,
-            weights,
-            jax.numpy.arange(len(validation[0])),
-            validation,
-            validation_batch_size,
-        )
-        logs |= {f"val_{name}": value for name, value in measured.items()}
+        if validation is not None:
+            measured = run(
+                program.test,
+                weights,
+                jax.numpy.arange(len(validation[0])),
+                validation,
+                validation_batch_size,
+            )
+            logs |= {f"val_{name}": value for name, value in measured.items()}
         callbacks.on_epoch_end(epoch, logs)
     callbacks.on_train_end()

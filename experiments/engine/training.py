@@ -16,7 +16,7 @@ from experiments.engine.runs import replacing
 
 
 class ShuffledBatches(keras.utils.PyDataset):
-    """Batches of two arrays in an order that `shuffle` sets.
+    """Batches of two arrays in an order that `begin_epoch` draws.
 
     Args:
         x: Array of inputs.
@@ -30,9 +30,9 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.x, self.y = x, y
         self.batch_size = batch_size
         self._seed = seed
-        self.shuffle(0)
+        self.begin_epoch(0)
 
-    def shuffle(self, epoch):
+    def begin_epoch(self, epoch):
         """Takes the order of an epoch, counted from 0."""
         random = np.random.default_rng([self._seed, epoch])
         self.order = random.permutation(len(self.x))
@@ -49,12 +49,12 @@ class ShuffledBatches(keras.utils.PyDataset):
 class SeededEpochs(keras.callbacks.Callback):
     """Makes what is drawn in an epoch follow from seed and epoch.
 
-    It sets the order of the batches, as Keras calls the hook of a `PyDataset`
-    more than once for the first epoch, and the generator of torch, by which
-    Keras drops units there and whose state no variable holds.
+    It tells the batches, as Keras calls the hook of a `PyDataset` more than
+    once for the first epoch, and seeds the generator of torch, by which Keras
+    drops units there and whose state no variable holds.
 
     Args:
-        batches: `ShuffledBatches`, shuffled at each epoch's begin.
+        batches: What `fit` takes.
         seed: Integer.
     """
 
@@ -64,7 +64,7 @@ class SeededEpochs(keras.callbacks.Callback):
         self._seed = seed
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._batches.shuffle(epoch)
+        self._batches.begin_epoch(epoch)
         if keras.backend.backend() == "torch":
             import torch
 
@@ -158,7 +158,10 @@ def fit(
 
     Args:
         model: A compiled `keras.Model`, built after `make_deterministic`.
-        batches: `ShuffledBatches`.
+        batches: `keras.utils.PyDataset` with a method `begin_epoch`, which is
+            called before an epoch with its number, counted from 0. What the
+            batches are, and with what states a network meets the first, must
+            follow from that number. One is `ShuffledBatches`.
         folder: The `RunFolder` of the run.
         seed: Integer, of all that is drawn in an epoch.
         callbacks: List of further `keras.callbacks.Callback`.
@@ -167,11 +170,15 @@ def fit(
         share: Hashable, the same for models that differ in learning rate and
             seed only: on the device they share what is compiled.
         on_device: Boolean, whether whole epochs run on the device, which takes
-            JAX. Default: `None`, if that is not the CPU.
+            JAX and `ShuffledBatches`. Default: `None`, where they are given
+            and the device is not the CPU.
         **options: Arguments of `keras.Model.fit`.
 
     Returns:
         List of dicts, the rows of `history.csv`.
+
+    Raises:
+        ValueError: if other batches are to be trained on the device.
     """
     recorder = RunRecorder(folder)
     if verbose is None:
@@ -181,9 +188,15 @@ def fit(
         "callbacks": [SeededEpochs(batches, seed), recorder, *callbacks],
         "verbose": verbose,
     }
+    is_shuffled = isinstance(batches, ShuffledBatches)
     if on_device is None:
-        on_device = _has_accelerator_of_jax()
+        on_device = is_shuffled and _has_accelerator_of_jax()
     if on_device:
+        if not is_shuffled:
+            raise ValueError(
+                "With `on_device=True`, `batches` must be `ShuffledBatches`. "
+                f"Received: batches={batches!r}"
+            )
         from experiments.engine import resident
 
         resident.fit(model, batches, share=share, **options)
@@ -191,6 +204,19 @@ def fit(
         # Keras would draw another order of the batches.
         model.fit(batches, shuffle=False, **options)
     return recorder.history
+
+
+def seconds_per_epoch(history):
+    """The median over the epochs of a run but the first, which compiles.
+
+    Args:
+        history: List of dicts, what `fit` returned.
+
+    Returns:
+        Float, rounded to milliseconds.
+    """
+    seconds = [row["seconds"] for row in history[1:] or history]
+    return round(float(np.median(seconds)), 3)
 
 
 def _has_accelerator_of_jax():

@@ -7,11 +7,13 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from experiments.engine.backend import check_backend
 from experiments.engine.runs import RunFolder
 from experiments.engine.training import (
     ShuffledBatches,
     fit,
     make_deterministic,
+    seconds_per_epoch,
 )
 from experiments.newsgroups.model import build_model
 from experiments.newsgroups.spec import EXPERIMENT
@@ -107,12 +109,7 @@ def execute(run, data, results_dir, save_model=False, **options):
         ValueError: if Keras runs on another backend than the run's.
         RunIsClaimed: if another process is making the same run.
     """
-    if run.backend != keras.backend.backend():
-        raise ValueError(
-            "The backend of a run is chosen before Keras is imported, by "
-            f"--backend or KERAS_BACKEND. Expected {keras.backend.backend()!r}"
-            f". Received: backend={run.backend!r}"
-        )
+    check_backend(run.backend)
     folder = folder_of(run, data, results_dir)
 
     def train():
@@ -155,8 +152,6 @@ def summarise(model, history, chance):
     best = max(history, key=lambda row: row["val_accuracy"])
     last = history[-1]
     losses = [v for row in history if math.isfinite(v := row["val_loss"])]
-    # The first epoch compiles.
-    seconds = [row["seconds"] for row in history[1:] or history]
     return {
         "parameters": model.get_layer("recurrent").count_params(),
         "trainable_parameters": sum(
@@ -171,7 +166,7 @@ def summarise(model, history, chance):
         "val_loss": last["val_loss"],
         "accuracy": last["accuracy"],
         "loss": last["loss"],
-        "seconds_per_epoch": round(float(np.median(seconds)), 3),
+        "seconds_per_epoch": seconds_per_epoch(history),
     }
 
 

@@ -1,9 +1,12 @@
 import dataclasses
 
+import keras
+import numpy as np
 import pytest
 from tiny import TINY
 
-from experiments.engine.runs import read_history
+from experiments.engine.runs import RunFolder, read_history
+from experiments.engine.training import ShuffledBatches, fit
 from experiments.newsgroups.run import execute, load_data
 
 if TINY["backend"] == "jax":
@@ -30,6 +33,20 @@ def test_epochs_on_the_device_give_what_fit_gives(tiny_run, tmp_path):
     for row, twin in zip(found, fitted, strict=True):
         assert row.keys() == twin.keys()
         assert row == pytest.approx(twin, rel=1e-4)
+
+
+def test_on_the_device_without_validation(tmp_path):
+    x = np.arange(10.0).reshape(-1, 1)
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    model.compile("rmsprop", "mse")
+    batches = ShuffledBatches(x, -x, batch_size=4, seed=3)
+    folder = RunFolder(tmp_path, "test", {}, "data")
+    rows = fit(
+        model, batches, folder, seed=3, epochs=2, verbose=0, on_device=True
+    )
+    assert [list(row) for row in rows] == 2 * [["epoch", "loss", "seconds"]]
+    assert rows[1]["loss"] < rows[0]["loss"]
 
 
 def test_on_the_device_learning_rates_and_seeds_share_what_is_compiled(

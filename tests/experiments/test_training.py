@@ -1,9 +1,15 @@
+import keras
 import numpy as np
 import pytest
 
 from experiments.engine import training
-from experiments.engine.runs import read_history, read_runs
-from experiments.engine.training import ShuffledBatches
+from experiments.engine.runs import RunFolder, read_history, read_runs
+from experiments.engine.training import (
+    ShuffledBatches,
+    fit,
+    make_deterministic,
+    seconds_per_epoch,
+)
 from experiments.newsgroups.run import execute, load_data
 
 
@@ -20,7 +26,7 @@ class CutOff(Exception):
 def order(seed, epoch):
     x = np.arange(10)
     batches = ShuffledBatches(x, -x, batch_size=4, seed=seed)
-    batches.shuffle(epoch)
+    batches.begin_epoch(epoch)
     parts = [batches[k] for k in range(len(batches))]
     assert [len(part) for part, _ in parts] == [4, 4, 2]
     for part, target in parts:
@@ -117,3 +123,69 @@ def test_a_run_that_is_done_is_not_made_again(tiny_run, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "np", None)
     second = execute(tiny_run, data, tmp_path)
     assert {p: p.stat().st_mtime_ns for p in second.path.iterdir()} == files
+
+
+class Windows(keras.utils.PyDataset):
+    """Consecutive windows of parallel streams, to a network that remembers."""
+
+    def __init__(self, model):
+        super().__init__()
+        self._model = model
+        self._streams = np.random.default_rng(0).normal(size=(2, 13, 1))
+
+    def begin_epoch(self, epoch):
+        self._model.get_layer("memory").reset_states()
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        start = 4 * index
+        return (
+            self._streams[:, start : start + 4],
+            self._streams[:, start + 1 : start + 5],
+        )
+
+
+def fit_windows(folder, epochs, **options):
+    keras.utils.clear_session()
+    make_deterministic(3)
+    inputs = keras.Input(batch_shape=(2, 4, 1))
+    memory = keras.layers.LSTM(
+        3, stateful=True, return_sequences=True, name="memory"
+    )
+    model = keras.Model(inputs, keras.layers.Dense(1)(memory(inputs)))
+    model.compile("rmsprop", "mse")
+    fit(
+        model,
+        Windows(model),
+        folder,
+        seed=3,
+        epochs=epochs,
+        verbose=0,
+        **options,
+    )
+    return history(folder)
+
+
+def test_any_batches_that_begin_an_epoch_and_no_validation(tmp_path):
+    whole, cut = (
+        RunFolder(tmp_path, "test", {"name": name}, "data")
+        for name in ("whole", "cut")
+    )
+    fitted = fit_windows(whole, epochs=3)
+    assert [list(row) for row in fitted] == 3 * [["epoch", "loss"]]
+    assert fit_windows(cut, epochs=1) == fitted[:1]
+    assert fit_windows(cut, epochs=3) == fitted
+
+
+def test_on_the_device_batches_must_be_shuffled_ones(tmp_path):
+    folder = RunFolder(tmp_path, "test", {}, "data")
+    with pytest.raises(ValueError, match="batches=<.*Windows"):
+        fit_windows(folder, epochs=1, on_device=True)
+
+
+def test_seconds_per_epoch_leave_out_the_first_which_compiles():
+    rows = [{"seconds": seconds} for seconds in (9.0, 2.0, 1.0, 1.0004)]
+    assert seconds_per_epoch(rows) == 1.0
+    assert seconds_per_epoch(rows[:1]) == 9.0
