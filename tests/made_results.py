@@ -4,13 +4,14 @@ import tempfile
 
 import numpy as np
 
-from experiments.newsgroups import results
+from experiments.engine.results import Results, frame, write
 from experiments.newsgroups.report import published
+from experiments.newsgroups.results import TABLES, read
 from experiments.newsgroups.spec import Run
 
 GRID = list(published.load().index)
 CORNER = [("tanh", 2e-3, v) for v in ("lstm", "lstm1", "lstm2", "lstm3")]
-EMPTY = dict.fromkeys([*results._RESULT, "chance", "error"])
+EMPTY = dict.fromkeys([*TABLES.result, "chance", "error"])
 
 
 def a_run(cell, seed=0, value=0.7, status="done", **more):
@@ -83,13 +84,13 @@ def made(rows, epochs=3):
         if row["status"] == "done"
         for epoch in range(1, epochs + 1)
     ]
-    frames = results.Results(
-        results._frame(rows, results.RUN_COLUMNS),
-        results._frame(history, results.HISTORY_COLUMNS),
+    frames = Results(
+        frame(rows, TABLES.run_columns),
+        frame(history, TABLES.history_columns),
     )
     with tempfile.TemporaryDirectory() as folder:
-        results.write(frames, folder)
-        return results.read(folder)
+        write(frames, folder)
+        return read(folder)
 
 
 def the_paper(seeds=(0,), noise=0.0, **more):

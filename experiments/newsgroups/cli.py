@@ -17,6 +17,7 @@ from rich.table import Table
 
 from experiments.engine.backend import BACKENDS
 from experiments.engine.launchers import LAUNCHERS, Options, launch
+from experiments.engine.results import without_seconds, write
 from experiments.engine.settings import value_type
 from experiments.engine.sweep import sweep
 from experiments.newsgroups import grid, quickstart, report, results
@@ -377,9 +378,9 @@ def _collected(results_dir):
 def _collect(options):
     found = _collected(options.results_dir)
     if options.without_seconds:
-        found = results.without_seconds(found)
+        found = without_seconds(found)
     folder = options.to or options.results_dir / EXPERIMENT
-    results.write(found, folder)
+    write(found, folder)
     counts = found.runs["status"].value_counts()
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
     print(f"{len(found.runs)} runs ({told}) in {folder}/runs.csv")

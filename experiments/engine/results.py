@@ -1,0 +1,187 @@
+"""One tidy pair of tables made from all run folders, and back from CSV."""
+
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from experiments.engine.runs import read_runs, replacing
+from experiments.engine.settings import value_type
+
+# What `runs` keeps of every run, whatever the experiment.
+PROVENANCE = {
+    "data_fingerprint": str,
+    "device": str,
+    "backend_version": str,
+    "python": str,
+    "keras": str,
+    "keras_slim": str,
+    "numpy": str,
+    "commit": str,
+    "started": str,
+}
+# An integer column may have empty cells.
+_DTYPES = {int: "Int64", float: "float64", str: "str", bool: "bool"}
+
+
+class Tables(NamedTuple):
+    """What the tables of an experiment hold. Dicts: columns and their types.
+
+    Attributes:
+        experiment: Name of the experiment, a folder in the results.
+        run_type: `Settings` class of its runs.
+        result: Dict, what a finished run found, `seconds_per_epoch` among it;
+            empty where a run is not done.
+        provenance: Dict, what else is told of a run: `error`, the details and
+            the `data_sources` that its `RunFolder` was made with, and
+            `PROVENANCE`.
+        metrics: Dict, what an epoch measured.
+    """
+
+    experiment: str
+    run_type: type
+    result: dict
+    provenance: dict
+    metrics: dict
+
+    @property
+    def settings(self):
+        fields = dataclasses.fields(self.run_type)
+        return {field.name: value_type(field) for field in fields}
+
+    @property
+    def run_columns(self):
+        return {
+            "id": str,
+            "status": str,
+            **self.settings,
+            "epochs_done": int,
+            **self.result,
+            **self.provenance,
+        }
+
+    @property
+    def history_columns(self):
+        return {"id": str, "epoch": int, **self.metrics, "seconds": float}
+
+
+class Results(NamedTuple):
+    """All runs of an experiment.
+
+    Attributes:
+        runs: `pandas.DataFrame`, a row a run, done or not: its settings, what
+            it found (accuracies as fractions, losses in nats), with what and
+            on what it was made. `status` is `done`, `failed` or `unfinished`.
+        history: `pandas.DataFrame`, a row an epoch of a run, by `id`.
+    """
+
+    runs: pd.DataFrame
+    history: pd.DataFrame
+
+
+def frame(rows, columns):
+    """A `pandas.DataFrame` of dicts, whose columns have the types given."""
+    made = pd.DataFrame(rows, columns=list(columns))
+    return made.astype({name: _DTYPES[kind] for name, kind in columns.items()})
+
+
+def _row(run, tables):
+    start = run["starts"][-1]
+    versions = start["versions"]
+    result, error = run["result"], run["error"]
+    told = {
+        **run,
+        **run["data_sources"],
+        **start,
+        **versions,
+        "backend_version": versions[start["backend"]],
+        # The traceback ends with the error itself, and notes of ours.
+        "error": error.strip().splitlines()[-1] if error else None,
+    }
+    return {
+        "id": run["id"],
+        "status": "done" if result else "failed" if error else "unfinished",
+        **run["config"],
+        "epochs_done": len(run["history"]),
+        **{name: (result or {}).get(name) for name in tables.result},
+        # Earlier runs may not have kept all of it.
+        **{name: told.get(name) for name in tables.provenance},
+    }
+
+
+def collect(results_dir, tables):
+    """Reads all run folders of an experiment.
+
+    Args:
+        results_dir: Path of the results of all experiments.
+        tables: `Tables` of the experiment.
+
+    Returns:
+        `Results`, the runs in an order that follows from their settings;
+        without rows if there are none.
+    """
+    made = read_runs(results_dir, tables.experiment)
+    order = [name for name in tables.settings if name != "seed"]
+    made.sort(
+        key=lambda run: (
+            [str(run["config"][name]) for name in order],
+            run["config"]["seed"],
+            run["id"],
+        )
+    )
+    history = [
+        {"id": run["id"], **row} for run in made for row in run["history"]
+    ]
+    return Results(
+        frame([_row(run, tables) for run in made], tables.run_columns),
+        frame(history, tables.history_columns),
+    )
+
+
+def without_seconds(results):
+    """The same results with empty times, for runs on a busy machine."""
+    return Results(
+        results.runs.assign(seconds_per_epoch=float("nan")),
+        results.history.assign(seconds=float("nan")),
+    )
+
+
+def write(results, folder):
+    """Writes `runs.csv` and `history.csv`, each as a whole.
+
+    Args:
+        results: `Results`.
+        folder: Path; made if it is not there.
+    """
+    for name, table in results._asdict().items():
+        path = Path(folder) / f"{name}.csv"
+        with replacing(path, newline="", encoding="utf-8") as file:
+            table.to_csv(file, index=False, lineterminator="\n")
+
+
+def read(folder, tables):
+    """Reads what `write` wrote.
+
+    Args:
+        folder: Path of `runs.csv` and `history.csv`.
+        tables: `Tables` of the experiment.
+
+    Returns:
+        `Results`.
+
+    Raises:
+        FileNotFoundError: if one of the two is not there.
+    """
+    found = []
+    for name, columns in zip(
+        Results._fields,
+        (tables.run_columns, tables.history_columns),
+        strict=True,
+    ):
+        table = pd.read_csv(
+            Path(folder) / f"{name}.csv",
+            dtype={name: _DTYPES[kind] for name, kind in columns.items()},
+        )
+        found.append(table)
+    return Results(*found)
