@@ -4,6 +4,22 @@ import tensorboardX
 from experiments.engine.runs import read_history
 
 
+def log_of(cell, config):
+    """The log of a run of a sweep, in the folder `tensorboard` of its results.
+
+    Args:
+        cell: The `sweep.Cell` of the run.
+        config: Dict, its settings.
+
+    Returns:
+        `TensorBoardLog`.
+    """
+    name = f"{cell.label} {cell.folder.id}".replace(" ", "-")
+    log_dir = cell.folder.path.parent / "tensorboard" / name
+    settings = {k: v for k, v in config.items() if v is not None}
+    return TensorBoardLog(cell.folder, log_dir, settings)
+
+
 class TensorBoardLog(keras.callbacks.Callback):
     """Writes the metrics and settings of a run for TensorBoard.
 

@@ -1,12 +1,7 @@
-"""The grids of a sweep: presets, and the axes a command line gives."""
+"""The grids of a sweep: presets, and what a command line puts in place."""
 
-import itertools
-import re
-
+from experiments.engine.grid import CLOCK, product
 from experiments.newsgroups.spec import ACTIVATIONS, Run
-
-# In place of a seed: one drawn from the clock, as in section III.A.
-CLOCK = "clock"
 
 AXES = ("variant", "activation", "learning_rate", "seed")
 VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
@@ -18,7 +13,7 @@ _PAPER = {
     "variant": VARIANTS,
     "activation": ACTIVATIONS,
     "learning_rate": LEARNING_RATES,
-    "seed": (CLOCK,),
+    "seed": (CLOCK,),  # as in section III.A
 }
 # Settings of a `Run`; a tuple is an axis.
 PRESETS = {
@@ -52,49 +47,6 @@ PRESETS = {
 }
 
 
-def parse_axis(name, text):
-    """Reads the values of an axis.
-
-    Args:
-        name: String, one of `AXES`.
-        text: String, values between commas; seeds may be ranges such as
-            `0-9`, ends included, and `clock`.
-
-    Returns:
-        Tuple of values.
-
-    Raises:
-        ValueError: if a value cannot be read or is given twice.
-    """
-    values = []
-    for part in (part.strip() for part in text.split(",")):
-        span = re.fullmatch(r"(\d+)-(\d+)", part)
-        try:
-            if name in ("variant", "activation") or part == CLOCK:
-                values.append(part)
-            elif name == "seed" and span:
-                first, last = map(int, span.groups())
-                if last < first:
-                    raise ValueError
-                values.extend(range(first, last + 1))
-            else:
-                values.append(int(part) if name == "seed" else float(part))
-        except ValueError:
-            expected = {
-                "seed": f"integers, ranges such as 0-9, and {CLOCK!r}",
-                "learning_rate": "numbers",
-            }[name]
-            raise ValueError(
-                f"Invalid value for `{name}`. Expected {expected}, between "
-                f"commas. Received: {name}={text!r}"
-            ) from None
-    if len(set(values)) < len(values):
-        raise ValueError(
-            f"A value of `{name}` is given twice. Received: {name}={text!r}"
-        )
-    return tuple(values)
-
-
 def cells(preset, given):
     """The settings of each run of a sweep, every one checked.
 
@@ -112,12 +64,5 @@ def cells(preset, given):
     Raises:
         ValueError: if a value is not one that `Run` allows.
     """
-    settings = {**PRESETS[preset], **given}
-    axes = {name: settings.pop(name) for name in AXES}
     order = ("activation", "learning_rate", "seed", "variant")
-    found = []
-    for values in itertools.product(*(axes[name] for name in order)):
-        cell = {**settings, **dict(zip(order, values, strict=True))}
-        Run(**{**cell, "seed": 0 if cell["seed"] == CLOCK else cell["seed"]})
-        found.append(cell)
-    return found
+    return product(Run, {**PRESETS[preset], **given}, order)

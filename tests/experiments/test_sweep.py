@@ -8,11 +8,12 @@ from rich.console import Console
 from tiny import TINY
 
 from experiments.engine import seeds, sweep
+from experiments.engine.grid import CLOCK, parse_axis
 from experiments.engine.runs import RunFolder, read_runs
 from experiments.engine.seeds import clock_seeds
 from experiments.newsgroups import cli, results
 from experiments.newsgroups import run as run_module
-from experiments.newsgroups.grid import CLOCK, PRESETS, cells, parse_axis
+from experiments.newsgroups.grid import PRESETS, cells
 from experiments.newsgroups.report import published
 from experiments.newsgroups.spec import Run
 
@@ -32,7 +33,10 @@ def test_presets_are_those_of_the_paper():
     listed = [0, 100, 500, 1000, 5000, 9001, 10000, 100000, CLOCK]
     assert [cell["seed"] for cell in cells("seeds", {})] == listed
     assert len(cells("replicates", {})) == 60 * 5
-    assert len(cells("replicates", {"seed": parse_axis("seed", "0-9")})) == 600
+    assert (
+        len(cells("replicates", {"seed": parse_axis(Run, "seed", "0-9")}))
+        == 600
+    )
     assert {cell["activation"] for cell in cells("breakdown", {})} == {"linear"}
     assert set(PRESETS) == {
         "paper",
@@ -53,7 +57,7 @@ def test_presets_are_those_of_the_paper():
     ],
 )
 def test_axes(name, text, values):
-    assert parse_axis(name, text) == values
+    assert parse_axis(Run, name, text) == values
 
 
 @pytest.mark.parametrize(
