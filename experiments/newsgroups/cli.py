@@ -1,25 +1,15 @@
 """Command line: `python -m experiments.newsgroups <command>`."""
 
 import argparse
-import contextlib
-import dataclasses
 import functools
-import importlib.util
-import os
-import shlex
-import sys
 import time
 from pathlib import Path
 
 import keras
 from rich.console import Console
-from rich.table import Table
 
+from experiments.engine import command_line
 from experiments.engine.backend import BACKENDS
-from experiments.engine.launchers import LAUNCHERS, Options, launch
-from experiments.engine.results import without_seconds, write
-from experiments.engine.settings import value_type
-from experiments.engine.sweep import sweep
 from experiments.newsgroups import grid, quickstart, report, results
 from experiments.newsgroups.run import execute, load_data
 from experiments.newsgroups.spec import EXPERIMENT, Run
@@ -32,90 +22,7 @@ from experiments.newsgroups.sweep import (
 )
 
 PROG = "python -m experiments.newsgroups"
-
-
-def _default(field):
-    """What a run takes where the command line is silent."""
-    of_this_command_line = {"seed": "the clock", "backend": "that of Keras"}
-    return of_this_command_line.get(field.name, field.default)
-
-
-def _add_settings(parser, axes=()):
-    """An option for each field of `Run`, left out where it is not given.
-
-    Those named in `axes` take several values, see `grid.parse_axis`.
-    """
-    for field in dataclasses.fields(Run):
-        choices = field.metadata["choices"]
-        kind = value_type(field)
-        options = {
-            "dest": field.name,
-            "default": argparse.SUPPRESS,
-            "help": f"{field.metadata['note']}; {field.metadata['origin']}; "
-            f"default: {_default(field)}",
-        }
-        if field.name in axes:
-            options["metavar"] = f"{kind.__name__.upper()},..."
-            options["help"] = (
-                f"{field.metadata['note']}; default: that of the preset"
-            )
-        elif kind is bool:
-            options["action"] = argparse.BooleanOptionalAction
-        else:
-            options["type"] = kind
-            options["metavar"] = kind.__name__.upper()
-            if choices:
-                options["metavar"] = "{" + ",".join(choices) + "}"
-        parser.add_argument(
-            "--" + field.name.replace("_", "-"),
-            **options,
-        )
-
-
-def _add_results_dir(parser):
-    parser.add_argument(
-        "--results-dir",
-        type=Path,
-        default=Path("runs"),
-        help="folder of the run folders; default: runs",
-    )
-
-
-def _add_places(parser):
-    _add_results_dir(parser)
-    parser.add_argument(
-        "--data-dir",
-        help="folder with 20 Newsgroups and GloVe; default: KERAS_SLIM_DATA, "
-        "else the cache and the public homes",
-    )
-
-
-def _add_launcher(parser):
-    group = parser.add_argument_group("how the runs are made")
-    helps = {
-        "launcher": "serial: one after another, in this process; processes: a "
-        "process each; ray: on Ray (the extra `ray`); slurm: as Slurm jobs "
-        "(the extra `slurm`)",
-        "workers": "how many runs at once",
-        "cpus_per_run": "cores set aside for a run, on Ray and Slurm",
-        "gpus_per_run": "GPUs set aside for a run; a fraction on Ray only",
-        "ray_address": "a running Ray cluster; default: one of this machine",
-        "slurm_folder": "for the files of the jobs",
-        "slurm_partition": "default: that of the cluster",
-        "slurm_minutes": "after which a run is cut off",
-        "slurm_cluster": "slurm, or local to try it without one",
-    }
-    for field in dataclasses.fields(Options):
-        kind = {"workers": int, "cpus_per_run": int, "slurm_minutes": int}
-        kind["gpus_per_run"] = float
-        group.add_argument(
-            "--" + field.name.replace("_", "-"),
-            type=kind.get(field.name, str),
-            choices=LAUNCHERS if field.name == "launcher" else None,
-            default=argparse.SUPPRESS,
-            help=helps[field.name]
-            + (f"; default: {field.default}" if field.default else ""),
-        )
+DATA = "20 Newsgroups and GloVe"
 
 
 def _parser():
@@ -134,8 +41,8 @@ def _parser():
         "paper, derived from it, the Keras example it was built from, or "
         "ours.",
     )
-    _add_settings(run)
-    _add_places(run)
+    command_line.add_settings(run, Run)
+    command_line.add_places(run, DATA)
     run.add_argument(
         "--save-model",
         action="store_true",
@@ -153,7 +60,7 @@ def _parser():
     quick.add_argument(
         "--backend", choices=BACKENDS, help="default: that of Keras"
     )
-    _add_places(quick)
+    command_line.add_places(quick, DATA)
 
     many = commands.add_parser(
         "sweep",
@@ -171,19 +78,9 @@ def _parser():
         "and 4; replicates: every cell with seeds 0-4; quick: a look at a "
         "sweep, in minutes. Options below take the place of its values",
     )
-    _add_settings(many, grid.AXES)
-    _add_places(many)
-    many.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="show what is done, what is left and how long it takes",
-    )
-    many.add_argument(
-        "--tensorboard",
-        action="store_true",
-        help="write logs under <results-dir>/newsgroups/tensorboard",
-    )
-    _add_launcher(many)
+    command_line.add_settings(many, Run, grid.AXES)
+    command_line.add_places(many, DATA)
+    command_line.add_sweep(many, EXPERIMENT)
 
     tidy = commands.add_parser(
         "collect",
@@ -192,18 +89,7 @@ def _parser():
         description="Writes a row a run to runs.csv, with all its settings, "
         "results and versions, and a row an epoch to history.csv.",
     )
-    _add_results_dir(tidy)
-    tidy.add_argument(
-        "--to",
-        type=Path,
-        metavar="FOLDER",
-        help="default: <results-dir>/newsgroups",
-    )
-    tidy.add_argument(
-        "--without-seconds",
-        action="store_true",
-        help="leave the times empty, where the machine had other work",
-    )
+    command_line.add_collect(tidy, EXPERIMENT)
 
     show = commands.add_parser(
         "report",
@@ -212,7 +98,7 @@ def _parser():
         description="Sets what the runs came to beside what the paper prints: "
         "in the terminal, and as HTML, LaTeX, CSV and PNG.",
     )
-    _add_results_dir(show)
+    command_line.add_results_dir(show)
     show.add_argument(
         "--from",
         type=Path,
@@ -245,17 +131,8 @@ def _parser():
     return parser
 
 
-def _given(options, kind):
-    """The fields of a dataclass that the command line names."""
-    return {
-        field.name: getattr(options, field.name)
-        for field in dataclasses.fields(kind)
-        if hasattr(options, field.name)
-    }
-
-
 def _run(options):
-    given = _given(options, Run)
+    given = command_line.given(options, Run)
     given.setdefault("backend", keras.backend.backend())
     given.setdefault("seed", int(time.time()))
     run = Run(**given)
@@ -268,15 +145,9 @@ def _run(options):
     try:
         folder = execute(run, data, options.results_dir, options.save_model)
     except KeyboardInterrupt:
-        # Seed, backend and data are part of what a run is.
-        given["data_dir"] = os.environ.get("KERAS_SLIM_DATA")
-        given["results_dir"] = options.results_dir
-        print(
-            "\nStopped. To go on from the last finished epoch:\n"
-            f"  {PROG} run {_as_options(given)}",
-            file=sys.stderr,
+        return command_line.stopped_run(
+            f"{PROG} run", given, options.results_dir
         )
-        return 130
     result = folder.result
     loss = result["val_loss"]
     print(
@@ -288,108 +159,41 @@ def _run(options):
     return 0
 
 
-def _as_options(given):
-    options = []
-    for name, value in given.items():
-        name = name.replace("_", "-")
-        if isinstance(value, bool):
-            options.append(f"--{name}" if value else f"--no-{name}")
-        elif value is not None:
-            options.append(f"--{name}={value}")
-    return shlex.join(options)
-
-
 def _sweep(options):
     # Workers may start in another folder.
     results_dir = options.results_dir.resolve()
-    given = _given(options, Run)
-    for name in grid.AXES:
-        if name in given:
-            given[name] = grid.parse_axis(name, given[name])
+    given = command_line.given(options, Run, grid.AXES)
     given.setdefault("backend", keras.backend.backend())
-    how = _given(options, Options)
-    if how.get("launcher") == "slurm":
-        how.setdefault("slurm_folder", results_dir / EXPERIMENT / ".slurm")
-    how = Options(**how)
-    if options.tensorboard and importlib.util.find_spec("tensorboardX") is None:
-        raise ImportError(
-            "--tensorboard needs the package tensorboardX. Install it with: "
-            "pip install -e '.[tensorboard]'"
-        )
+    how = command_line.launch_options(options, EXPERIMENT)
     cells = grid.cells(options.preset, given)
     runs, data = runs_of(cells, results_dir, draw=not options.dry_run)
-    console = Console()
     print(f"Posts: {data.sources['posts']}")
     if options.dry_run:
         for part in plan(cells, runs, data, results_dir):
-            console.print(part, highlight=False, soft_wrap=True)
+            Console().print(part, highlight=False, soft_wrap=True)
         return 0
 
-    start = functools.partial(
-        launch,
+    status = command_line.make_runs(
+        [cell_of(run, data, results_dir) for run in runs],
         functools.partial(
             make, results_dir=results_dir, tensorboard=options.tensorboard
         ),
-        options=how,
+        outcome,
+        how,
     )
-    planned = [cell_of(run, data, results_dir) for run in runs]
-    done = sum(cell.folder.result is not None for cell in planned)
-    print(f"{done} of {len(planned)} runs are done")
-    failed = []
-    try:
-        with contextlib.closing(sweep(planned, start, console)) as ended:
-            for cell, error in ended:
-                done += error is None
-                if error is not None:
-                    failed.append((cell, error))
-                told = f"failed: {error}" if error else outcome(cell.folder)
-                console.print(
-                    f"[{done} of {len(planned)}] {cell.label}: {told}",
-                    highlight=False,
-                    markup=False,
-                    soft_wrap=True,
-                )
-    except KeyboardInterrupt:
-        print(
-            f"\nStopped with {done} of {len(planned)} runs done. The same "
-            "command goes on from the last finished epochs.",
-            file=sys.stderr,
-        )
-        return 130
-    for cell, error in failed:
-        print(f"Failed: {cell.label}: {error}\n  {cell.folder.path}")
-    print(
-        f"Tables and pictures: {PROG} report "
-        f"{_as_options({'results-dir': options.results_dir})}"
-    )
-    return 1 if failed else 0
-
-
-def _collected(results_dir):
-    found = results.collect(results_dir)
-    if found.runs.empty:
-        raise FileNotFoundError(
-            "There is no run. Expected run folders under "
-            f"{results_dir / EXPERIMENT}. Received: --results-dir={results_dir}"
-        )
-    return found
+    if status != command_line.STOPPED:
+        place = command_line.as_options({"results_dir": options.results_dir})
+        print(f"Tables and pictures: {PROG} report {place}")
+    return status
 
 
 def _collect(options):
-    found = _collected(options.results_dir)
-    if options.without_seconds:
-        found = without_seconds(found)
-    folder = options.to or options.results_dir / EXPERIMENT
-    write(found, folder)
-    counts = found.runs["status"].value_counts()
-    told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    print(f"{len(found.runs)} runs ({told}) in {folder}/runs.csv")
-    return 0
+    return command_line.write_collected(options, results.TABLES)
 
 
 def _report(options):
     if options.collected is None:
-        found = _collected(options.results_dir)
+        found = command_line.collected(options.results_dir, results.TABLES)
     else:
         found = results.read(options.collected)
     folder = options.to or options.results_dir / EXPERIMENT / "report"
@@ -404,19 +208,7 @@ def _quickstart(options):
 
 
 def _settings(options):
-    table = Table()
-    for name in ("setting", "value", "origin"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("note", min_width=16)
-    for field in dataclasses.fields(Run):
-        metadata = field.metadata
-        table.add_row(
-            field.name,
-            str(_default(field)),
-            metadata["origin"],
-            metadata["note"],
-        )
-    Console().print(table)
+    command_line.show_settings(Run)
     return 0
 
 
@@ -429,17 +221,6 @@ def main(arguments=None):
     Returns:
         The exit status.
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    # A terminal that lacks a letter must not cost a run its table.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    if getattr(options, "data_dir", None) is not None:
-        # Workers, which take it over, may start in another folder.
-        os.environ["KERAS_SLIM_DATA"] = os.path.abspath(options.data_dir)
-    if getattr(options, "results_dir", Path()).is_file():
-        parser.error(f"--results-dir names a file: {options.results_dir}")
     commands = {
         "run": _run,
         "sweep": _sweep,
@@ -448,12 +229,4 @@ def main(arguments=None):
         "quickstart": _quickstart,
         "settings": _settings,
     }
-    try:
-        return commands[options.command](options)
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on.", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, ImportError) as error:
-        lines = [str(error), *getattr(error, "__notes__", [])]
-        print(f"{PROG} {options.command}: " + "\n".join(lines), file=sys.stderr)
-        return 1
+    return command_line.main(_parser(), commands, arguments)
