@@ -1,1 +1,1 @@
-"""Run folders, resume, launchers and sweeps, whatever the experiment."""
+"""Settings, run folders, resume, sweeps and the rest of any experiment."""

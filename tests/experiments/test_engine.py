@@ -1,0 +1,213 @@
+"""The engine with an experiment of another paper's axes."""
+
+import argparse
+import dataclasses
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from experiments.engine import command_line
+from experiments.engine.grid import CLOCK, parse_axis, product, runs_of
+from experiments.engine.launchers import Options
+from experiments.engine.plan import plan
+from experiments.engine.results import (
+    PROVENANCE,
+    Tables,
+    collect,
+    read,
+    without_seconds,
+    write,
+)
+from experiments.engine.runs import RunFolder
+from experiments.engine.settings import Settings, seed_setting, setting
+from experiments.engine.sweep import Cell
+
+pytestmark = pytest.mark.any_backend
+
+AXES = ("variant", "text", "units", "r_1", "seed")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run(Settings):
+    variant: str = setting("lstm", "stated", "", choices=("lstm", "lstm3"))
+    text: str = setting("play", "stated", "")
+    units: int = setting(8, "ours", "", least=1)
+    r_1: float = setting(0.0, "stated", "", least=0)
+    seed: int = seed_setting(0, "ours", "")
+    epochs: int = setting(2, "ours", "", least=1)
+    window: int | None = setting(None, "ours", "", least=1)
+    shuffled: bool = setting(False, "ours", "")
+
+
+TABLES = Tables(
+    "test",
+    Run,
+    result={"loss": float, "seconds_per_epoch": float},
+    provenance={"error": str, "source": str, **PROVENANCE},
+    metrics={"loss": float},
+)
+
+
+def folder_of(run, results_dir):
+    return RunFolder(results_dir, "test", run.config(), "data")
+
+
+def cell_of(run, results_dir):
+    label = f"{run.variant} {run.units}"
+    return Cell(folder_of(run, results_dir), run, label, run.epochs)
+
+
+def make(run, results_dir):
+    """A run of as many seconds an epoch as it has units."""
+    folder = folder_of(run, results_dir)
+
+    def train():
+        if run.r_1 > 1:
+            raise ArithmeticError("on purpose")
+        rows = [
+            {"epoch": epoch + 1, "loss": 1.5, "seconds": float(run.units)}
+            for epoch in range(run.epochs)
+        ]
+        folder.write_history(rows)
+        return {"loss": 1.5, "seconds_per_epoch": float(run.units)}
+
+    folder.make(train, data_sources={"source": "made here"})
+
+
+def make_runs(cells, results_dir):
+    return command_line.make_runs(
+        [cell_of(Run(**cell), results_dir) for cell in cells],
+        lambda run: make(run, results_dir),
+        lambda folder: f"loss {folder.result['loss']}",
+        Options(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "values"),
+    [
+        ("text", "play, code", ("play", "code")),
+        ("text", "clock", ("clock",)),
+        ("units", "8,16-18", (8, 16, 17, 18)),
+        ("r_1", "0,1e-2", (0.0, 0.01)),
+        ("seed", "0-1,clock", (0, 1, CLOCK)),
+        ("window", "5", (5,)),
+    ],
+)
+def test_an_axis_is_read_by_the_type_of_its_field(name, text, values):
+    found = parse_axis(Run, name, text)
+    assert found == values
+    assert [type(value) for value in found] == [type(v) for v in values]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("units", "few", "integers and ranges such as 0-9, between commas"),
+        ("units", "clock", "integers and ranges such as 0-9, between commas"),
+        ("units", "9-8", "integers and ranges such as 0-9, between commas"),
+        ("r_1", "clock", "numbers, between commas"),
+        ("r_1", "0-1", "numbers, between commas"),
+        ("seed", "soon", "integers, ranges such as 0-9, and 'clock', between"),
+    ],
+)
+def test_what_an_axis_does_not_take(name, text, expected):
+    with pytest.raises(ValueError) as error:
+        parse_axis(Run, name, text)
+    assert f"`{name}`. Expected {expected}" in str(error.value)
+    assert f"Received: {name}={text!r}" in str(error.value)
+
+
+def test_the_product_over_axes_and_its_seeds(tmp_path):
+    settings = {
+        "variant": ("lstm", "lstm3"),
+        "units": (8, 16),
+        "seed": (3, CLOCK),
+        "epochs": 1,
+    }
+    cells = product(Run, settings, ("units", "seed", "variant"))
+    found = [(c["units"], c["seed"], c["variant"]) for c in cells]
+    assert found == [
+        (units, seed, variant)
+        for units in (8, 16)
+        for seed in (3, CLOCK)
+        for variant in ("lstm", "lstm3")
+    ]
+    places = (tmp_path, "test", "data")
+    assert runs_of(Run, cells, *places, draw=False)[2] is None
+    runs = runs_of(Run, cells, *places)
+    assert runs_of(Run, cells, *places, draw=False) == runs
+    assert [run.seed for run in runs[:2]] == [3, 3]
+    assert {run.epochs for run in runs} == {1}
+    assert len({run.seed for run in runs}) == 1 + 4
+    with pytest.raises(ValueError, match="Received: units=0"):
+        product(Run, {**settings, "units": (8, 0)}, ("units", "seed"))
+
+
+def test_options_of_a_command_line_and_back():
+    parser = argparse.ArgumentParser()
+    command_line.add_settings(parser, Run, AXES)
+    line = ["--variant=lstm,lstm3", "--r-1=0,0.5", "--window=3", "--shuffled"]
+    options = parser.parse_args(line)
+    given = command_line.given(options, Run, AXES)
+    assert given == {
+        "variant": ("lstm", "lstm3"),
+        "r_1": (0.0, 0.5),
+        "window": 3,
+        "shuffled": True,
+    }
+    assert command_line.as_options({"window": 3, "shuffled": False}) == (
+        "--window=3 --no-shuffled"
+    )
+
+
+def test_the_plan_of_a_sweep_has_a_row_for_each_cell(tmp_path):
+    settings = {"variant": ("lstm", "lstm3"), "seed": (0,)}
+    settings |= {"text": ("play",), "units": (8, 60), "r_1": (0.0, 0.5)}
+    cells = product(Run, settings, ("text", "units", "r_1", "seed", "variant"))
+    runs = [Run(**cell) for cell in cells]
+    assert make_runs([cells[0], cells[4]], tmp_path) == 0  # of lstm
+    table, text = plan(
+        [run.config() for run in runs],
+        [None, *(folder_of(run, tmp_path) for run in runs[1:])],
+        collect(tmp_path, TABLES),
+        rows=("text", "units", "r_1"),
+        timed_by=("units",),
+    )
+    # Seven runs of two epochs: four of 8 s an epoch and three of 60.
+    assert text.startswith("8 runs: 1 done, 7 left; 14 epochs to go\nAbout 7 ")
+    console = Console(width=100)
+    with console.capture() as shown:
+        console.print(table)
+    rows = [
+        [word.strip() for word in line.strip("│").split("│")]
+        for line in shown.get().splitlines()
+        if "play" in line
+    ]
+    assert rows == [
+        ["play", "8", "0", "left", "left"],
+        ["play", "8", "0.5", "left", "left"],
+        ["play", "60", "0", "done", "left"],
+        ["play", "60", "0.5", "left", "left"],
+    ]
+
+
+def test_runs_are_made_told_of_and_collected(tmp_path, capsys):
+    cells = [{"r_1": r_1} for r_1 in (0.5, 2.0)]
+    assert make_runs(cells, tmp_path) == 1
+    told = capsys.readouterr().out
+    assert "0 of 2 runs are done" in told
+    assert "[1 of 2] lstm 8: loss 1.5" in told
+    assert "Failed: lstm 8: ArithmeticError: on purpose" in told
+    assert make_runs(cells[:1], tmp_path) == 0
+    assert "1 of 1 runs are done" in capsys.readouterr().out
+
+    found = collect(tmp_path, TABLES)
+    assert list(found.runs["status"]) == ["done", "failed"]
+    assert list(found.runs["source"]) == 2 * ["made here"]
+    assert list(found.history) == ["id", "epoch", "loss", "seconds"]
+    write(found, tmp_path)
+    for frame, twin in zip(found, read(tmp_path, TABLES), strict=True):
+        pd.testing.assert_frame_equal(frame, twin, check_exact=True)
+    assert without_seconds(found).runs["seconds_per_epoch"].isna().all()
