@@ -1,5 +1,5 @@
 """Data of the experiments, in the manners of `keras.datasets`."""
 
-from keras_slim.datasets import glove, newsgroups
+from keras_slim.datasets import glove, newsgroups, text
 
-__all__ = ["glove", "newsgroups"]
+__all__ = ["glove", "newsgroups", "text"]

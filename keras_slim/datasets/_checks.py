@@ -18,3 +18,12 @@ def check_integer(name, value, minimum, optional=False):
             f"{minimum}{' or None' if optional else ''}. "
             f"Received: {name}={value!r}"
         )
+
+
+def check_share(name, value):
+    """Raises a `ValueError` unless `value` is a number in `[0, 1)`."""
+    if not isinstance(value, numbers.Real) or not 0 <= value < 1:
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected a number with "
+            f"0 <= {name} < 1. Received: {name}={value!r}"
+        )

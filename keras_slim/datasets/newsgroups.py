@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import numbers
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_slim.datasets import _articles, _cache, _download, _tokens
-from keras_slim.datasets._checks import check_integer
+from keras_slim.datasets._checks import check_integer, check_share
 from keras_slim.datasets._progress import Progress
 
 HOMES = (
@@ -86,19 +85,13 @@ class Corpus:
         posts = len(self.labels)
         check_integer("num_words", num_words, 2, optional=True)
         check_integer("maxlen", maxlen, 1)
+        check_share("validation_split", validation_split)
         check_integer("seed", seed, 0)
         check_integer("samples", samples, 1, optional=True)
         if samples is not None and samples > posts:
             raise ValueError(
                 "Invalid value for argument `samples`. Expected at most "
                 f"{posts:,}, the number of posts. Received: samples={samples}"
-            )
-        is_number = isinstance(validation_split, numbers.Real)
-        if not is_number or not 0 <= validation_split < 1:
-            raise ValueError(
-                "Invalid value for argument `validation_split`. Expected a "
-                "number with 0 <= validation_split < 1. "
-                f"Received: validation_split={validation_split!r}"
             )
 
         chosen = np.random.RandomState(seed).permutation(posts)[:samples]

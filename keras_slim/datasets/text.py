@@ -1,0 +1,306 @@
+"""Text by the character, for language models that predict the next one.
+
+The experiment behind it is that of Hatanaka, Teramae and Wakamiya, "Layer
+specificity of acquired memory duration in multilayer LSTM networks" (2017).
+"""
+
+import dataclasses
+import hashlib
+import os
+import platform
+import sysconfig
+import tokenize
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_slim.datasets._checks import check_share
+
+
+class Counts(NamedTuple):
+    """Size of a text: its characters, and how many of them are distinct."""
+
+    characters: int
+    symbols: int
+
+    def __str__(self):
+        return f"{self.characters:,} characters, {self.symbols:,} symbols"
+
+
+# Table 1 of the paper.
+PAPER_COUNTS = {
+    "king_lear": Counts(99_993, 62),
+    "linux": Counts(999_589, 96),
+    "wikipedia": Counts(352_158, 194),
+}
+PAPER_FILES = {
+    "king_lear": "paper_king_lear.txt",
+    "linux": "near_paper_linux.txt",
+    "wikipedia": "wikipedia.xml",
+}
+NAMES = ("python_reference", "python_library", *PAPER_FILES)
+
+# In every CPython since 3.11, each a single file: a million characters.
+LIBRARY_MODULES = (
+    "argparse",
+    "ast",
+    "calendar",
+    "configparser",
+    "csv",
+    "dataclasses",
+    "enum",
+    "ftplib",
+    "functools",
+    "gzip",
+    "imaplib",
+    "inspect",
+    "ipaddress",
+    "pickle",
+    "plistlib",
+    "shutil",
+    "socket",
+    "tempfile",
+    "textwrap",
+)
+LIBRARY_CHARACTERS = 1_000_000  # as many as the paper's Linux has
+
+# What a count cannot tell, by the fingerprint of the text it is true of.
+_REMARKS = {
+    "c879e55c5e318b9d978064e246306e01d60be15a50f64d9438daeaeacbc119e8": (
+        "made by a recurrent network, not Shakespeare's play"
+    ),
+    "338edc66ce8de86acdb550397f4098424fbc6f91ea5d819782a03bacac7e1ea5": (
+        "made by a recurrent network, not the kernel's source"
+    ),
+    "da83f4078294c0447f36411cc4bce79513f3205c9dd3dfc79504fe6f17ff7961": (
+        "pages of another export, chosen to come near the paper's counts"
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Corpus:
+    """A text as symbol ids, with what it takes to read it back.
+
+    Attributes:
+        train: int32 array, the symbol ids of the beginning of the text.
+        test: int32 array, those of the rest.
+        symbols: Tuple of the distinct characters of the whole text, sorted by
+            code point. The id of a symbol is its index.
+        name: Name of the text; of a file given by its path, the file name.
+        source: Which source was used, and how it differs from the data of
+            the paper if it does, in one line.
+        fingerprint: sha256 of the text in UTF-8; the same for the same text,
+            wherever it lies.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    symbols: tuple[str, ...]
+    name: str
+    source: str
+    fingerprint: str
+
+    @property
+    def counts(self):
+        """`Counts` of the whole text, to be held against `PAPER_COUNTS`."""
+        return Counts(len(self.train) + len(self.test), len(self.symbols))
+
+    def decode(self, ids):
+        """Turns symbol ids back into text.
+
+        Args:
+            ids: Sequence or 1-D array of integers, the ids of symbols.
+
+        Returns:
+            String, one character for each id.
+
+        Raises:
+            ValueError: If `ids` is not of the kind named above.
+
+        Example:
+
+        >>> corpus = text.load_data()
+        >>> corpus.decode(corpus.train[:22])
+        'The "assert" statement'
+        """
+        array = np.asarray(ids)
+        is_ids = array.ndim == 1 and (
+            array.dtype.kind in "iu" or not array.size
+        )
+        # A negative id would count from the end of the symbols.
+        if not is_ids or np.any((array < 0) | (array >= len(self.symbols))):
+            raise ValueError(
+                "Invalid value for argument `ids`. Expected a sequence of "
+                f"integers with 0 <= id < {len(self.symbols)}, the number of "
+                f"symbols. Received: ids={ids!r:.60}"
+            )
+        return "".join(self.symbols[id] for id in array.tolist())
+
+
+def load_data(name_or_path="python_reference", test_split=0.1):
+    """Loads a text as symbol ids, its beginning for training.
+
+    Two texts come with Python, and differ from one version of it to the next:
+
+    - `"python_reference"`: its language reference, `pydoc_data.topics`, topic
+      by topic in sorted order;
+    - `"python_library"`: source code of its standard library, as many of
+      `LIBRARY_MODULES` as are whole within 1,000,000 characters.
+
+    Three are the texts of the paper, or what is nearest to them, which
+    `data/README.md` tells. Their files are looked for in the folder that the
+    environment variable `KERAS_SLIM_DATA` names and in its subfolder
+    `charlm`:
+
+    - `"king_lear"`: `paper_king_lear.txt`;
+    - `"linux"`: `near_paper_linux.txt`;
+    - `"wikipedia"`: `wikipedia.xml`.
+
+    Anything else is the path of a text file in UTF-8. Its line ends become
+    `\\n`, be they `\\r\\n` or `\\r`, and a byte order mark is left out; every
+    other character stays as it is.
+
+    Args:
+        name_or_path: One of the names above, or the path of a text file. A
+            name goes before a file of that name, which is still to be had
+            with `./` in front of it.
+        test_split: Float in `[0, 1)`, share of the characters, from the end
+            of the text, that are for the test.
+
+    Returns:
+        A `Corpus`.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or this Python comes
+            without the text that was asked for.
+        ValueError: If an argument is not of the kind named above, or a file
+            is not in UTF-8 or too short to be split.
+
+    Example:
+
+    >>> corpus = text.load_data("king_lear")
+    >>> corpus.train.shape, corpus.test.shape, len(corpus.symbols)
+    ((89994,), (9999,), 62)
+    """
+    check_share("test_split", test_split)
+    name, origin, text = _read(name_or_path)
+    test = int(test_split * len(text))
+    train = len(text) - test
+    if train < 2 or (test_split and test < 2):
+        raise ValueError(
+            "Invalid value for argument `name_or_path`. Expected a text with "
+            "two characters or more, one and the next, on either side of "
+            f"test_split={test_split!r}. Received: "
+            f"name_or_path={str(name_or_path)!r} with {train:,} characters "
+            f"for training and {test:,} for the test"
+        )
+    # Code points as integers, since NumPy cannot look into a string.
+    points = np.frombuffer(text.encode("utf-32-le"), "<u4")
+    points, ids = np.unique(points, return_inverse=True)
+    ids = ids.astype(np.int32)
+    fingerprint = hashlib.sha256(text.encode()).hexdigest()
+    counts = Counts(len(ids), len(points))
+    return Corpus(
+        train=ids[:train],
+        test=ids[train:],
+        symbols=tuple(map(chr, points.tolist())),
+        name=name,
+        source=f"{origin}: {_describe(name, counts, fingerprint)}",
+        fingerprint=fingerprint,
+    )
+
+
+def _read(name_or_path):
+    """Returns the name of a text, what it comes from, and the text."""
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise ValueError(
+            "Invalid value for argument `name_or_path`. Expected one of "
+            f"{', '.join(NAMES)}, or the path of a text file. "
+            f"Received: name_or_path={name_or_path!r}"
+        )
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    if name_or_path == "python_reference":
+        return name_or_path, f"pydoc_data.topics of {python}", _reference()
+    if name_or_path == "python_library":
+        return name_or_path, f"standard library of {python}", _library()
+    if name_or_path in PAPER_FILES:
+        name, path = name_or_path, _find_file(PAPER_FILES[name_or_path])
+    else:
+        path = Path(name_or_path).expanduser()
+        name = path.name
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"No such file. Expected one of {', '.join(NAMES)}, or the "
+                "path of a text file. "
+                f"Received: name_or_path={str(name_or_path)!r}"
+            )
+    try:
+        return name, path.name, path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: Expected a text file in UTF-8. Received: {error}"
+        ) from error
+
+
+def _reference():
+    try:
+        from pydoc_data.topics import topics
+    except ImportError as error:
+        raise FileNotFoundError(
+            "This Python comes without pydoc_data.topics, its language "
+            "reference. Any text file can be given by its path instead."
+        ) from error
+    return "\n".join(topics[topic] for topic in sorted(topics))
+
+
+def _library():
+    folder = Path(sysconfig.get_path("stdlib"))
+    text = ""
+    for module in LIBRARY_MODULES:
+        path = folder / f"{module}.py"
+        if not path.is_file():
+            raise FileNotFoundError(
+                "This Python comes without the source code of its standard "
+                f"library: there is no {path}. Any text file can be given by "
+                "its path instead."
+            )
+        # As Python reads it: a file may name an encoding of its own.
+        with tokenize.open(path) as file:
+            source = file.read()
+        if len(text) + len(source) > LIBRARY_CHARACTERS:
+            break
+        text += source
+    return text
+
+
+def _find_file(file):
+    named = os.environ.get("KERAS_SLIM_DATA")
+    if named:
+        folder = Path(named).expanduser()
+        places = [folder / file, folder / "charlm" / file]
+        for path in places:
+            if path.is_file():
+                return path
+        looked = f"looked for {places[0]} and {places[1]}"
+    else:
+        looked = (
+            "KERAS_SLIM_DATA, which names the folder to look in, is not set"
+        )
+    raise FileNotFoundError(
+        f"No {file}: {looked}. Any other text file can be given by its path; "
+        f"{NAMES[0]} and {NAMES[1]} need no file."
+    )
+
+
+def _describe(name, counts, fingerprint):
+    equal = [paper for paper in PAPER_COUNTS if PAPER_COUNTS[paper] == counts]
+    if equal:
+        description = f"{counts}, as the paper's {equal[0]}"
+    elif name in PAPER_COUNTS:
+        description = f"{counts}; the paper's has {PAPER_COUNTS[name]}"
+    else:
+        description = f"{counts}; not a text of the paper"
+    remark = _REMARKS.get(fingerprint)
+    return f"{description}; {remark}" if remark else description
