@@ -141,8 +141,9 @@ def test_the_product_over_axes_and_its_seeds(tmp_path):
     assert [run.seed for run in runs[:2]] == [3, 3]
     assert {run.epochs for run in runs} == {1}
     assert len({run.seed for run in runs}) == 1 + 4
+    settings["units"] = (8, 0)
     with pytest.raises(ValueError, match="Received: units=0"):
-        product(Run, {**settings, "units": (8, 0)}, ("units", "seed"))
+        product(Run, settings, ("units", "seed", "variant"))
 
 
 def test_options_of_a_command_line_and_back():
