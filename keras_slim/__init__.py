@@ -1,6 +1,6 @@
 """Recurrent layers for Keras 3 with slimmer gates."""
 
-from keras_slim import activations, datasets, variants
+from keras_slim import activations, datasets, memory, variants
 from keras_slim._version import __version__
 from keras_slim.cells import (
     LSTM1Cell,
@@ -27,6 +27,7 @@ __all__ = [
     "__version__",
     "activations",
     "datasets",
+    "memory",
     "variant_table",
     "variants",
 ]

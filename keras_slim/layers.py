@@ -1,8 +1,8 @@
 import keras
-from keras import InputSpec
+from keras import InputSpec, ops, tree
 
 from keras_slim.cells import NamedVariant, SlimLSTMCell, document_row
-from keras_slim.recurrence import BACKENDS, through_time
+from keras_slim.recurrence import BACKENDS, plain, through_time
 
 
 @keras.saving.register_keras_serializable("keras_slim")
@@ -95,6 +95,14 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             of steps is static and, but in training, the batch size is, too.
             Second derivatives on PyTorch and derivatives in forward mode on
             JAX want the plain way.
+        return_cell_states: Boolean (default `False`). Whether to return the
+            cell states `c` of all steps after the output, in the order in
+            which the steps are processed. `Bidirectional` does not take such
+            a layer; `keras_slim.memory.cell_states` reads its cell states.
+        cell_state_regularizer: Regularizer of the cell states, such as
+            `keras_slim.memory.CellStateDifference`. It is called on a tensor
+            `(batch, timesteps + 1, units)`, the initial cell state and those
+            of all steps. Default: `None`.
         matched_initialization: Boolean (default `False`). If `False`, an
             initializer is called on the shape of the weight itself, as the
             lab's code does for LSTM1, LSTM2 and LSTM3; a slim weight is then
@@ -118,7 +126,9 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
     Returns:
         - `return_sequences=False`: a 2D tensor, `(batch, units)`.
         - `return_sequences=True`: a 3D tensor, `(batch, timesteps, units)`.
-        - `return_state=True`: the above, then `h` and `c`, each
+        - `return_cell_states=True`: the above, then `c` of all steps,
+          `(batch, timesteps, units)`.
+        - `return_state=True`: the above, then the last `h` and `c`, each
           `(batch, units)`.
 
     Raises:
@@ -166,6 +176,8 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         *,
         variant=None,
         recurrence="auto",
+        return_cell_states=False,
+        cell_state_regularizer=None,
         matched_initialization=False,
         implementation=2,
         **kwargs,
@@ -220,6 +232,11 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
                 f"'fast' or 'plain'. Received: recurrence={recurrence!r}"
             )
         self.recurrence = recurrence
+        self.return_cell_states = return_cell_states
+        self.cell_state_regularizer = keras.regularizers.get(
+            cell_state_regularizer
+        )
+        self._cell_states = None
         if recurrence == "fast" and self._obstacle():
             raise ValueError(
                 "Invalid value for argument `recurrence`. The fast way does "
@@ -231,19 +248,66 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         # One mask for each of inputs and states, as Keras's LSTM takes it.
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
-        if self.recurrence == "plain" or self._obstacle():
-            return super().inner_loop(
-                sequences, initial_state, mask=mask, training=training
-            )
-        return through_time(
-            self.cell,
-            sequences,
-            initial_state,
-            mask,
-            training=training,
-            go_backwards=self.go_backwards,
-            zero_output_for_mask=self.zero_output_for_mask,
+        keeps_cell_states = (
+            self.return_cell_states or self.cell_state_regularizer is not None
         )
+        if self.recurrence == "plain" or self._obstacle():
+            if not keeps_cell_states:
+                return super().inner_loop(
+                    sequences, initial_state, mask=mask, training=training
+                )
+            *results, cell_states = plain.through_time(
+                self, sequences, initial_state, mask, training
+            )
+        else:
+            *results, cell_states = through_time(
+                self.cell,
+                sequences,
+                initial_state,
+                mask,
+                training=training,
+                go_backwards=self.go_backwards,
+                zero_output_for_mask=self.zero_output_for_mask,
+                return_cell_states=keeps_cell_states,
+            )
+        if self.cell_state_regularizer is not None:
+            initial = ops.cast(initial_state[1], cell_states.dtype)
+            path = [ops.expand_dims(initial, 1), cell_states]
+            self.add_loss(
+                self.cell_state_regularizer(ops.concatenate(path, axis=1))
+            )
+        if self.return_cell_states:  # `RNN.call` hands on what it knows of
+            self._cell_states = cell_states
+        return results
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        results = super().call(
+            sequences,
+            initial_state=initial_state,
+            mask=mask,
+            training=training,
+        )
+        if not self.return_cell_states:
+            return results
+        cell_states, self._cell_states = self._cell_states, None
+        output, *states = results if self.return_state else [results]
+        return output, cell_states, *states
+
+    def compute_output_shape(self, sequences_shape, initial_state_shape=None):
+        shapes = super().compute_output_shape(
+            sequences_shape, initial_state_shape
+        )
+        if not self.return_cell_states:
+            return shapes
+        output, *states = shapes if self.return_state else [shapes]
+        return output, (*sequences_shape[:2], self.units), *states
+
+    def compute_mask(self, inputs, mask):
+        masks = super().compute_mask(inputs, mask)
+        if not self.return_cell_states:
+            return masks
+        output, *states = masks if self.return_state else [masks]
+        return [output, tree.flatten(mask)[0], *states]
 
     def _obstacle(self):
         """What keeps the layer from the fast way, or `None`."""
@@ -267,6 +331,10 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             ),
             "use_cudnn": self.use_cudnn,
             "recurrence": self.recurrence,
+            "return_cell_states": self.return_cell_states,
+            "cell_state_regularizer": keras.regularizers.serialize(
+                self.cell_state_regularizer
+            ),
         }
 
     @classmethod

@@ -48,11 +48,13 @@ def forward(
     mask=None,
     x_masks=None,
     h_masks=None,
+    cells=None,
 ):
     """All outputs `(batch, time, units)` and the last states.
 
     `weights` maps names to arrays, `x_masks` and `h_masks` gates to dropout
-    masks. A step where `mask` is false keeps the states.
+    masks. A step where `mask` is false keeps the states. The cell states of
+    the steps are appended to the list `cells`, if there is one.
     """
     carriers = {
         t: [k for k, own in zip(GATES, row, strict=True) if t in str(own)]
@@ -91,6 +93,8 @@ def forward(
             c_new, h_new = np.where(keep, c_new, c), np.where(keep, h_new, h)
         h, c = h_new, c_new
         outputs.append(h)
+        if cells is not None:
+            cells.append(c)
     return np.stack(outputs, axis=1), h, c
 
 

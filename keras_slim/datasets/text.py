@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_slim.datasets._checks import check_share
+from keras_slim.datasets._checks import check_integer, check_share
 
 
 class Counts(NamedTuple):
@@ -139,7 +139,7 @@ class Corpus:
         return "".join(self.symbols[id] for id in array.tolist())
 
 
-def load_data(name_or_path="python_reference", test_split=0.1):
+def load_data(name_or_path="python_reference", test_split=0.1, characters=None):
     """Loads a text as symbol ids, its beginning for training.
 
     Two texts come with Python, and differ from one version of it to the next:
@@ -168,6 +168,8 @@ def load_data(name_or_path="python_reference", test_split=0.1):
             with `./` in front of it.
         test_split: Float in `[0, 1)`, share of the characters, from the end
             of the text, that are for the test.
+        characters: Integer or `None`. If given, only so many characters from
+            the beginning of the text are used, or all if it has fewer.
 
     Returns:
         A `Corpus`.
@@ -185,7 +187,11 @@ def load_data(name_or_path="python_reference", test_split=0.1):
     ((89994,), (9999,), 62)
     """
     check_share("test_split", test_split)
+    check_integer("characters", characters, 2, optional=True)
     name, origin, text = _read(name_or_path)
+    if characters is not None and characters < len(text):
+        text = text[:characters]
+        origin = f"the beginning of {origin}"
     test = int(test_split * len(text))
     train = len(text) - test
     if train < 2 or (test_split and test < 2):

@@ -3,6 +3,7 @@
 `SlimLSTM` takes it by itself where it can; see its argument `recurrence`.
 """
 
+import functools
 import importlib
 
 import keras
@@ -22,6 +23,7 @@ def through_time(
     training=False,
     go_backwards=False,
     zero_output_for_mask=False,
+    return_cell_states=False,
 ):
     """Runs a cell through time, as `keras.layers.RNN.inner_loop` does.
 
@@ -35,19 +37,54 @@ def through_time(
         go_backwards: Boolean, whether to begin at the last step.
         zero_output_for_mask: Boolean, whether the output of a masked step is
             zero instead of that of the step before.
+        return_cell_states: Boolean, whether to return `c` of every step.
 
     Returns:
         The last output `(batch, units)`, the outputs
-        `(batch, timesteps, units)`, and the last states `[h, c]`.
+        `(batch, timesteps, units)`, the last states `[h, c]`, and the cell
+        states `(batch, timesteps, units)` or `None`.
     """
     backend = keras.backend.backend()
     loop = importlib.import_module(f"{__name__}.{backend}")
+    run = functools.partial(
+        _run,
+        loop,
+        cell,
+        sequences,
+        initial_state,
+        mask,
+        training=training,
+        go_backwards=go_backwards,
+        zero_output_for_mask=zero_output_for_mask,
+        return_cell_states=return_cell_states,
+    )
+    if backend == "tensorflow":
+        run = loop.compiled(run, sequences, training)
+    return run()
+
+
+def _run(
+    loop,
+    cell,
+    sequences,
+    initial_state,
+    mask,
+    training,
+    go_backwards,
+    zero_output_for_mask,
+    return_cell_states,
+):
     h, c = initial_state
     inputs = _time_major(sequences, go_backwards)
     if mask is not None:
         mask = ops.expand_dims(ops.cast(mask, "bool"), -1)
         mask = _time_major(mask, go_backwards)
-    equations = Equations(cell.row, cell.activation, cell.recurrent_activation)
+    equations = Equations(
+        cell.row,
+        cell.activation,
+        cell.recurrent_activation,
+        return_cell_states,
+    )
     tensors = {
         "outside": {
             gate: value
@@ -70,15 +107,17 @@ def through_time(
     if masks is not None:
         tensors["dropout_masks"] = dict(masks)
     outputs, c = loop.through_time(equations, tensors, mask, training)
-    h = outputs[-1]
+    h, cell_states = outputs[-1], None
+    if return_cell_states:
+        cell_states, c = ops.swapaxes(c, 0, 1), c[-1]
     if mask is not None:
         # What Keras's own loops return for a masked step.
         if zero_output_for_mask:
             outputs = ops.where(mask, outputs, ops.zeros_like(outputs))
-        elif backend != "jax":
+        elif keras.backend.backend() != "jax":
             begun = ops.cumsum(ops.cast(mask, "int32"), axis=0) > 0
             outputs = ops.where(begun, outputs, ops.zeros_like(outputs))
-    return outputs[-1], ops.swapaxes(outputs, 0, 1), [h, c]
+    return outputs[-1], ops.swapaxes(outputs, 0, 1), [h, c], cell_states
 
 
 def _time_major(sequences, go_backwards):

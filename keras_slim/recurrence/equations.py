@@ -41,6 +41,7 @@ class Equations:
     row: Variant
     activation: Callable
     recurrent_activation: Callable
+    return_cell_states: bool = False
 
     @property
     def looped(self):
@@ -77,7 +78,8 @@ def forward(equations, scan, tensors, mask, save):
         save: Boolean, whether to return what `backward` needs.
 
     Returns:
-        `((h, c), saved)`, `h` of all steps and the last `c`.
+        `((h, c), saved)`, `h` of all steps and the last `c`; or `c` of all
+        steps with `return_cell_states`.
     """
     steps, rows = _steps_and_rows(tensors["outside"])
     weights = _by_gate(equations, tensors)
@@ -109,13 +111,16 @@ def forward(equations, scan, tensors, mask, save):
         if mask is not None:
             new_h = ops.where(xs["mask"], new_h, h)
             new_c = ops.where(xs["mask"], new_c, c)
-        return (new_h, new_c), (new_h, saved)
+        emitted = {"h": new_h, "saved": saved}
+        if equations.return_cell_states:
+            emitted["c"] = new_c
+        return (new_h, new_c), emitted
 
     xs = {"outside": steps}
     if mask is not None:
         xs["mask"] = mask
-    (_, c), (h, saved) = scan(step, (tensors["h"], tensors["c"]), xs)
-    return (h, c), saved
+    (_, c), emitted = scan(step, (tensors["h"], tensors["c"]), xs)
+    return (emitted["h"], emitted.get("c", c)), emitted["saved"]
 
 
 def backward(equations, scan, pull, tensors, mask, h, saved, upstream):
@@ -127,7 +132,7 @@ def backward(equations, scan, pull, tensors, mask, h, saved, upstream):
             `z`, given that in `function(z)`.
         h: The outputs of all steps.
         saved: What `forward` saved.
-        upstream: The gradients in `h` and in the last `c`.
+        upstream: The gradients in `h` and in `c`, as `forward` returns them.
 
     Returns:
         The gradients in `tensors`, as the same dict without `dropout_masks`.
@@ -150,6 +155,8 @@ def backward(equations, scan, pull, tensors, mask, h, saved, upstream):
     def step(carry, xs):
         dh, dc, sums = carry
         dh = dh + xs["upstream"]
+        if equations.return_cell_states:
+            dc = dc + xs["upstream_c"]
         if mask is not None:
             zero = ops.zeros_like(dh)
             passed = [ops.where(xs["mask"], zero, d) for d in (dh, dc)]
@@ -213,7 +220,10 @@ def backward(equations, scan, pull, tensors, mask, h, saved, upstream):
 
     # What was added to a sum is not needed again.
     values = {g: v for g, v in steps.items() if g not in equations.looped}
-    xs = {"outside": values, "saved": saved, "upstream": upstream[0]}
+    upstream, dc = upstream
+    xs = {"outside": values, "saved": saved, "upstream": upstream}
+    if equations.return_cell_states:
+        xs["upstream_c"], dc = dc, ops.zeros_like(tensors["c"])
     if mask is not None:
         xs["mask"] = mask
     if pointwise:
@@ -223,7 +233,7 @@ def backward(equations, scan, pull, tensors, mask, h, saved, upstream):
         "rows": {gate: zeros for gate in rows},
         "pointwise": {gate: zeros for gate in pointwise},
     }
-    init = (ops.zeros_like(tensors["h"]), upstream[1], sums)
+    init = (ops.zeros_like(tensors["h"]), dc, sums)
     (dh, dc, sums), d = scan(step, init, xs, reverse=True)
     gradients = {
         "outside": {

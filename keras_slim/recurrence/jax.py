@@ -31,7 +31,7 @@ _through_time.defvjp(_forward, _backward)
 
 
 def through_time(equations, tensors, mask, training):
-    """`h` of all steps and the last `c`; see `equations.forward`."""
+    """`h` of all steps and `c`; see `equations.forward`."""
     return _compiled(equations, tensors, mask)
 
 

@@ -6,10 +6,9 @@ from keras_slim.recurrence import equations as eq
 
 
 def through_time(equations, tensors, mask, training):
-    """`h` of all steps and the last `c`; see `equations.forward`."""
-    compiled = _shapes_will_stay(tensors, training)
-    forward = _loop(eq.forward, (equations, _scan), compiled)
-    backward = _loop(eq.backward, (equations, _scan, _pull), compiled)
+    """`h` of all steps and `c`; see `equations.forward`."""
+    forward = functools.partial(eq.forward, equations, _scan)
+    backward = functools.partial(eq.backward, equations, _scan, _pull)
     # Tensors, as a custom gradient wants to be told of variables.
     flat = [tf.convert_to_tensor(t) for t in tf.nest.flatten(tensors)]
 
@@ -32,28 +31,21 @@ def through_time(equations, tensors, mask, training):
     return run(*flat)
 
 
-def _shapes_will_stay(tensors, training):
-    """Whether XLA should compile the loops.
+def compiled(function, sequences, training):
+    """The function compiled by XLA, if the shapes will stay as they are.
 
     Without XLA each small operation of a step is started by itself. With it
-    the loops are compiled for every new shape, in about half a second: where
-    a graph is traced for any number of steps, or where nothing is traced,
-    that could be each call. A batch of any size is taken for one that stays
-    in training only, where only the last batch of an epoch differs.
+    all is compiled for every new shape, in about half a second: where a graph
+    is traced for any number of steps, or where nothing is traced, that could
+    be each call. A batch of any size is taken for one that stays in training
+    only, where only the last batch of an epoch differs.
     """
-    if tf.executing_eagerly():
-        return False
-    steps = next(v for v in tensors["outside"].values() if len(v.shape) == 3)
-    timesteps, batch, _ = steps.shape
-    return timesteps is not None and (training or batch is not None)
-
-
-@functools.lru_cache
-def _loop(function, arguments, compiled):
-    function = functools.partial(function, *arguments)
-    if compiled:
-        function = tf.function(function, jit_compile=True, autograph=False)
-    return function
+    batch, timesteps, _ = sequences.shape
+    if tf.executing_eagerly() or timesteps is None:
+        return function
+    if not training and batch is None:
+        return function
+    return tf.function(function, jit_compile=True, autograph=False)
 
 
 def _pull(function, z, gradient):

@@ -18,7 +18,7 @@ OUT = {activations.tanh: torch.tanh, activations.sigmoid: torch.sigmoid}
 
 @torch.compiler.disable  # it would unroll the loop
 def through_time(equations, tensors, mask, training):
-    """`h` of all steps and the last `c`; see `equations.forward`."""
+    """`h` of all steps and `c`; see `equations.forward`."""
     outside = tensors["outside"]
     differentiable = (
         tensors["h"],
@@ -58,7 +58,8 @@ class _ThroughTime(torch.autograd.Function):
             gates[gate] = sums[..., columns] if in_place else buffer(length)
 
         outputs = buffer(length + 1)
-        cells = buffer(length + 1 if save else 2)
+        keep = save or equations.return_cell_states
+        cells = buffer(length + 1 if keep else 2)
         squashed = buffer(length if save else 1)
         outputs[0], cells[0] = h, c
         activate = [
@@ -99,6 +100,8 @@ class _ThroughTime(torch.autograd.Function):
                 gate: None if value is None else value.ndim == 2
                 for gate, value in outside.items()
             }
+        if equations.return_cell_states:
+            return outputs[1:], cells[1:]
         return outputs[1:], c.clone()
 
     @staticmethod
@@ -111,6 +114,9 @@ class _ThroughTime(torch.autograd.Function):
         looped = _Looped(equations, units, kernel, u, dropout_masks)
         if upstream is None:
             upstream = torch.zeros_like(squashed)
+        upstream_c = None
+        if equations.return_cell_states and dc is not None:
+            upstream_c, dc = dc.unbind(), None
         dc = torch.zeros_like(cells[0]) if dc is None else dc.clone()
 
         # Factors of the gradients in h and c, in the place of which the
@@ -152,6 +158,8 @@ class _ThroughTime(torch.autograd.Function):
         for t in reversed(range(length)):
             # Index 0 is that of the initial h.
             dh, dh_before = dhs[(t + 1) % len(dhs)], dhs[t % len(dhs)]
+            if upstream_c is not None:
+                dc.add_(upstream_c[t])
             if mask is not None:
                 passed = [torch.where(mask[t], nothing, d) for d in (dh, dc)]
                 for d in (dh, dc):

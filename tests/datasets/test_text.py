@@ -69,6 +69,24 @@ def test_split(write, test_split):
     assert corpus.counts == (len(TEXT), len(set(TEXT)))
 
 
+def test_only_the_beginning(write):
+    path = write(TEXT)
+    corpus = text.load_data(path, characters=21)
+    assert whole(corpus) == TEXT[:21]
+    assert corpus.source.startswith("the beginning of own.txt: 21 characters")
+    alone = text.load_data(write(TEXT[:21], "beginning.txt"))
+    assert corpus.fingerprint == alone.fingerprint
+    longer = text.load_data(path, characters=10**6)
+    assert whole(longer) == TEXT and longer.source.startswith("own.txt")
+
+
+@pytest.mark.parametrize("value", [1, -5, 2.0, "9", True])
+def test_wrong_characters(write, value):
+    with pytest.raises(ValueError) as error:
+        text.load_data(write(TEXT), characters=value)
+    assert f"Received: characters={value!r}" in str(error.value)
+
+
 def test_without_a_test(write):
     corpus = text.load_data(write("ab"), test_split=0)
     assert corpus.train.tolist() == [0, 1] and len(corpus.test) == 0
