@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.console import Console
 from rich.table import Table
@@ -23,19 +24,20 @@ from experiments.engine.sweep import sweep
 STOPPED = 130
 
 
-def _default(field):
+def _default(field, unsaid):
     """What a run takes where the command line is silent."""
-    of_a_command_line = {"seed": "the clock", "backend": "that of Keras"}
-    return of_a_command_line.get(field.name, field.default)
+    return {"backend": "that of Keras", **unsaid}.get(field.name, field.default)
 
 
-def add_settings(parser, run_type, axes=()):
+def add_settings(parser, run_type, axes=(), unsaid=MappingProxyType({})):
     """Adds an option for each field, which is left out where it is not given.
 
     Args:
         parser: `argparse.ArgumentParser`.
         run_type: `Settings` class.
         axes: Names of the fields that take several values, see `given`.
+        unsaid: Dict from the names of settings to strings, what a run takes
+            where the command line is silent, if that is not the default.
     """
     for field in dataclasses.fields(run_type):
         choices = field.metadata["choices"]
@@ -44,7 +46,7 @@ def add_settings(parser, run_type, axes=()):
             "dest": field.name,
             "default": argparse.SUPPRESS,
             "help": f"{field.metadata['note']}; {field.metadata['origin']}; "
-            f"default: {_default(field)}",
+            f"default: {_default(field, unsaid)}",
         }
         if field.name in axes:
             options["metavar"] = f"{kind.__name__.upper()},..."
@@ -191,8 +193,13 @@ def as_options(values):
     return shlex.join(options)
 
 
-def show_settings(run_type):
-    """Prints each setting, its default, and where that comes from."""
+def show_settings(run_type, unsaid=MappingProxyType({})):
+    """Prints each setting, its default, and where that comes from.
+
+    Args:
+        run_type: `Settings` class.
+        unsaid: As for `add_settings`.
+    """
     table = Table()
     for name in ("setting", "value", "origin"):
         table.add_column(name, no_wrap=True)
@@ -201,7 +208,7 @@ def show_settings(run_type):
         metadata = field.metadata
         table.add_row(
             field.name,
-            str(_default(field)),
+            str(_default(field, unsaid)),
             metadata["origin"],
             metadata["note"],
         )

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -37,6 +38,8 @@ class Tables(NamedTuple):
             the `data_sources` that its `RunFolder` was made with, and
             `PROVENANCE`.
         metrics: Dict, what an epoch measured.
+        details: Dict of such dicts by name: tables that a finished run leaves
+            in its folder as `<name>.csv`. Default: none.
     """
 
     experiment: str
@@ -44,6 +47,7 @@ class Tables(NamedTuple):
     result: dict
     provenance: dict
     metrics: dict
+    details: dict = MappingProxyType({})
 
     @property
     def settings(self):
@@ -65,6 +69,13 @@ class Tables(NamedTuple):
     def history_columns(self):
         return {"id": str, "epoch": int, **self.metrics, "seconds": float}
 
+    @property
+    def detail_columns(self):
+        return {
+            name: {"id": str, **columns}
+            for name, columns in self.details.items()
+        }
+
 
 class Results(NamedTuple):
     """All runs of an experiment.
@@ -74,10 +85,13 @@ class Results(NamedTuple):
             it found (accuracies as fractions, losses in nats), with what and
             on what it was made. `status` is `done`, `failed` or `unfinished`.
         history: `pandas.DataFrame`, a row an epoch of a run, by `id`.
+        details: Dict of `pandas.DataFrame` by name, the tables that finished
+            runs left, by `id`.
     """
 
     runs: pd.DataFrame
     history: pd.DataFrame
+    details: dict = MappingProxyType({})
 
 
 def frame(rows, columns):
@@ -133,28 +147,55 @@ def collect(results_dir, tables):
     history = [
         {"id": run["id"], **row} for run in made for row in run["history"]
     ]
+    details = {}
+    for name, columns in tables.detail_columns.items():
+        found = [
+            pd.read_csv(
+                Path(results_dir, tables.experiment, run["id"], f"{name}.csv")
+            ).assign(id=run["id"])
+            for run in made
+            if run["result"]
+        ]
+        rows = pd.concat(found, ignore_index=True) if found else None
+        details[name] = frame(rows, columns)
     return Results(
         frame([_row(run, tables) for run in made], tables.run_columns),
         frame(history, tables.history_columns),
+        details,
     )
 
 
 def without_seconds(results):
     """The same results with empty times, for runs on a busy machine."""
+    return results._replace(
+        runs=results.runs.assign(seconds_per_epoch=float("nan")),
+        history=results.history.assign(seconds=float("nan")),
+    )
+
+
+def only(results, ids):
+    """The results of the runs with these ids, a list or column of strings."""
+
+    def chosen(table):
+        return table[table["id"].isin(ids)]
+
+    runs, history, details = results
     return Results(
-        results.runs.assign(seconds_per_epoch=float("nan")),
-        results.history.assign(seconds=float("nan")),
+        chosen(runs),
+        chosen(history),
+        {name: chosen(table) for name, table in details.items()},
     )
 
 
 def write(results, folder):
-    """Writes `runs.csv` and `history.csv`, each as a whole.
+    """Writes `runs.csv`, `history.csv` and the details, each as a whole.
 
     Args:
         results: `Results`.
         folder: Path; made if it is not there.
     """
-    for name, table in results._asdict().items():
+    runs, history, details = results
+    for name, table in {"runs": runs, "history": history, **details}.items():
         path = Path(folder) / f"{name}.csv"
         with replacing(path, newline="", encoding="utf-8") as file:
             table.to_csv(file, index=False, lineterminator="\n")
@@ -164,24 +205,27 @@ def read(folder, tables):
     """Reads what `write` wrote.
 
     Args:
-        folder: Path of `runs.csv` and `history.csv`.
+        folder: Path of `runs.csv`, `history.csv` and the details.
         tables: `Tables` of the experiment.
 
     Returns:
         `Results`.
 
     Raises:
-        FileNotFoundError: if one of the two is not there.
+        FileNotFoundError: if one of them is not there.
     """
-    found = []
-    for name, columns in zip(
-        Results._fields,
-        (tables.run_columns, tables.history_columns),
-        strict=True,
-    ):
-        table = pd.read_csv(
+
+    def table(name, columns):
+        return pd.read_csv(
             Path(folder) / f"{name}.csv",
             dtype={name: _DTYPES[kind] for name, kind in columns.items()},
         )
-        found.append(table)
-    return Results(*found)
+
+    return Results(
+        table("runs", tables.run_columns),
+        table("history", tables.history_columns),
+        {
+            name: table(name, columns)
+            for name, columns in tables.detail_columns.items()
+        },
+    )

@@ -23,6 +23,7 @@ from experiments.newsgroups.sweep import (
 
 PROG = "python -m experiments.newsgroups"
 DATA = "20 Newsgroups and GloVe"
+UNSAID = {"seed": "the clock"}
 
 
 def _parser():
@@ -41,7 +42,7 @@ def _parser():
         "paper, derived from it, the Keras example it was built from, or "
         "ours.",
     )
-    command_line.add_settings(run, Run)
+    command_line.add_settings(run, Run, unsaid=UNSAID)
     command_line.add_places(run, DATA)
     run.add_argument(
         "--save-model",
@@ -78,7 +79,7 @@ def _parser():
         "and 4; replicates: every cell with seeds 0-4; quick: a look at a "
         "sweep, in minutes. Options below take the place of its values",
     )
-    command_line.add_settings(many, Run, grid.AXES)
+    command_line.add_settings(many, Run, grid.AXES, UNSAID)
     command_line.add_places(many, DATA)
     command_line.add_sweep(many, EXPERIMENT)
 
@@ -208,7 +209,7 @@ def _quickstart(options):
 
 
 def _settings(options):
-    command_line.show_settings(Run)
+    command_line.show_settings(Run, UNSAID)
     return 0
 
 

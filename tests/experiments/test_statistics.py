@@ -4,12 +4,12 @@ import pytest
 from made_results import CORNER, GRID, a_run, made
 from scipy import stats
 
+from experiments.engine.intervals import mean_interval
 from experiments.newsgroups.report.statistics import (
     compare,
     friedman,
     holm,
     matched,
-    mean_interval,
 )
 
 pytestmark = pytest.mark.any_backend

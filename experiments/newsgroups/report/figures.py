@@ -1,15 +1,14 @@
 """Pictures of runs. Each variant has one colour in all of them."""
 
-import contextlib
 import math
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from experiments.engine.runs import replacing
+from experiments.engine.intervals import LEVEL, intervals
+from experiments.engine.pictures import picture
 from experiments.newsgroups.report.budgets import choose
 from experiments.newsgroups.report.published import EPOCHS
-from experiments.newsgroups.report.statistics import LEVEL, intervals
 from experiments.newsgroups.report.tables import long_table, rate
 
 # Okabe and Ito's palette, which the colour-blind can tell apart.
@@ -30,18 +29,6 @@ def _colours(variants):
     }
 
 
-@contextlib.contextmanager
-def _picture(path, *shape, **options):
-    """Figure and axes that are written to `path` in the end."""
-    figure, axes = plt.subplots(*shape, layout="constrained", **options)
-    try:
-        yield figure, axes
-        with replacing(path, "wb") as file:
-            figure.savefig(file, format="png", dpi=150)
-    finally:
-        plt.close(figure)
-
-
 def _by_epoch(axis, label="validation accuracy (%)"):
     axis.set(xlabel="epoch", ylabel=label)
     axis.grid(alpha=0.3)
@@ -58,7 +45,7 @@ def learning_curves(runs, path):
     """
     colours = _colours([run["label"] for run in runs])
     panels = (("accuracy", "accuracy (%)", 100), ("loss", "loss (nats)", 1))
-    with _picture(path, 1, 2, figsize=(10, 4)) as (figure, axes):
+    with picture(path, 1, 2, figsize=(10, 4)) as (figure, axes):
         for axis, (name, label, scale) in zip(axes, panels, strict=True):
             for run in runs:
                 epochs = [row["epoch"] for row in run["history"]]
@@ -123,7 +110,7 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
         ("val_accuracy", "validation accuracy (%)", 100),
         ("val_loss", "validation loss (nats)", 1),
     )
-    with _picture(path, 1, 2, figsize=(10, 4.6)) as (figure, axes):
+    with picture(path, 1, 2, figsize=(10, 4.6)) as (figure, axes):
         for axis, (name, label, scale) in zip(axes, panels, strict=True):
             for variant in variants:
                 own = history[history["variant"] == variant]
@@ -183,7 +170,7 @@ def seed_spread(
     budget, history = _cell(results, activation, learning_rate, variant=variant)
     if history.empty:
         return False
-    with _picture(path, 1, 2, figsize=(10, 4.2), width_ratios=(3, 1)) as (
+    with picture(path, 1, 2, figsize=(10, 4.2), width_ratios=(3, 1)) as (
         figure,
         (curves, final),
     ):
@@ -240,7 +227,7 @@ def breakdowns(results, path, activation="linear", learning_rate=2e-3):
     seeds = sorted(history["seed"].unique())
     columns = min(len(seeds), 3)
     rows = math.ceil(len(seeds) / columns)
-    with _picture(
+    with picture(
         path,
         rows,
         columns,
@@ -305,7 +292,7 @@ def overview(results, path, metric="val_accuracy"):
     # A little room between the activations.
     groups = wide.index.get_level_values("activation").factorize()[0]
     places = np.arange(len(wide)) + 0.6 * groups
-    with _picture(
+    with picture(
         path,
         1,
         len(variants),

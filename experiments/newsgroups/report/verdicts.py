@@ -2,12 +2,12 @@
 
 import pandas as pd
 
+from experiments.engine.intervals import mean_interval
 from experiments.newsgroups.grid import SEEDS
 from experiments.newsgroups.report import published
 from experiments.newsgroups.report.budgets import choose
 from experiments.newsgroups.report.cells import cells, with_breakdowns
 from experiments.newsgroups.report.claims import CLAIMS
-from experiments.newsgroups.report.statistics import mean_interval
 
 HOLDS = "holds"
 FAILS = "does not hold"

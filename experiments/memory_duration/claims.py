@@ -1,0 +1,134 @@
+"""The sentences of the paper, each held against the runs."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from experiments.engine.intervals import mean_interval
+from experiments.memory_duration.spec import COEFFICIENTS
+
+HOLDS = "holds"
+FAILS = "does not hold"
+NOT_ENOUGH = "not enough runs"
+HARDLY = 0.1  # no more than this share of a mean duration is "hardly" changed
+
+
+class Verdict(NamedTuple):
+    """A claim and what became of it.
+
+    Attributes:
+        claim: String, in our words.
+        section: String, where the paper has it; `"ours"` where it does not.
+        text: String, the text the network learned, or `""`.
+        variant: String.
+        verdict: `HOLDS`, `FAILS` or `NOT_ENOUGH`, by the means over seeds.
+        seeds: String, for how many seeds alone it holds.
+        reading: String, the numbers behind it.
+    """
+
+    claim: str
+    section: str
+    text: str
+    variant: str
+    verdict: str
+    seeds: str
+    reading: str
+
+
+def verdicts(cells):
+    """Judges every claim for every text and variant that was run.
+
+    Args:
+        cells: `pandas.DataFrame`, as `tables.cells` returns it.
+
+    Returns:
+        `pandas.DataFrame`, a row a `Verdict`.
+    """
+    plain = cells[(cells[[*COEFFICIENTS]] == 0).all(axis=1)]
+    found = []
+    for (text, variant), rows in plain.groupby(["text", "variant"], sort=False):
+        stated = variant == "lstm"
+        for claim, section, quantity, unit in (
+            ("the mean duration grows with depth", "4.1", "mean", "steps"),
+            ("histograms are broader with depth", "4.1", "spread", "octaves"),
+        ):
+            found.append(
+                _grows(
+                    Verdict(
+                        claim,
+                        section if stated else "ours",
+                        text,
+                        variant,
+                        *[""] * 3,
+                    ),
+                    rows.pivot(index="seed", columns="layer", values=quantity),
+                    unit,
+                )
+            )
+    for (text, variant), rows in cells.groupby(["text", "variant"], sort=False):
+        found.append(_modulation(rows, text, variant))
+    return pd.DataFrame(found, columns=Verdict._fields)
+
+
+def _grows(verdict, by_layer, unit):
+    """Whether what each layer has grows from the first to the last."""
+    seeds = by_layer.diff(axis=1).iloc[:, 1:].gt(0).all(axis=1)
+    means = [mean_interval(by_layer[layer]) for layer in by_layer]
+    grows = all(a.mean < b.mean for a, b in zip(means, means[1:], strict=False))
+    return verdict._replace(
+        verdict=HOLDS if grows else FAILS,
+        seeds=f"{seeds.sum()} of {len(seeds)}",
+        reading=" < ".join(f"{m.mean:.2f}" for m in means)
+        if grows
+        else ", ".join(f"{m.mean:.2f}" for m in means) + f" {unit}",
+    )
+
+
+def effects(rows):
+    """By how much each coefficient changes the duration of its own layer.
+
+    Args:
+        rows: Rows of `tables.cells`, of one text and one variant.
+
+    Returns:
+        `pandas.DataFrame`, a row a seed, a column a layer: the mean duration
+        at the largest coefficient that was run for the seed, as a share of
+        that without, minus 1.
+    """
+    found = {}
+    for layer, name in enumerate(COEFFICIENTS, 1):
+        others = [other for other in COEFFICIENTS if other != name]
+        of_layer = rows[
+            (rows["layer"] == layer) & (rows[others] == 0).all(axis=1)
+        ]
+        by_r = of_layer.pivot(index="seed", columns=name, values="mean")
+        if 0 in by_r and len(by_r.columns) > 1:
+            found[layer] = by_r[max(by_r.columns)] / by_r[0] - 1
+    return pd.DataFrame(found).dropna()
+
+
+def _modulation(rows, text, variant):
+    verdict = Verdict(
+        "r_1 hardly changes layer 1, r_2 changes layer 2 more, and r_3 layer 3 "
+        "most",
+        "4.2" if variant == "lstm" else "ours",
+        text,
+        variant,
+        NOT_ENOUGH,
+        "",
+        "",
+    )
+    found = effects(rows)
+    if found.shape[1] < len(COEFFICIENTS) or found.empty:
+        return verdict
+
+    def holds(changes):
+        first, second, third = changes
+        return abs(first) <= HARDLY and abs(first) < second < third
+
+    means = found.mean()
+    return verdict._replace(
+        verdict=HOLDS if holds(means) else FAILS,
+        seeds=f"{sum(map(holds, found.to_numpy()))} of {len(found)}",
+        reading=", ".join(f"{change:+.0%}" for change in means),
+    )

@@ -1,0 +1,198 @@
+"""Pictures of memory durations; layers have the colours of the paper."""
+
+import numpy as np
+
+from experiments.engine.intervals import intervals
+from experiments.engine.pictures import picture
+from experiments.memory_duration.results import durations_of
+from experiments.memory_duration.spec import COEFFICIENTS
+from experiments.memory_duration.tables import cells
+
+COLOURS = ("#D62728", "#1F4FD8", "#000000")  # red, blue, black
+OTHER_COLOURS = ("#2CA02C", "#9467BD", "#8C564B")
+
+
+def _colour(layer):
+    colours = COLOURS + OTHER_COLOURS
+    return colours[(layer - 1) % len(colours)]
+
+
+def histograms(budget, path):
+    """Draws the histograms of memory durations by layer, as Figure 1.
+
+    A panel for each text and variant, seeds put together. Bins are powers of
+    two; a bin is as high as the share of the runs in it by its width, so that
+    wide bins do not look fuller.
+
+    Args:
+        budget: `engine.results.Results`, runs that may share a table.
+        path: `pathlib.Path` of the PNG.
+
+    Returns:
+        Boolean, whether there was something to draw.
+    """
+    panels = (
+        _plain(budget)
+        .drop_duplicates("id")
+        .groupby(["text", "variant"], sort=False)
+    )
+    if not len(panels):
+        return False
+    durations = budget.details["durations"]
+    columns = min(4, len(panels))
+    rows = -(-len(panels) // columns)
+    with picture(
+        path,
+        rows,
+        columns,
+        figsize=(4 * columns + 1, 3.2 * rows + 0.6),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+    ) as (figure, axes):
+        for axis, ((text, variant), runs) in zip(
+            axes.flat, panels, strict=False
+        ):
+            own = durations[durations["id"].isin(runs["id"])]
+            for layer, of_layer in own.groupby("layer"):
+                found = durations_of(of_layer)
+                counts, edges = found.histogram()
+                shares = counts / found.runs / np.diff(edges)
+                shown = counts > 0
+                axis.plot(
+                    np.sqrt(edges[1:] * edges[:-1])[shown],
+                    shares[shown],
+                    marker=".",
+                    color=_colour(layer),
+                    label=f"layer {layer}, mean {found.mean():.1f}",
+                )
+            axis.set(xscale="log", yscale="log", title=f"{text}, {variant}")
+            axis.grid(alpha=0.3)
+            axis.legend(fontsize="small")
+        for axis in list(axes.flat)[len(panels) :]:
+            axis.set_visible(False)
+        figure.supxlabel("memory duration (characters)")
+        figure.supylabel("share of the runs per character")
+    return True
+
+
+def modulation(budget, path):
+    """Draws mean durations by each coefficient of eq. 7, as Figure 2.
+
+    A row for each text and variant, a panel for each coefficient; in the
+    panel of r_i the line of layer i is the thick one. Means over seeds, with
+    their 95 % intervals.
+
+    Args:
+        budget: `engine.results.Results`, runs that may share a table.
+        path: `pathlib.Path` of the PNG.
+
+    Returns:
+        Boolean, whether there was something to draw.
+    """
+    found = cells(budget)
+    rows = [
+        (name, group)
+        for name, group in found.groupby(["text", "variant"], sort=False)
+        if group[[*COEFFICIENTS]].gt(0).any(axis=None)
+    ]
+    if not rows:
+        return False
+    with picture(
+        path,
+        len(rows),
+        len(COEFFICIENTS),
+        figsize=(11, 3.2 * len(rows) + 0.4),
+        squeeze=False,
+        sharey="row",
+    ) as (figure, axes):
+        for line, ((text, variant), group) in zip(axes, rows, strict=True):
+            for number, (axis, name) in enumerate(
+                zip(line, COEFFICIENTS, strict=True), 1
+            ):
+                others = [other for other in COEFFICIENTS if other != name]
+                alone = group[(group[others] == 0).all(axis=1)]
+                for layer, of_layer in alone.groupby("layer"):
+                    means = intervals(of_layer.groupby(name)["mean"])
+                    thick = layer == number
+                    axis.errorbar(
+                        means.index,
+                        means["mean"],
+                        (means["high"] - means["mean"]).fillna(0),
+                        marker="o",
+                        linewidth=2.5 if thick else 1,
+                        alpha=1 if thick else 0.5,
+                        capsize=2,
+                        color=_colour(layer),
+                        label=f"layer {layer}",
+                    )
+                smallest = alone.loc[alone[name] > 0, name].min()
+                if smallest == smallest:  # not NaN: there is one
+                    axis.set_xscale("symlog", linthresh=smallest)
+                axis.set(xlabel=name, yscale="log")
+                axis.grid(alpha=0.3)
+            line[0].set_ylabel(f"{text}, {variant}\nmean duration (characters)")
+        axes[0][0].legend(fontsize="small")
+    return True
+
+
+def variants(budget, path):
+    """Draws the mean duration of each layer, variant beside variant.
+
+    Means over seeds with 95 % intervals; small points are single runs.
+
+    Args:
+        budget: `engine.results.Results`, runs that may share a table.
+        path: `pathlib.Path` of the PNG.
+
+    Returns:
+        Boolean, whether there was something to draw.
+    """
+    found = _plain(budget)
+    texts = found["text"].unique()
+    if not len(texts):
+        return False
+    with picture(
+        path,
+        1,
+        len(texts),
+        figsize=(4.5 * len(texts) + 1, 4),
+        squeeze=False,
+        sharey=True,
+    ) as (figure, axes):
+        for axis, text in zip(axes[0], texts, strict=True):
+            of_text = found[found["text"] == text]
+            names = list(of_text["variant"].unique())
+            count = of_text["layer"].max()
+            for layer, group in of_text.groupby("layer"):
+                shift = (layer - (count + 1) / 2) * 0.6 / count
+                places = {name: k + shift for k, name in enumerate(names)}
+                axis.plot(
+                    group["variant"].map(places),
+                    group["mean"],
+                    ".",
+                    alpha=0.4,
+                    color=_colour(layer),
+                )
+                means = intervals(group.groupby("variant")["mean"])
+                axis.errorbar(
+                    means.index.map(places),
+                    means["mean"],
+                    (means["high"] - means["mean"]).fillna(0),
+                    fmt="o",
+                    capsize=3,
+                    color=_colour(layer),
+                    label=f"layer {layer}",
+                )
+            axis.set(title=text, yscale="log")
+            axis.set_xticks(range(len(names)), names)
+            axis.grid(alpha=0.3, axis="y", which="both")
+        axes[0][0].set_ylabel("mean duration (characters)")
+        axes[0][0].legend()
+    return True
+
+
+def _plain(budget):
+    """The layers of runs without a term of eq. 7."""
+    found = cells(budget)
+    return found[(found[[*COEFFICIENTS]] == 0).all(axis=1)]

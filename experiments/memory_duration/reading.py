@@ -1,0 +1,70 @@
+"""What a trained network makes of a text that it reads as one stream."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import log_softmax
+
+from experiments.memory_duration.model import build_reader
+from keras_slim.memory import DurationCounter
+
+PIECE = 100  # characters that the reader takes at once
+_PIECES = 100  # whose cell states are held in memory at once
+
+
+class Reading(NamedTuple):
+    """What was found.
+
+    Attributes:
+        bits_per_character: Float, the mean of -log2 of the probability that
+            the network gave the next character.
+        accuracy: Float, how often the most likely character came.
+        durations: List of `keras_slim.memory.Durations`, one a layer.
+    """
+
+    bits_per_character: float
+    accuracy: float
+    durations: list
+
+
+def read(model, run, symbols, ids):
+    """Reads a text from its first character on, with states at zero before.
+
+    Args:
+        model: What `build_model(run, symbols)` returned, trained.
+        run: A `spec.Run`.
+        symbols: Integer, how many different characters there are.
+        ids: Integer array, the text, two characters at least.
+
+    Returns:
+        `Reading`.
+    """
+    reader = build_reader(run, symbols, PIECE)
+    for own, trained in zip(
+        reader.trainable_variables, model.trainable_variables, strict=True
+    ):
+        own.assign(trained)
+    steps = len(ids) - 1
+    inputs = np.zeros(-(-steps // PIECE) * PIECE, "int32")
+    inputs[:steps] = ids[:-1]  # what fills the last piece comes after all
+    inputs = inputs.reshape(-1, PIECE)
+    counters = [DurationCounter() for _ in range(run.layers)]
+    log_likelihood, hits = 0.0, 0
+    for start in range(0, len(inputs), _PIECES):
+        logits, *cell_states = reader.predict(
+            inputs[start : start + _PIECES], batch_size=1, verbose=0
+        )
+        logits = logits.reshape(-1, symbols).astype("float64")
+        targets = ids[1:][start * PIECE :][: len(logits)]
+        logits = logits[: len(targets)]
+        found = log_softmax(logits, axis=-1)
+        log_likelihood += found[np.arange(len(targets)), targets].sum()
+        hits += int((logits.argmax(axis=-1) == targets).sum())
+        for counter, states in zip(counters, cell_states, strict=True):
+            counter.update(states.reshape(-1, run.units)[: len(targets)])
+    return Reading(
+        float(-log_likelihood / math.log(2) / steps),
+        hits / steps,
+        [counter.result() for counter in counters],
+    )

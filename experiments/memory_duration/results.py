@@ -1,0 +1,112 @@
+"""The tables of the experiment, see `engine.results`."""
+
+import numpy as np
+import pandas as pd
+
+from experiments.engine import results
+from experiments.memory_duration.spec import EXPERIMENT, Run
+from keras_slim.memory import Durations
+
+TABLES = results.Tables(
+    EXPERIMENT,
+    Run,
+    result={
+        "parameters": int,
+        "trainable_parameters": int,
+        "loss": float,
+        "cross_entropy": float,
+        "accuracy": float,
+        "test_bits_per_character": float,
+        "test_accuracy": float,
+        "seconds_per_epoch": float,
+    },
+    provenance={
+        "error": str,
+        "text_source": str,
+        "text_characters": int,
+        "text_symbols": int,
+        **results.PROVENANCE,
+    },
+    metrics={"accuracy": float, "cross_entropy": float, "loss": float},
+    details={
+        # In how many runs of steps (`count`) the units of a layer kept the
+        # sign of their cell state for `duration` steps.
+        "durations": {"layer": int, "duration": int, "count": int},
+        # The same by unit: how many runs, and their mean duration.
+        "units": {"layer": int, "unit": int, "count": int, "mean": float},
+    },
+)
+
+
+def collect(results_dir):
+    """Reads all run folders, see `engine.results.collect`."""
+    return results.collect(results_dir, TABLES)
+
+
+def read(folder):
+    """Reads what `engine.results.write` wrote to a folder."""
+    return results.read(folder, TABLES)
+
+
+def detail_rows(durations):
+    """The rows of the details of a run.
+
+    Args:
+        durations: List of `keras_slim.memory.Durations`, one a layer.
+
+    Returns:
+        Dict of `pandas.DataFrame` by name.
+    """
+    by_duration, by_unit = [], []
+    for layer, found in enumerate(durations, 1):
+        rows = pd.DataFrame(
+            {
+                "layer": layer,
+                "unit": found.unit,
+                "duration": found.duration,
+                "count": found.count,
+            }
+        )
+        counts = rows.groupby(["layer", "duration"])["count"].sum()
+        by_duration.append(counts.reset_index())
+        counts = rows.groupby(["layer", "unit"])["count"].sum().reset_index()
+        means = found.unit_means()[counts["unit"]].round(4)
+        by_unit.append(counts.assign(mean=means))
+    return {"durations": pd.concat(by_duration), "units": pd.concat(by_unit)}
+
+
+def durations_of(rows):
+    """The `keras_slim.memory.Durations` of rows, their units put together."""
+    counts = rows.groupby("duration")["count"].sum()
+    return Durations(
+        np.zeros(len(counts), "int64"),
+        counts.index.to_numpy("int64"),
+        counts.to_numpy("int64"),
+        units=1,
+    )
+
+
+def layers(found):
+    """What the durations of each layer of each run come to.
+
+    Args:
+        found: `engine.results.Results`.
+
+    Returns:
+        `pandas.DataFrame`, a row a layer of a finished run, with `id`,
+        `layer`, `mean`, `median`, `p90`, `p99` and `longest` in steps;
+        `spread`, the standard deviation of their logarithm to the base 2: how
+        broad a histogram is on a logarithmic axis; and `count`, how many.
+    """
+    rows = []
+    durations = found.details["durations"]
+    for (name, layer), group in durations.groupby(["id", "layer"], sort=False):
+        of_layer = durations_of(group)
+        logs = np.log2(of_layer.duration)
+        weights = of_layer.count / of_layer.runs
+        spread = np.sqrt((weights * (logs - weights @ logs) ** 2).sum())
+        median, p90, p99 = of_layer.quantile([0.5, 0.9, 0.99])
+        row = (name, layer, of_layer.mean(), spread, median, p90, p99)
+        rows.append((*row, of_layer.duration.max(), of_layer.runs))
+    columns = ("id", "layer", "mean", "spread", "median", "p90", "p99")
+    return pd.DataFrame(rows, columns=[*columns, "longest", "count"])

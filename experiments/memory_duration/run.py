@@ -1,0 +1,102 @@
+"""One run of the experiment, from the text to the result."""
+
+import keras
+import numpy as np
+
+from experiments.engine.runs import RunFolder, replacing
+from experiments.engine.training import (
+    fit,
+    make_deterministic,
+    seconds_per_epoch,
+)
+from experiments.memory_duration.model import build_model
+from experiments.memory_duration.reading import read
+from experiments.memory_duration.results import detail_rows
+from experiments.memory_duration.spec import EXPERIMENT
+from experiments.memory_duration.streams import Streams
+from keras_slim.datasets import text
+
+
+def load_data(run):
+    """The text of a run, a `keras_slim.datasets.text.Text`."""
+    return text.load_data(
+        run.text, test_split=run.test_split, characters=run.characters
+    )
+
+
+def folder_of(run, data, results_dir):
+    """The `RunFolder` of a run on these data."""
+    return RunFolder(results_dir, EXPERIMENT, run.config(), data.fingerprint)
+
+
+def execute(run, data, results_dir, **options):
+    """Trains, or goes on training, reads the test text, leaves a run folder.
+
+    Args:
+        run: A `spec.Run`.
+        data: What `load_data(run)` returned.
+        results_dir: Path of the results of all experiments.
+        **options: Arguments of `engine.training.fit` that do not shape the
+            run, such as `verbose` and `callbacks`.
+
+    Returns:
+        The `RunFolder`, done.
+
+    Raises:
+        ValueError: if Keras runs on another backend than the run's, or the
+            text is too short.
+        RunIsClaimed: if another process is making the same run.
+    """
+    if run.backend != keras.backend.backend():
+        raise ValueError(
+            "The backend of a run is chosen before Keras is imported, by "
+            f"--backend or KERAS_BACKEND. Expected {keras.backend.backend()!r}"
+            f". Received: backend={run.backend!r}"
+        )
+    folder = folder_of(run, data, results_dir)
+    symbols = len(data.symbols)
+
+    def train():
+        keras.utils.clear_session()
+        make_deterministic(run.seed)
+        model = build_model(run, symbols)
+        streams = Streams(data.train, run.batch_size, run.timesteps, model)
+        history = fit(
+            model,
+            streams,
+            folder,
+            seed=run.seed,
+            epochs=run.epochs,
+            **options,
+        )
+        found = read(model, run, symbols, data.test)
+        for name, rows in detail_rows(found.durations).items():
+            with replacing(folder.path / f"{name}.csv", newline="") as file:
+                rows.to_csv(file, index=False, lineterminator="\n")
+        return _summarise(model, history, found)
+
+    folder.make(
+        train,
+        data_sources={"text_source": data.source},
+        text_characters=data.counts.characters,
+        text_symbols=symbols,
+    )
+    return folder
+
+
+def _summarise(model, history, reading):
+    last = history[-1]
+    return {
+        "parameters": model.count_params(),
+        "trainable_parameters": sum(
+            int(np.prod(w.shape)) for w in model.trainable_weights
+        ),
+        "epochs": len(history),
+        "loss": last["loss"],
+        "cross_entropy": last["cross_entropy"],
+        "accuracy": last["accuracy"],
+        "test_bits_per_character": reading.bits_per_character,
+        "test_accuracy": reading.accuracy,
+        "mean_durations": [found.mean() for found in reading.durations],
+        "seconds_per_epoch": seconds_per_epoch(history),
+    }

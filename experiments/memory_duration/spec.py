@@ -1,0 +1,117 @@
+"""What shapes a run, each value with where it comes from.
+
+The origins: `stated` in the paper, with the section or equation; `ours` where
+it does not tell.
+"""
+
+import dataclasses
+
+from experiments.engine.backend import BACKENDS
+from experiments.engine.settings import Settings, seed_setting, setting
+from keras_slim.variants import VARIANTS
+
+EXPERIMENT = "memory_duration"  # the folder of its runs
+# Of eq. 7: those of the first, the second and the third layer.
+COEFFICIENTS = ("r_1", "r_2", "r_3")
+
+
+def _coefficient(layer):
+    return setting(
+        0.0,
+        "stated",
+        f"coefficient of eq. 7 for layer {layer}; its values are not printed",
+        least=0,
+        below=1e9,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run(Settings):
+    """One run: a stack of recurrent layers, how it is trained, and on what.
+
+    Raises:
+        ValueError: if a value is not one that its field allows.
+    """
+
+    variant: str = setting(
+        "lstm",
+        "stated",
+        "lstm (section 2); the others are ours",
+        choices=tuple(VARIANTS),
+    )
+    text: str = setting(
+        "python_reference",
+        "ours",
+        "python_reference, python_library, king_lear, linux, wikipedia (the "
+        "paper's, Table 1), or the path of a file",
+    )
+    characters: int | None = setting(
+        100_000,
+        "ours",
+        "from the start of the text; about as many as King Lear has",
+        least=1_000,
+    )
+    layers: int = setting(3, "stated", "recurrent layers (3.3)", least=1)
+    units: int = setting(400, "stated", "of each layer (3.3)", least=1)
+    r_1: float = _coefficient(1)
+    r_2: float = _coefficient(2)
+    r_3: float = _coefficient(3)
+    seed: int = seed_setting(0, "ours", "the paper shows one run of each")
+    epochs: int = setting(10, "ours", "passes over the training text", least=1)
+
+    batch_size: int = setting(
+        100, "stated", "sequences side by side (3.3)", least=1
+    )
+    timesteps: int = setting(
+        10, "stated", "characters of a sequence (3.3)", least=1
+    )
+    carry_state: bool = setting(
+        True,
+        "ours",
+        "a sequence goes on where the one before it in the text ended, with "
+        "its states; without, each begins at zero",
+    )
+    optimizer: str = setting(
+        "adam", "stated", "no other is offered (3.3)", choices=("adam",)
+    )
+    learning_rate: float = setting(
+        1e-3, "ours", "the default of Adam", least=0, below=1e9
+    )
+    clip_norm: float = setting(
+        5.0,
+        "stated",
+        "of the gradient (3.3); that of all weights together is ours",
+        least=0,
+    )
+    dropout: float = setting(
+        0.5,
+        "stated",
+        "in training (3.3); of the output of each recurrent layer is ours",
+        least=0,
+        below=1,
+    )
+    test_split: float = setting(
+        0.1, "stated", "the last 10 % of the text (3.2)", least=0, below=1
+    )
+    unit_forget_bias: bool = setting(
+        True, "ours", "forget bias starts at 1, as in Keras"
+    )
+    backend: str = setting(
+        "tensorflow", "ours", "the paper names none", choices=BACKENDS
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in COEFFICIENTS[self.layers :]:
+            if getattr(self, name):
+                raise ValueError(
+                    f"Invalid value for `{name}`. Expected 0 with "
+                    f"layers={self.layers}. Received: "
+                    f"{name}={getattr(self, name)!r}"
+                )
+
+    def coefficient(self, layer):
+        """The coefficient of eq. 7 for a layer, counted from 1."""
+        if layer > len(COEFFICIENTS):
+            return 0.0
+        return getattr(self, COEFFICIENTS[layer - 1])

@@ -1,0 +1,51 @@
+import keras
+import numpy as np
+
+
+class Streams(keras.utils.PyDataset):
+    """A text cut into streams, side by side in every batch.
+
+    Sample k of a batch goes on where sample k of the batch before it ended.
+    What does not fill the last batch is left out.
+
+    Args:
+        ids: Integer array, the text.
+        batch_size: Positive integer, the number of streams.
+        timesteps: Positive integer, characters of a stream in a batch.
+        model: The `keras.Model` that reads them. Its states, where it is
+            stateful, begin at zero with each epoch. Default: `None`.
+
+    Raises:
+        ValueError: if the text does not fill a batch.
+    """
+
+    def __init__(self, ids, batch_size, timesteps, model=None):
+        super().__init__()
+        batches = (len(ids) - 1) // (batch_size * timesteps)
+        if batches < 1:
+            raise ValueError(
+                "The text is too short for a batch. Expected more than "
+                f"batch_size * timesteps = {batch_size * timesteps:,} "
+                f"characters for training. Received: {len(ids):,}"
+            )
+        read = batches * batch_size * timesteps
+        # (batches, batch_size, timesteps)
+        self._x, self._y = (
+            np.reshape(ids[start : start + read], (batch_size, batches, -1))
+            .swapaxes(0, 1)
+            .astype("int32")
+            for start in (0, 1)
+        )
+        self._model = model
+
+    def begin_epoch(self, epoch):
+        """Reads from the beginning."""
+        for layer in self._model.layers if self._model else ():
+            if getattr(layer, "stateful", False):
+                layer.reset_state()
+
+    def __len__(self):
+        return len(self._x)
+
+    def __getitem__(self, index):
+        return self._x[index], self._y[index]

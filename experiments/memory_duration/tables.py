@@ -1,0 +1,94 @@
+"""Results as tables: what may be compared, and what it comes to."""
+
+import dataclasses
+
+import pandas as pd
+
+from experiments.engine.intervals import mean_interval
+from experiments.engine.results import only
+from experiments.memory_duration.results import layers
+from experiments.memory_duration.spec import COEFFICIENTS, Run
+
+AXES = ("text", "variant", *COEFFICIENTS, "seed")
+# All else that shapes a run is the same in one table.
+HELD = [f.name for f in dataclasses.fields(Run) if f.name not in AXES]
+
+
+def budgets(found):
+    """Splits runs into those that may share a table.
+
+    Args:
+        found: `engine.results.Results`.
+
+    Returns:
+        List of `engine.results.Results`, the one with most epochs trained
+        first.
+    """
+    groups = [rows for _, rows in found.runs.groupby(HELD, dropna=False)]
+    groups.sort(key=lambda rows: -rows["epochs_done"].sum())
+    return [only(found, rows["id"]) for rows in groups]
+
+
+def describe(budget):
+    """In words, what the runs of a budget have in common."""
+    first = budget.runs.iloc[0]
+    defaults = {field.name: field.default for field in dataclasses.fields(Run)}
+    words = [
+        f"{first['layers']} layers of {first['units']} units",
+        f"{first['epochs']} epochs",
+    ]
+    for name in HELD:
+        value = first[name]
+        if name in ("layers", "units", "epochs", "backend"):
+            continue
+        if pd.isna(value):
+            value = None
+        if value != defaults[name]:
+            words.append(
+                "whole texts" if name == "characters" else f"{name} {value}"
+            )
+    return ", ".join(words)
+
+
+def cells(budget):
+    """What each layer of each run of a budget came to, beside its settings.
+
+    Returns:
+        `pandas.DataFrame`, a row a layer of a finished run: the columns of
+        `results.layers` and those of `runs.csv`.
+    """
+    return layers(budget).merge(budget.runs, on="id", validate="many_to_one")
+
+
+def summary(budget):
+    """Means over seeds, with confidence intervals.
+
+    Returns:
+        `pandas.DataFrame`, a row for each text, variant and coefficients, as
+        numbers: `seeds`; `bits` a character of the test text, and for each
+        layer `mean_k` and `spread_k`, each with `_low` and `_high`, the 95 %
+        interval by Student's t, empty with one seed. `failed` and
+        `unfinished` count runs that are in none of them.
+    """
+    by = [name for name in AXES if name != "seed"]
+    of_layers = cells(budget)
+    rows = []
+    for key, runs in budget.runs.groupby(by, sort=False):
+        own = of_layers[of_layers["id"].isin(runs["id"])]
+        counts = runs["status"].value_counts()
+        row = dict(zip(by, key, strict=True))
+        row["seeds"] = counts.get("done", 0)
+        row["failed"] = counts.get("failed", 0)
+        row["unfinished"] = counts.get("unfinished", 0)
+        values = {"bits": runs["test_bits_per_character"]}
+        for layer, group in own.groupby("layer"):
+            values[f"mean_{layer}"] = group["mean"]
+            values[f"spread_{layer}"] = group["spread"]
+        for name, of_seeds in values.items():
+            interval = mean_interval(of_seeds)
+            row[name] = interval.mean
+            row[f"{name}_low"] = interval.low
+            row[f"{name}_high"] = interval.high
+        row["parameters"] = runs["trainable_parameters"].max()
+        rows.append(row)
+    return pd.DataFrame(rows)

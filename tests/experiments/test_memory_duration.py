@@ -1,0 +1,398 @@
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from drawn import randomise
+
+from experiments.engine import training
+from experiments.engine.runs import read_history
+from experiments.memory_duration import claims, cli, grid, results, tables
+from experiments.memory_duration.model import build_model, layer_name
+from experiments.memory_duration.reading import read
+from experiments.memory_duration.run import execute, load_data
+from experiments.memory_duration.spec import COEFFICIENTS, Run
+from experiments.memory_duration.streams import Streams
+from keras_slim import memory
+from keras_slim.datasets.text import PAPER_COUNTS
+
+TINY = {
+    "characters": 1_000,
+    "units": 5,
+    "layers": 2,
+    "epochs": 3,
+    "batch_size": 6,
+    "timesteps": 4,
+    "backend": keras.backend.backend(),
+}
+
+
+@pytest.fixture
+def tiny_text(tmp_path):
+    """A text of few symbols whose next character can be told."""
+    path = tmp_path / "text.txt"
+    path.write_text("the rain in spain. " * 60)
+    return str(path)
+
+
+@pytest.fixture
+def tiny_run(tiny_text):
+    return Run(text=tiny_text, **TINY)
+
+
+@pytest.fixture
+def arguments(tiny_text, tmp_path):
+    """The command line of a tiny run, but for what is an axis of a sweep."""
+    options = {**TINY, "text": tiny_text, "results-dir": tmp_path / "runs"}
+    return [f"--{k.replace('_', '-')}={v}" for k, v in options.items()]
+
+
+def history(folder):
+    """What must be the same bit for bit: all but the clock."""
+    rows = read_history(folder.path / "history.csv")
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+@pytest.mark.any_backend
+def test_every_setting_tells_its_origin():
+    for field in dataclasses.fields(Run):
+        assert field.metadata["origin"] in ("stated", "ours"), field.name
+
+
+@pytest.mark.any_backend
+def test_what_the_paper_states():
+    run = Run()
+    assert (run.layers, run.units, run.dropout) == (3, 400, 0.5)
+    assert (run.batch_size, run.timesteps, run.clip_norm) == (100, 10, 5)
+    assert (run.optimizer, run.test_split) == ("adam", 0.1)
+    assert set(grid.TEXTS) == set(PAPER_COUNTS)
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"units": 0}, "`units`.*>= 1.*units=0"),
+        ({"r_2": -1.0}, "`r_2`.*>= 0.*r_2=-1.0"),
+        ({"layers": 2, "r_3": 0.5}, "`r_3`.*layers=2.*r_3=0.5"),
+        ({"characters": 10}, "`characters`.*>= 1000"),
+        ({"variant": "lstm99"}, "`variant`.*lstm3"),
+        ({"carry_state": 1}, "`carry_state`.*True or False"),
+    ],
+    ids=str,
+)
+def test_bad_settings_say_what_is_allowed(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Run(**settings)
+
+
+@pytest.mark.any_backend
+def test_streams_go_on_from_batch_to_batch():
+    ids = np.arange(103)
+    streams = Streams(ids, batch_size=5, timesteps=4)
+    assert len(streams) == 5  # 100 characters and the one that follows
+    batches = [streams[k] for k in range(len(streams))]
+    read_in_order = np.concatenate([x for x, _ in batches], axis=1)
+    np.testing.assert_array_equal(read_in_order, ids[:100].reshape(5, 20))
+    for x, y in batches:
+        assert x.shape == y.shape == (5, 4)
+        np.testing.assert_array_equal(y, x + 1)
+    assert len(Streams(ids[:101], 5, 4)) == 5
+    assert len(Streams(ids[:100], 5, 4)) == 4
+    with pytest.raises(ValueError, match="more than.*20.*Received: 20"):
+        Streams(ids[:20], 5, 4)
+
+
+def test_the_network_of_the_paper():
+    """Parameters of an LSTM stack: 4 (m n + n² + n) a layer."""
+    model = build_model(Run(), symbols=62)
+    wanted = sum(4 * (m * 400 + 400**2 + 400) for m in (62, 400, 400))
+    wanted += 400 * 62 + 62
+    trainable = sum(math.prod(w.shape) for w in model.trainable_weights)
+    assert trainable == wanted
+    assert model.output_shape == (100, 10, 62)
+    assert model.optimizer.global_clipnorm == 5
+    names = [layer_name(k) for k in (1, 2, 3)]
+    assert all(model.get_layer(name).stateful for name in names)
+    one_hot = model.get_layer("one_hot")
+    ids = np.array([[3, 0]])
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(one_hot(ids)), np.eye(62)[ids]
+    )
+
+
+@pytest.mark.parametrize("carry_state", [True, False])
+def test_states_are_carried_over_and_begin_anew_with_an_epoch(
+    tiny_run, carry_state
+):
+    run = dataclasses.replace(tiny_run, carry_state=carry_state, dropout=0.0)
+    model = build_model(run, symbols=9)
+    ids = np.random.default_rng(0).integers(0, 9, 200)
+    streams = Streams(ids, run.batch_size, run.timesteps, model)
+    (x, _), (following, _) = streams[0], streams[1]
+    alone = model.predict_on_batch(following)
+    streams.begin_epoch(0)
+    np.testing.assert_allclose(
+        model.predict_on_batch(following), alone, atol=1e-6
+    )
+    streams.begin_epoch(1)
+    model.predict_on_batch(x)
+    after = model.predict_on_batch(following)
+    assert np.allclose(after, alone, atol=1e-6) != carry_state
+
+
+@pytest.mark.parametrize("length", [2, 100, 101, 230])
+def test_a_text_is_read_as_one_stream(tiny_run, monkeypatch, length):
+    """Beside the trained network on the text in one piece, step by step."""
+    monkeypatch.setattr("experiments.memory_duration.reading._PIECES", 2)
+    monkeypatch.setattr("experiments.memory_duration.reading.PIECE", 50)
+    model = build_model(tiny_run, symbols=9)
+    randomise(model)
+    model.get_layer("one_hot").set_weights([np.eye(9)])
+    ids = np.random.default_rng(1).integers(0, 9, length)
+    found = read(model, tiny_run, 9, ids)
+
+    whole = dataclasses.replace(
+        tiny_run, batch_size=1, timesteps=length - 1, carry_state=False
+    )
+    twin = build_model(whole, symbols=9)
+    for own, trained in zip(
+        twin.trainable_variables, model.trainable_variables, strict=True
+    ):
+        own.assign(trained)
+    logits = twin.predict(ids[None, :-1], verbose=0)[0].astype("float64")
+    odds = np.exp(logits)
+    given = (odds / odds.sum(-1, keepdims=True))[np.arange(length - 1), ids[1:]]
+    np.testing.assert_allclose(
+        found.bits_per_character, -np.log2(given).mean(), rtol=1e-5
+    )
+    assert found.accuracy == np.mean(logits.argmax(-1) == ids[1:])
+    cell_states = memory.cell_states(twin, ids[None, :-1])
+    for layer, own in enumerate(found.durations, 1):
+        wanted = memory.durations(cell_states[layer_name(layer)])
+        for name in ("unit", "duration", "count"):
+            np.testing.assert_array_equal(
+                getattr(own, name), getattr(wanted, name)
+            )
+
+
+def test_a_run_learns_and_leaves_its_folder(tiny_run, tmp_path):
+    run = dataclasses.replace(tiny_run, epochs=40, learning_rate=0.02, units=20)
+    data = load_data(run)
+    folder = execute(run, data, tmp_path, verbose=0)
+    result = folder.result
+    assert result["test_bits_per_character"] < math.log2(len(data.symbols)) / 2
+    found = results.collect(tmp_path)
+    durations = found.details["durations"]
+    steps = len(data.test) - 1
+    for layer, rows in durations.groupby("layer"):
+        assert (rows["duration"] * rows["count"]).sum() == steps * run.units
+        of_layer = results.durations_of(rows)
+        assert result["mean_durations"][layer - 1] == of_layer.mean()
+    units = found.details["units"]
+    assert len(units) == run.layers * run.units
+    of_units = (units["mean"] * units["count"]).sum()
+    np.testing.assert_allclose(
+        of_units, steps * run.units * run.layers, rtol=1e-4
+    )
+    # Without a term of eq. 7 the two are the same.
+    last = read_history(folder.path / "history.csv")[-1]
+    np.testing.assert_allclose(last["loss"], last["cross_entropy"], rtol=1e-5)
+
+
+def test_the_term_of_equation_7_is_in_the_loss(tiny_run, tmp_path):
+    run = dataclasses.replace(tiny_run, r_2=3.0, epochs=1)
+    folder = execute(run, load_data(run), tmp_path, verbose=0)
+    (row,) = read_history(folder.path / "history.csv")
+    assert row["loss"] > row["cross_entropy"] * 1.0001
+
+
+class CutOff(Exception):
+    pass
+
+
+def test_a_run_cut_off_goes_on_bit_for_bit(tiny_run, tmp_path, monkeypatch):
+    data = load_data(tiny_run)
+    whole = execute(tiny_run, data, tmp_path / "whole", verbose=0)
+    with monkeypatch.context() as patch:
+        on_epoch_end = training.RunRecorder.on_epoch_end
+
+        def cut_off(self, epoch, logs=None):
+            on_epoch_end(self, epoch, logs)
+            if epoch == 1:
+                raise CutOff
+
+        patch.setattr(training.RunRecorder, "on_epoch_end", cut_off)
+        with pytest.raises(CutOff):
+            execute(tiny_run, data, tmp_path / "cut", verbose=0)
+    resumed = execute(tiny_run, data, tmp_path / "cut", verbose=0)
+    assert history(resumed) == history(whole)
+    for name in ("test_bits_per_character", "mean_durations"):
+        assert resumed.result[name] == whole.result[name]
+    for name in ("durations.csv", "units.csv"):
+        paths = resumed.path / name, whole.path / name
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_run_ends_in_a_table_and_pictures(arguments, capsys):
+    assert cli.main(["run", *arguments]) == 0
+    told = capsys.readouterr().out
+    assert "bits a character" in told and "the mean duration grows" in told
+    pictures = [line for line in told.splitlines() if "Picture: " in line]
+    assert len(pictures) == 2  # histograms and variants
+    # Again: nothing is trained, the same is shown.
+    assert cli.main(["run", *arguments]) == 0
+    again = capsys.readouterr().out
+    assert "Epoch" not in again
+    assert again.splitlines()[-2:] == told.splitlines()[-2:]
+
+
+def test_a_sweep_and_its_report(arguments, tmp_path, capsys):
+    axes = ["--variant=lstm,lstm3", "--layers=3", "--seed=0-1", "--epochs=1"]
+    sweep = ["sweep", "--preset=modulation", *arguments, *axes, "--r-1=0,1"]
+    assert cli.main([*sweep, "--dry-run"]) == 0
+    # r_1 takes 0 and 1 in each of the three grids, the others their own.
+    planned = 2 * 2 * (2 + 2 * 3 + 2 * 3)
+    assert f"{planned} runs: {planned} left" in capsys.readouterr().out
+    small = [*sweep, "--r-2=0,1", "--r-3=0"]
+    assert cli.main(small) == 0
+    assert "0 of 16 runs are done" in (told := capsys.readouterr().out)
+    assert "[16 of 16]" in told
+    assert cli.main(small) == 0
+    assert "16 of 16 runs are done" in capsys.readouterr().out
+
+    places = [f"--results-dir={tmp_path / 'runs'}"]
+    assert cli.main(["collect", *places, f"--to={tmp_path / 'csv'}"]) == 0
+    made = results.collect(tmp_path / "runs")
+    kept = results.read(tmp_path / "csv")
+    for one, other in zip(made[:2], kept[:2], strict=True):
+        pd.testing.assert_frame_equal(one, other)
+    for name, table in made.details.items():
+        pd.testing.assert_frame_equal(table, kept.details[name])
+    capsys.readouterr()
+    report = ["report", f"--from={tmp_path / 'csv'}", f"--to={tmp_path}"]
+    assert cli.main(report) == 0
+    told = capsys.readouterr().out
+    assert "r_1 hardly changes" in told and claims.NOT_ENOUGH in told
+    for name in ("histograms", "modulation", "variants"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+    summary = pd.read_csv(tmp_path / "summary.csv")
+    assert len(summary) == 8 and (summary["seeds"] == 2).all()
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--text=nowhere.txt"], "nowhere.txt"),
+        (["run", "--units=0"], "`units`"),
+        (["run", "--text=king_lear"], "paper_king_lear.txt"),
+        (["sweep", "--preset=quick", "--seed=x"], "`seed`"),
+        (["sweep", "--preset=quick", "--layers=1", "--r-2=1"], "`r_2`"),
+        (["report"], "There is no run"),
+        (["report", "--from=nowhere"], "nowhere"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_told_in_a_line(
+    arguments, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KERAS_SLIM_DATA", raising=False)
+    assert cli.main(arguments) == 1
+    told = capsys.readouterr().err
+    assert message in told and "Traceback" not in told
+
+
+@pytest.mark.any_backend
+def test_presets():
+    for preset in grid.PRESETS:
+        found = grid.cells(preset, {})
+        assert len({str(sorted(cell.items())) for cell in found}) == len(found)
+    modulation = grid.cells("modulation", {})
+    # Each coefficient alone, and none once.
+    assert len(modulation) == 3 * (1 + 3 * (len(grid.VALUES_OF_R) - 1))
+    for cell in modulation:
+        assert sum(cell[name] > 0 for name in COEFFICIENTS) <= 1
+
+
+def made_cells(means, spreads=None, **settings):
+    """A row a layer of runs of one seed each."""
+    rows = []
+    for seed, by_layer in enumerate(means):
+        for layer, mean in enumerate(by_layer, 1):
+            row = {"text": "t", "variant": "lstm", "seed": seed}
+            row |= {"layer": layer, "mean": mean, "spread": mean}
+            row |= dict.fromkeys(COEFFICIENTS, 0.0)
+            rows.append({**row, **settings})
+    return pd.DataFrame(rows)
+
+
+def verdict_of(cells, claim):
+    found = claims.verdicts(cells)
+    return found[found["claim"].str.contains(claim)].iloc[0]
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize(
+    ("means", "verdict", "seeds"),
+    [
+        ([[1, 2, 3], [1, 3, 4]], claims.HOLDS, "2 of 2"),
+        ([[1, 2, 3], [2, 1, 4]], claims.FAILS, "1 of 2"),
+        ([[1, 2, 3], [1.5, 1.4, 4]], claims.HOLDS, "1 of 2"),
+        ([[3, 2, 1]], claims.FAILS, "0 of 1"),
+        ([[1, 1, 2]], claims.FAILS, "0 of 1"),
+    ],
+    ids=str,
+)
+def test_whether_durations_grow_with_depth(means, verdict, seeds):
+    for claim in ("mean duration", "broader"):
+        found = verdict_of(made_cells(means), claim)
+        assert (found["verdict"], found["seeds"]) == (verdict, seeds)
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize(
+    ("changed", "verdict"),
+    [
+        ((1.05, 1.2, 2.0), claims.HOLDS),
+        ((0.95, 1.2, 2.0), claims.HOLDS),
+        ((1.5, 1.6, 2.0), claims.FAILS),  # r_1 changes much
+        ((1.05, 2.0, 1.2), claims.FAILS),  # r_3 less than r_2
+        ((1.05, 1.2, 0.5), claims.FAILS),  # it shortens
+    ],
+    ids=str,
+)
+def test_whether_coefficients_change_their_layers(changed, verdict):
+    base = [2.0, 4.0, 8.0]
+    cells = [made_cells([base])]
+    for k, name in enumerate(COEFFICIENTS):
+        for r, factor in ((0.1, 1.0), (10.0, changed[k])):
+            means = [m * factor if i == k else m for i, m in enumerate(base)]
+            cells.append(made_cells([means], **{name: r}))
+    found = verdict_of(pd.concat(cells), "r_1 hardly")
+    assert (found["verdict"], found["seeds"]) == (
+        verdict,
+        "1 of 1" if verdict == claims.HOLDS else "0 of 1",
+    )
+    missing = pd.concat(cells[:3])
+    assert verdict_of(missing, "r_1 hardly")["verdict"] == claims.NOT_ENOUGH
+
+
+@pytest.mark.any_backend
+def test_runs_of_other_settings_share_no_table(tiny_run, tmp_path):
+    rows = []
+    for k, (units, epochs) in enumerate([(5, 3), (5, 3), (7, 9)]):
+        run = dataclasses.replace(tiny_run, units=units, epochs=epochs, seed=k)
+        rows.append(
+            {"id": str(k), "status": "done", "epochs_done": epochs}
+            | run.config()
+        )
+    empty = pd.DataFrame({"id": []})
+    details = {name: empty for name in results.TABLES.details}
+    runs = pd.DataFrame(rows)
+    found = tables.budgets(results.results.Results(runs, empty, details))
+    assert [len(budget.runs) for budget in found] == [1, 2]
+    assert "2 layers of 7 units, 9 epochs" in tables.describe(found[0])
