@@ -46,7 +46,8 @@ def verdicts(cells):
     """
     plain = cells[(cells[[*COEFFICIENTS]] == 0).all(axis=1)]
     found = []
-    for (text, variant), rows in plain.groupby(["text", "variant"], sort=False):
+    deep = plain[plain["layers"] > 1]
+    for (text, variant), rows in deep.groupby(["text", "variant"], sort=False):
         stated = variant == "lstm"
         for claim, section, quantity, unit in (
             ("the mean duration grows with depth", "4.1", "mean", "steps"),

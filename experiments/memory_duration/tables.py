@@ -22,8 +22,14 @@ def budgets(found):
 
     Returns:
         List of `engine.results.Results`, the one with most epochs trained
-        first.
+        first. A text of which there are two, such as the reference of two
+        versions of Python, is told apart by its fingerprint.
     """
+    fingerprints = found.runs.groupby("text")["data_fingerprint"]
+    is_ambiguous = fingerprints.transform("nunique") > 1
+    name = found.runs["text"] + " " + found.runs["data_fingerprint"].str[:6]
+    text = found.runs["text"].where(~is_ambiguous, name)
+    found = found._replace(runs=found.runs.assign(text=text))
     groups = [rows for _, rows in found.runs.groupby(HELD, dropna=False)]
     groups.sort(key=lambda rows: -rows["epochs_done"].sum())
     return [only(found, rows["id"]) for rows in groups]

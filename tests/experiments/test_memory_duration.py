@@ -325,7 +325,7 @@ def made_cells(means, spreads=None, **settings):
         for layer, mean in enumerate(by_layer, 1):
             row = {"text": "t", "variant": "lstm", "seed": seed}
             row |= {"layer": layer, "mean": mean, "spread": mean}
-            row |= dict.fromkeys(COEFFICIENTS, 0.0)
+            row |= {**dict.fromkeys(COEFFICIENTS, 0.0), "layers": len(by_layer)}
             rows.append({**row, **settings})
     return pd.DataFrame(rows)
 
@@ -344,6 +344,7 @@ def verdict_of(cells, claim):
         ([[1, 2, 3], [1.5, 1.4, 4]], claims.HOLDS, "1 of 2"),
         ([[3, 2, 1]], claims.FAILS, "0 of 1"),
         ([[1, 1, 2]], claims.FAILS, "0 of 1"),
+        ([[1, 2]], claims.HOLDS, "1 of 1"),
     ],
     ids=str,
 )
@@ -351,6 +352,12 @@ def test_whether_durations_grow_with_depth(means, verdict, seeds):
     for claim in ("mean duration", "broader"):
         found = verdict_of(made_cells(means), claim)
         assert (found["verdict"], found["seeds"]) == (verdict, seeds)
+
+
+@pytest.mark.any_backend
+def test_one_layer_says_nothing_of_depth():
+    found = claims.verdicts(made_cells([[3.0]]))
+    assert not found["claim"].str.contains("depth").any()
 
 
 @pytest.mark.any_backend
@@ -388,7 +395,8 @@ def test_runs_of_other_settings_share_no_table(tiny_run, tmp_path):
         run = dataclasses.replace(tiny_run, units=units, epochs=epochs, seed=k)
         rows.append(
             {"id": str(k), "status": "done", "epochs_done": epochs}
-            | run.config()
+            | {"data_fingerprint": "abcdef0" if k else "0123456", "text": "t"}
+            | {k: v for k, v in run.config().items() if k != "text"}
         )
     empty = pd.DataFrame({"id": []})
     details = {name: empty for name in results.TABLES.details}
@@ -396,3 +404,5 @@ def test_runs_of_other_settings_share_no_table(tiny_run, tmp_path):
     found = tables.budgets(results.results.Results(runs, empty, details))
     assert [len(budget.runs) for budget in found] == [1, 2]
     assert "2 layers of 7 units, 9 epochs" in tables.describe(found[0])
+    # Nor do two texts of one name share a row.
+    assert set(found[1].runs["text"]) == {"t 012345", "t abcdef"}
