@@ -162,7 +162,9 @@ def _line(target, row, reasons, products):
         verdict = MET if measured >= ratio else MISSED
     # LSTM1 and LSTM2 have the same products.
     products_of = "lstm1" if target.variant == "lstm2" else target.variant
-    key = row["shape"], row["backend"], products_of, bool(row["jit"])
+    # With TensorFlow XLA compiles the fast way in either setting.
+    by_xla = bool(row["jit"]) or row["backend"] == "tensorflow"
+    key = row["shape"], row["backend"], products_of, by_xla
     alone = products.get(target.mode, {}).get(key, math.nan)
     # A product in a loop of its own may be dearer than in the layer.
     ceiling = measured * np.maximum(row["us_per_step"] / alone, 1.0)
