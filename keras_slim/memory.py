@@ -79,7 +79,8 @@ def cell_states(model, inputs, batch_size=32):
     states `[h, c]` of one size: `keras.layers.LSTM`, the layers of
     `keras_slim`, an `RNN` around a cell of one's own. It is found inside
     `Bidirectional` and nested models, too. The model computes what it always
-    computes, without dropout; a stateful layer goes on from its state.
+    computes, without dropout. A stateful layer goes on from its state, but
+    for JAX, where Keras carries no state from batch to batch.
 
     Args:
         model: A `keras.Model`, of any kind, or a recurrent layer.

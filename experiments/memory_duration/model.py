@@ -1,6 +1,7 @@
 """The network of the paper, and the one that reads a text as a stream."""
 
 import keras
+from keras import ops
 
 import keras_slim
 from keras_slim.memory import CellStateDifference
@@ -9,6 +10,49 @@ from keras_slim.memory import CellStateDifference
 def layer_name(number):
     """The name of a recurrent layer, counted from 1."""
     return f"layer_{number}"
+
+
+class CarriedState(keras.layers.Layer):
+    """A recurrent layer that goes on from the states it ended with.
+
+    That is what `stateful=True` is for, but with JAX Keras does not carry
+    those states from batch to batch.
+
+    Args:
+        recurrent: A recurrent layer with `return_state=True`.
+        batch_size: Positive integer, the number of sequences in a batch.
+    """
+
+    def __init__(self, recurrent, batch_size):
+        super().__init__()
+        self.recurrent = recurrent
+        self._batch_size = batch_size
+
+    def build(self, input_shape):
+        self.recurrent.build(input_shape)
+        self.states = [
+            self.add_weight(
+                (self._batch_size, self.recurrent.units),
+                initializer="zeros",
+                trainable=False,
+                name=name,
+            )
+            for name in ("h", "c")
+        ]
+
+    def call(self, inputs, training=False):
+        # Copies, as torch wants those from which it takes gradients unchanged.
+        states = [ops.copy(state) for state in self.states]
+        *outputs, h, c = self.recurrent(
+            inputs, initial_state=states, training=training
+        )
+        for state, value in zip(self.states, (h, c), strict=True):
+            state.assign(value)
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def reset_state(self):
+        for state in self.states:
+            state.assign(ops.zeros(state.shape))
 
 
 def build_model(run, symbols):
@@ -23,7 +67,7 @@ def build_model(run, symbols):
         `(batch_size, timesteps, symbols)` of the next characters.
     """
     inputs = keras.Input((run.timesteps,), run.batch_size, dtype="int32")
-    outputs, _ = _stack(run, symbols, inputs, stateful=run.carry_state)
+    outputs, _ = _stack(run, symbols, inputs, run.carry_state)
     model = keras.Model(inputs, outputs)
     model.compile(
         optimizer=keras.optimizers.Adam(
@@ -45,18 +89,19 @@ def build_reader(run, symbols, timesteps):
         timesteps: Integer, the length of a piece.
 
     Returns:
-        A stateful `keras.Model` from ids `(1, timesteps)` to a list of the
-        logits `(1, timesteps, symbols)` and the cell states of each layer,
-        `(1, timesteps, units)`. Its weights are those of `build_model`.
+        A `keras.Model` that carries its states, from ids `(1, timesteps)` to
+        a list of the logits `(1, timesteps, symbols)` and the cell states of
+        each layer, `(1, timesteps, units)`. Its weights are those of
+        `build_model`.
     """
     inputs = keras.Input((timesteps,), 1, dtype="int32")
     outputs, cell_states = _stack(
-        run, symbols, inputs, stateful=True, return_cell_states=True
+        run, symbols, inputs, carry_state=True, return_cell_states=True
     )
     return keras.Model(inputs, [outputs, *cell_states])
 
 
-def _stack(run, symbols, inputs, **options):
+def _stack(run, symbols, inputs, carry_state, return_cell_states=False):
     """Logits, and the cell states of each layer if they are asked for."""
     # One-hot vectors, of ids.
     x = keras.layers.Embedding(
@@ -69,16 +114,20 @@ def _stack(run, symbols, inputs, **options):
     found = []
     for number in range(1, run.layers + 1):
         r = run.coefficient(number)
-        x = keras_slim.SlimLSTM(
+        layer = keras_slim.SlimLSTM(
             run.units,
             variant=run.variant,
             unit_forget_bias=run.unit_forget_bias,
             return_sequences=True,
             cell_state_regularizer=CellStateDifference(r) if r else None,
+            return_cell_states=return_cell_states,
+            return_state=carry_state,
             name=layer_name(number),
-            **options,
-        )(x)
-        if options.get("return_cell_states"):
+        )
+        if carry_state:
+            layer = CarriedState(layer, inputs.shape[0])
+        x = layer(x)
+        if return_cell_states:
             x, cell_states = x
             found.append(cell_states)
         x = keras.layers.Dropout(run.dropout)(x)

@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from keras import ops
 from scipy.special import log_softmax
 
 from experiments.memory_duration.model import build_reader
@@ -44,7 +45,8 @@ def read(model, run, symbols, ids):
     for own, trained in zip(
         reader.trainable_variables, model.trainable_variables, strict=True
     ):
-        own.assign(trained)
+        # A copy, as JAX gives the memory of variables away.
+        own.assign(ops.copy(trained))
     steps = len(ids) - 1
     inputs = np.zeros(-(-steps // PIECE) * PIECE, "int32")
     inputs[:steps] = ids[:-1]  # what fills the last piece comes after all

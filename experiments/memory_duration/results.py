@@ -11,7 +11,6 @@ TABLES = results.Tables(
     EXPERIMENT,
     Run,
     result={
-        "parameters": int,
         "trainable_parameters": int,
         "loss": float,
         "cross_entropy": float,

@@ -87,7 +87,6 @@ def execute(run, data, results_dir, **options):
 def _summarise(model, history, reading):
     last = history[-1]
     return {
-        "parameters": model.count_params(),
         "trainable_parameters": sum(
             int(np.prod(w.shape)) for w in model.trainable_weights
         ),

@@ -1,6 +1,8 @@
 import keras
 import numpy as np
 
+from experiments.memory_duration.model import CarriedState
+
 
 class Streams(keras.utils.PyDataset):
     """A text cut into streams, side by side in every batch.
@@ -12,8 +14,8 @@ class Streams(keras.utils.PyDataset):
         ids: Integer array, the text.
         batch_size: Positive integer, the number of streams.
         timesteps: Positive integer, characters of a stream in a batch.
-        model: The `keras.Model` that reads them. Its states, where it is
-            stateful, begin at zero with each epoch. Default: `None`.
+        model: What `build_model` returned, which reads them. The states that
+            it carries begin at zero with each epoch. Default: `None`.
 
     Raises:
         ValueError: if the text does not fill a batch.
@@ -41,7 +43,7 @@ class Streams(keras.utils.PyDataset):
     def begin_epoch(self, epoch):
         """Reads from the beginning."""
         for layer in self._model.layers if self._model else ():
-            if getattr(layer, "stateful", False):
+            if isinstance(layer, CarriedState):
                 layer.reset_state()
 
     def __len__(self):

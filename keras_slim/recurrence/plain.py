@@ -23,10 +23,11 @@ def through_time(layer, sequences, initial_state, mask=None, training=False):
         unroll=layer.unroll,
         name="with_cell_state",
     )
-    last, outputs, states = loop.inner_loop(sequences, initial_state, mask)
-    width = states[0].shape[-1]
-    cell_states, outputs = outputs[..., width:], outputs[..., :width]
-    last = last[..., :width]
+    both = ops.concatenate(initial_state, axis=-1)
+    last, outputs, (both,) = loop.inner_loop(sequences, [both], mask)
+    last, _ = ops.split(last, 2, axis=-1)
+    outputs, cell_states = ops.split(outputs, 2, axis=-1)
+    states = ops.split(both, 2, axis=-1)
     if mask is not None:
         mask = ops.expand_dims(ops.cast(mask, "bool"), -1)
         mask = ops.flip(mask, axis=1) if layer.go_backwards else mask
@@ -41,14 +42,19 @@ def through_time(layer, sequences, initial_state, mask=None, training=False):
 
 
 class _WithCellState:
-    """A cell whose output is `h` and `c`, side by side."""
+    """A cell whose output and only state is `h` and `c`, side by side.
+
+    With a mask Keras puts the first state in the place of an output.
+    """
 
     def __init__(self, cell, training):
         self._cell, self._training = cell, training
-        self.state_size = cell.state_size
+        self.state_size = sum(cell.state_size)
 
     def call(self, inputs, states):
-        _, (h, c) = self._cell(inputs, states, training=self._training)
-        return ops.concatenate([h, c], axis=-1), [h, c]
+        states = ops.split(states[0], 2, axis=-1)
+        _, states = self._cell(inputs, states, training=self._training)
+        both = ops.concatenate(states, axis=-1)
+        return both, [both]
 
     __call__ = call

@@ -130,7 +130,19 @@ def test_what_is_returned(return_sequences, return_state):
 
 
 @pytest.mark.parametrize("recurrence", WAYS)
-@pytest.mark.parametrize("stateful", [False, True])
+@pytest.mark.parametrize(
+    "stateful",
+    [
+        False,
+        pytest.param(
+            True,
+            marks=pytest.mark.skipif(
+                keras.backend.backend() == "jax",
+                reason="Keras carries no state from batch to batch there",
+            ),
+        ),
+    ],
+)
 def test_regularizer_adds_to_the_loss(recurrence, stateful):
     """Within a model, where a stateful layer begins at its last state."""
     r = 0.5

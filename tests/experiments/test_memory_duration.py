@@ -10,7 +10,11 @@ from drawn import randomise
 from experiments.engine import training
 from experiments.engine.runs import read_history
 from experiments.memory_duration import claims, cli, grid, results, tables
-from experiments.memory_duration.model import build_model, layer_name
+from experiments.memory_duration.model import (
+    CarriedState,
+    build_model,
+    layer_name,
+)
 from experiments.memory_duration.reading import read
 from experiments.memory_duration.run import execute, load_data
 from experiments.memory_duration.spec import COEFFICIENTS, Run
@@ -114,8 +118,9 @@ def test_the_network_of_the_paper():
     assert trainable == wanted
     assert model.output_shape == (100, 10, 62)
     assert model.optimizer.global_clipnorm == 5
-    names = [layer_name(k) for k in (1, 2, 3)]
-    assert all(model.get_layer(name).stateful for name in names)
+    carried = [x for x in model.layers if isinstance(x, CarriedState)]
+    names = [layer.recurrent.name for layer in carried]
+    assert names == [layer_name(k) for k in (1, 2, 3)]
     one_hot = model.get_layer("one_hot")
     ids = np.array([[3, 0]])
     np.testing.assert_array_equal(
@@ -161,7 +166,7 @@ def test_a_text_is_read_as_one_stream(tiny_run, monkeypatch, length):
     for own, trained in zip(
         twin.trainable_variables, model.trainable_variables, strict=True
     ):
-        own.assign(trained)
+        own.assign(keras.ops.copy(trained))
     logits = twin.predict(ids[None, :-1], verbose=0)[0].astype("float64")
     odds = np.exp(logits)
     given = (odds / odds.sum(-1, keepdims=True))[np.arange(length - 1), ids[1:]]
@@ -236,7 +241,13 @@ def test_a_run_cut_off_goes_on_bit_for_bit(tiny_run, tmp_path, monkeypatch):
         assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_a_run_ends_in_a_table_and_pictures(arguments, capsys):
+@pytest.fixture
+def wide_terminal(monkeypatch):
+    """On which no sentence of a table is broken."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+
+def test_a_run_ends_in_a_table_and_pictures(arguments, wide_terminal, capsys):
     assert cli.main(["run", *arguments]) == 0
     told = capsys.readouterr().out
     assert "bits a character" in told and "the mean duration grows" in told
@@ -249,19 +260,20 @@ def test_a_run_ends_in_a_table_and_pictures(arguments, capsys):
     assert again.splitlines()[-2:] == told.splitlines()[-2:]
 
 
-def test_a_sweep_and_its_report(arguments, tmp_path, capsys):
-    axes = ["--variant=lstm,lstm3", "--layers=3", "--seed=0-1", "--epochs=1"]
+@pytest.mark.any_backend
+def test_a_sweep_and_its_report(arguments, wide_terminal, tmp_path, capsys):
+    axes = ["--variant=lstm3", "--layers=3", "--seed=0-1", "--epochs=1"]
     sweep = ["sweep", "--preset=modulation", *arguments, *axes, "--r-1=0,1"]
     assert cli.main([*sweep, "--dry-run"]) == 0
     # r_1 takes 0 and 1 in each of the three grids, the others their own.
-    planned = 2 * 2 * (2 + 2 * 3 + 2 * 3)
+    planned = 2 * (2 + 2 * 3 + 2 * 3)
     assert f"{planned} runs: {planned} left" in capsys.readouterr().out
     small = [*sweep, "--r-2=0,1", "--r-3=0"]
     assert cli.main(small) == 0
-    assert "0 of 16 runs are done" in (told := capsys.readouterr().out)
-    assert "[16 of 16]" in told
+    assert "0 of 8 runs are done" in (told := capsys.readouterr().out)
+    assert "[8 of 8]" in told
     assert cli.main(small) == 0
-    assert "16 of 16 runs are done" in capsys.readouterr().out
+    assert "8 of 8 runs are done" in capsys.readouterr().out
 
     places = [f"--results-dir={tmp_path / 'runs'}"]
     assert cli.main(["collect", *places, f"--to={tmp_path / 'csv'}"]) == 0
@@ -279,7 +291,7 @@ def test_a_sweep_and_its_report(arguments, tmp_path, capsys):
     for name in ("histograms", "modulation", "variants"):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
     summary = pd.read_csv(tmp_path / "summary.csv")
-    assert len(summary) == 8 and (summary["seeds"] == 2).all()
+    assert len(summary) == 4 and (summary["seeds"] == 2).all()
 
 
 @pytest.mark.any_backend
