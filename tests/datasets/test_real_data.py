@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from keras_slim.datasets import glove, newsgroups
+from keras_slim.datasets import glove, newsgroups, text
 
 DATA = os.environ.get("KERAS_SLIM_DATA")
 
@@ -57,3 +57,50 @@ def test_vectors(corpus):
         vectors.matrix[corpus.word_index["the"]][:3],
         [-0.038194, -0.24487, 0.72812],
     )
+
+
+@pytest.fixture
+def named(monkeypatch):
+    assert DATA, "KERAS_SLIM_DATA must name a folder with charlm"
+    monkeypatch.setenv("KERAS_SLIM_DATA", DATA)
+
+
+@pytest.mark.parametrize(
+    ("name", "counts", "source"),
+    [
+        (
+            "king_lear",
+            text.PAPER_COUNTS["king_lear"],
+            "paper_king_lear.txt: 99,993 characters, 62 symbols, as the "
+            "paper's king_lear; made by a recurrent network, not "
+            "Shakespeare's play",
+        ),
+        (
+            "linux",
+            (999_587, 96),
+            "near_paper_linux.txt: 999,587 characters, 96 symbols; the "
+            "paper's has 999,589 characters, 96 symbols; made by a recurrent "
+            "network, not the kernel's source",
+        ),
+        (
+            "wikipedia",
+            (350_087, 194),
+            "wikipedia.xml: 350,087 characters, 194 symbols; the paper's has "
+            "352,158 characters, 194 symbols; pages of another export, "
+            "chosen to come near the paper's counts",
+        ),
+    ],
+)
+def test_texts(named, name, counts, source):
+    corpus = text.load_data(name)
+    assert corpus.counts == counts
+    assert corpus.source == source
+    assert len(corpus.test) == int(0.1 * counts[0])
+
+
+def test_text_by_its_path():
+    path = os.path.join(DATA, "charlm", "king_lear.txt")
+    corpus = text.load_data(path)
+    assert corpus.counts == (99_974, 64)
+    assert corpus.source.endswith("; not a text of the paper")
+    assert corpus.decode(corpus.train[:5]) == "ACT I"
