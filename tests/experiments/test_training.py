@@ -11,6 +11,7 @@ from experiments.engine.training import (
     seconds_per_epoch,
 )
 from experiments.newsgroups.run import execute, load_data
+from keras_slim import LSTM3
 
 
 def history(folder):
@@ -151,9 +152,7 @@ def fit_windows(folder, epochs, **options):
     keras.utils.clear_session()
     make_deterministic(3)
     inputs = keras.Input(batch_shape=(2, 4, 1))
-    memory = keras.layers.LSTM(
-        3, stateful=True, return_sequences=True, name="memory"
-    )
+    memory = LSTM3(3, stateful=True, return_sequences=True, name="memory")
     model = keras.Model(inputs, keras.layers.Dense(1)(memory(inputs)))
     model.compile("rmsprop", "mse")
     fit(
