@@ -317,7 +317,9 @@ def test_collected_tables_survive_csv(sweep_arguments, tmp_path, capsys):
     assert cli.main(collect) == 0
     assert f"2 runs (2 done) in {to}" in capsys.readouterr().out
     found = results.collect(tmp_path / "runs")
-    for frame, twin in zip(found, results.read(to), strict=True):
+    kept = results.read(to)
+    assert found.details == kept.details == {}
+    for frame, twin in zip(found[:2], kept[:2], strict=True):
         pd.testing.assert_frame_equal(frame, twin, check_exact=True)
     assert set(Run.__dataclass_fields__) <= set(found.runs.columns)
     first = found.runs.iloc[0]
