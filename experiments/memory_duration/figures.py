@@ -130,6 +130,8 @@ def modulation(budget, path):
                 if smallest == smallest:  # not NaN: there is one
                     axis.set_xscale("symlog", linthresh=smallest)
                 axis.set(xlabel=name, yscale="log")
+                for ticks in ("major", "minor"):  # 4, not 4 x 10^0
+                    getattr(axis.yaxis, f"set_{ticks}_formatter")("{x:g}")
                 axis.grid(alpha=0.3)
             line[0].set_ylabel(f"{text}, {variant}\nmean duration (characters)")
         axes[0][0].legend(fontsize="small")
@@ -184,9 +186,9 @@ def variants(budget, path):
                     color=_colour(layer),
                     label=f"layer {layer}",
                 )
-            axis.set(title=text, yscale="log")
+            axis.set(title=text, ylim=(0, None), xlim=(-0.5, len(names) - 0.5))
             axis.set_xticks(range(len(names)), names)
-            axis.grid(alpha=0.3, axis="y", which="both")
+            axis.grid(alpha=0.3, axis="y")
         axes[0][0].set_ylabel("mean duration (characters)")
         axes[0][0].legend()
     return True

@@ -17,11 +17,13 @@ PICTURES = {
     "variants.png": figures.variants,
 }
 FOOTNOTE = (
-    "Durations are runs of steps in which a cell state keeps its sign, while "
-    "the network reads the test text as one stream, in characters; the first "
-    "and the last run of a unit count with what is seen of them. ±: half of "
-    "the 95 % interval over seeds; with one seed there is none. Spread: the "
-    "standard deviation of the logarithm to the base 2, in octaves."
+    "Bits: of a character of the test text. Layers: mean memory duration "
+    "(spread). A duration is a run of steps in which a cell state keeps its "
+    "sign, while the network reads the test text as one stream, in "
+    "characters; the first and the last run of a unit count with what is seen "
+    "of them. ±: half of the 95 % interval over seeds; with one seed there is "
+    "none. Spread: the standard deviation of the logarithm to the base 2, in "
+    "octaves."
 )
 
 
@@ -127,8 +129,9 @@ def readable(budget):
     """The table of `tables.summary` as text, to be read.
 
     Returns:
-        `pandas.DataFrame` of strings. Coefficients that are zero in all rows
-        are left out.
+        `pandas.DataFrame` of strings: bits a character of the test text, and
+        for each layer the mean duration (the spread). Coefficients that are
+        zero in all rows are left out.
     """
     summary = tables.summary(budget)
     shown = pd.DataFrame({"text": summary["text"]})
@@ -137,32 +140,37 @@ def readable(budget):
         if summary[name].any():
             shown[name] = summary[name].map("{:g}".format)
     shown["seeds"] = summary["seeds"].astype(str)
-    for status in ("failed", "unfinished"):
+    for status, heading in (("failed", "failed"), ("unfinished", "cut off")):
         if summary[status].any():
-            shown[status] = summary[status].astype(str)
-    names = {"bits": "bits a character"}
+            shown[heading] = summary[status].astype(str)
+    rows = [row for _, row in summary.iterrows()]
+    shown["bits"] = [_with_interval(row, "bits") for row in rows]
     layers = [n[5:] for n in summary if n[:5] == "mean_" and n[5:].isdigit()]
-    names |= {f"mean_{k}": f"layer {k}" for k in layers}
-    names |= {f"spread_{k}": f"spread {k}" for k in layers}
-    for name, heading in names.items():
-        shown[heading] = [
-            _with_interval(row, name) for _, row in summary.iterrows()
+    for layer in layers:
+        shown[f"layer {layer}"] = [
+            _with_interval(row, f"mean_{layer}", f"spread_{layer}")
+            for row in rows
         ]
     return shown
 
 
-def _with_interval(row, name):
+def _with_interval(row, name, in_brackets=None):
     mean, high = row[name], row[f"{name}_high"]
     if pd.isna(mean):
         return ""
     text = f"{mean:.2f}"
-    return text if pd.isna(high) else f"{text} ±{high - mean:.2f}"
+    if not pd.isna(high):
+        text += f" ±{high - mean:.2f}"
+    return (
+        f"{text} ({_with_interval(row, in_brackets)})" if in_brackets else text
+    )
 
 
 def _as_rich(frame, title):
     table = Table(title=title, title_justify="left")
     for name in frame:
-        table.add_column(str(name))
+        is_name = name in ("text", "variant")
+        table.add_column(str(name), overflow="fold", no_wrap=is_name)
     for row in frame.itertuples(index=False):
         table.add_row(*(Text(str(value)) for value in row))
     return table
