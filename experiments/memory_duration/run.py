@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from experiments.engine.backend import check_backend
 from experiments.engine.runs import RunFolder, replacing
 from experiments.engine.training import (
     fit,
@@ -47,12 +48,7 @@ def execute(run, data, results_dir, **options):
             text is too short.
         RunIsClaimed: if another process is making the same run.
     """
-    if run.backend != keras.backend.backend():
-        raise ValueError(
-            "The backend of a run is chosen before Keras is imported, by "
-            f"--backend or KERAS_BACKEND. Expected {keras.backend.backend()!r}"
-            f". Received: backend={run.backend!r}"
-        )
+    check_backend(run.backend)
     folder = folder_of(run, data, results_dir)
     symbols = len(data.symbols)
 
