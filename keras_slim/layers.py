@@ -90,9 +90,9 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             what recurs, and has its gradient derived by hand; output and
             gradient are those of the plain way, to rounding. `"auto"` is the
             fast way on TensorFlow, JAX and PyTorch, and the plain way with
-            `unroll=True`. On TensorFlow the fast way compiles its loop by
-            XLA, whatever `jit_compile` says of the model, where the number
-            of steps is static and, but in training, the batch size is, too.
+            `unroll=True`. On TensorFlow XLA compiles the fast way, whatever
+            `jit_compile` says of the model, in a graph whose number of steps
+            is static and, but in training, whose batch size is, too.
             Second derivatives on PyTorch and derivatives in forward mode on
             JAX want the plain way.
         return_cell_states: Boolean (default `False`). Whether to return the

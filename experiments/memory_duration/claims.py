@@ -6,6 +6,7 @@ import pandas as pd
 
 from experiments.engine.intervals import mean_interval
 from experiments.memory_duration.spec import COEFFICIENTS
+from experiments.memory_duration.tables import modulated
 
 HOLDS = "holds"
 FAILS = "does not hold"
@@ -44,7 +45,7 @@ def verdicts(cells):
     Returns:
         `pandas.DataFrame`, a row a `Verdict`.
     """
-    plain = cells[(cells[[*COEFFICIENTS]] == 0).all(axis=1)]
+    plain = modulated(cells)
     found = []
     deep = plain[plain["layers"] > 1]
     for (text, variant), rows in deep.groupby(["text", "variant"], sort=False):
@@ -98,10 +99,7 @@ def effects(rows):
     """
     found = {}
     for layer, name in enumerate(COEFFICIENTS, 1):
-        others = [other for other in COEFFICIENTS if other != name]
-        of_layer = rows[
-            (rows["layer"] == layer) & (rows[others] == 0).all(axis=1)
-        ]
+        of_layer = modulated(rows[rows["layer"] == layer], name)
         by_r = of_layer.pivot(index="seed", columns=name, values="mean")
         if 0 in by_r and len(by_r.columns) > 1:
             found[layer] = by_r[max(by_r.columns)] / by_r[0] - 1

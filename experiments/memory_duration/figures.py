@@ -6,7 +6,7 @@ from experiments.engine.intervals import intervals
 from experiments.engine.pictures import picture
 from experiments.memory_duration.results import durations_of
 from experiments.memory_duration.spec import COEFFICIENTS
-from experiments.memory_duration.tables import cells
+from experiments.memory_duration.tables import cells, modulated
 
 COLOURS = ("#D62728", "#1F4FD8", "#000000")  # red, blue, black
 OTHER_COLOURS = ("#2CA02C", "#9467BD", "#8C564B")
@@ -32,7 +32,7 @@ def histograms(budget, path):
         Boolean, whether there was something to draw.
     """
     panels = (
-        _plain(budget)
+        modulated(cells(budget))
         .drop_duplicates("id")
         .groupby(["text", "variant"], sort=False)
     )
@@ -110,8 +110,7 @@ def modulation(budget, path):
             for number, (axis, name) in enumerate(
                 zip(line, COEFFICIENTS, strict=True), 1
             ):
-                others = [other for other in COEFFICIENTS if other != name]
-                alone = group[(group[others] == 0).all(axis=1)]
+                alone = modulated(group, name)
                 for layer, of_layer in alone.groupby("layer"):
                     means = intervals(of_layer.groupby(name)["mean"])
                     thick = layer == number
@@ -150,7 +149,7 @@ def variants(budget, path):
     Returns:
         Boolean, whether there was something to draw.
     """
-    found = _plain(budget)
+    found = modulated(cells(budget))
     texts = found["text"].unique()
     if not len(texts):
         return False
@@ -192,9 +191,3 @@ def variants(budget, path):
         axes[0][0].set_ylabel("mean duration (characters)")
         axes[0][0].legend()
     return True
-
-
-def _plain(budget):
-    """The layers of runs without a term of eq. 7."""
-    found = cells(budget)
-    return found[(found[[*COEFFICIENTS]] == 0).all(axis=1)]

@@ -19,7 +19,7 @@ from keras_slim.datasets import text
 
 
 def load_data(run):
-    """The text of a run, a `keras_slim.datasets.text.Text`."""
+    """The text of a run, a `keras_slim.datasets.text.Corpus`."""
     return text.load_data(
         run.text, test_split=run.test_split, characters=run.characters
     )

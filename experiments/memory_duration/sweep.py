@@ -105,11 +105,10 @@ def plan(cells, runs, results_dir):
     Returns:
         Tuple of a `rich.table.Table` and a string.
     """
-    shaping = ("layers", "units", "variant")
     return plan_of(
         [Run(**{**cell, "seed": 0}).config() for cell in cells],
         [run and cell_of(run, results_dir).folder for run in runs],
         collect(results_dir),
         rows=("text", "layers", "units", *COEFFICIENTS),
-        timed_by=("text", *shaping),
+        timed_by=("text", "layers", "units", "variant"),
     )

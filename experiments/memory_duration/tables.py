@@ -66,6 +66,12 @@ def cells(budget):
     return layers(budget).merge(budget.runs, on="id", validate="many_to_one")
 
 
+def modulated(cells, *names):
+    """The rows of `cells` with no term of eq. 7 but those of `names`."""
+    others = [name for name in COEFFICIENTS if name not in names]
+    return cells[(cells[others] == 0).all(axis=1)]
+
+
 def summary(budget):
     """Means over seeds, with confidence intervals.
 
