@@ -1,8 +1,24 @@
 import argparse
+import importlib
 import os
 import sys
 
 BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def run_command_line(module):
+    """Runs `main` of a module that imports Keras, and ends the process.
+
+    Args:
+        module: String, the name of the module.
+    """
+    try:
+        # Keras reads its backend at import, which the rest depends on.
+        choose_backend(sys.argv[1:])
+        import_keras()
+        sys.exit(importlib.import_module(module).main())
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def choose_backend(arguments):

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from types import MappingProxyType
 
+import keras
 from rich.console import Console
 from rich.table import Table
 
@@ -18,7 +19,7 @@ from experiments.engine import results
 from experiments.engine.grid import parse_axis
 from experiments.engine.launchers import LAUNCHERS, Options, launch
 from experiments.engine.settings import value_type
-from experiments.engine.sweep import sweep
+from experiments.engine.sweep import sweep as follow
 
 # The exit status of a command that Ctrl-C ended, as of a shell.
 STOPPED = 130
@@ -91,13 +92,23 @@ def add_places(parser, data):
     )
 
 
-def add_sweep(parser, experiment):
-    """Adds `--dry-run`, `--tensorboard` and the options of the launchers.
+def add_sweep(parser, experiment, data, presets):
+    """Adds the options of `sweep`.
 
     Args:
         parser: `argparse.ArgumentParser`.
-        experiment: Name of the experiment, a folder in the results.
+        experiment: `experiment.Experiment`.
+        data: String, what the data are, for the help.
+        presets: String, what the presets are, for the help.
     """
+    parser.add_argument(
+        "--preset",
+        choices=experiment.presets,
+        required=True,
+        help=f"{presets}. Options below take the place of its values",
+    )
+    add_settings(parser, experiment.run_type, experiment.axes)
+    add_places(parser, data)
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -106,7 +117,7 @@ def add_sweep(parser, experiment):
     parser.add_argument(
         "--tensorboard",
         action="store_true",
-        help=f"write logs under <results-dir>/{experiment}/tensorboard",
+        help=f"write logs under <results-dir>/{experiment.name}/tensorboard",
     )
     group = parser.add_argument_group("how the runs are made")
     helps = {
@@ -136,23 +147,56 @@ def add_sweep(parser, experiment):
 
 
 def add_collect(parser, experiment):
-    """Adds the options of `write_collected`.
+    """Adds the options of `collect`.
 
     Args:
         parser: `argparse.ArgumentParser`.
-        experiment: Name of the experiment, a folder in the results.
+        experiment: `experiment.Experiment`.
     """
     add_results_dir(parser)
     parser.add_argument(
         "--to",
         type=Path,
         metavar="FOLDER",
-        help=f"default: <results-dir>/{experiment}",
+        help=f"default: <results-dir>/{experiment.name}",
     )
     parser.add_argument(
         "--without-seconds",
         action="store_true",
         help="leave the times empty, where the machine had other work",
+    )
+
+
+def add_report(parser, experiment, axes):
+    """Adds the options of `report`.
+
+    Args:
+        parser: `argparse.ArgumentParser`.
+        experiment: `experiment.Experiment`.
+        axes: String, in what the runs of one table may differ, for the help.
+    """
+    add_results_dir(parser)
+    parser.add_argument(
+        "--from",
+        type=Path,
+        metavar="FOLDER",
+        dest="collected",
+        help="read what `collect` wrote instead of run folders, such as "
+        f"results/{experiment.name}",
+    )
+    parser.add_argument(
+        "--to",
+        type=Path,
+        metavar="FOLDER",
+        help=f"default: <results-dir>/{experiment.name}/report",
+    )
+    parser.add_argument(
+        "--budget",
+        type=int,
+        default=0,
+        metavar="NUMBER",
+        help=f"where runs differ in more than {axes}: which of these groups, 0 "
+        "being the one with most epochs trained; default: 0",
     )
 
 
@@ -193,34 +237,59 @@ def as_options(values):
     return shlex.join(options)
 
 
-def show_settings(run_type, unsaid=MappingProxyType({})):
+def settings_given(options, experiment, axes=()):
+    """The settings of a run that the command line names, and the backend.
+
+    Args:
+        options: What the parser returned.
+        experiment: `experiment.Experiment`.
+        axes: Names of the settings that take several values.
+
+    Returns:
+        Dict of settings, with tuples for the axes.
+
+    Raises:
+        ValueError: if an axis cannot be read.
+    """
+    found = given(options, experiment.run_type, axes)
+    return {"backend": keras.backend.backend(), **found}
+
+
+def show_settings(experiment):
     """Prints each setting, its default, and where that comes from.
 
     Args:
-        run_type: `Settings` class.
-        unsaid: As for `add_settings`.
+        experiment: `experiment.Experiment`.
+
+    Returns:
+        The exit status, 0.
     """
     table = Table()
     for name in ("setting", "value", "origin"):
         table.add_column(name, no_wrap=True)
     table.add_column("note", min_width=16)
-    for field in dataclasses.fields(run_type):
+    for field in dataclasses.fields(experiment.run_type):
         metadata = field.metadata
         table.add_row(
             field.name,
-            str(_default(field, unsaid)),
+            str(_default(field, experiment.unsaid)),
             metadata["origin"],
             metadata["note"],
         )
     Console().print(table)
+    return 0
 
 
-def stopped_run(command, settings, results_dir):
+def program(experiment):
+    """What runs the command line of an experiment."""
+    return f"python -m experiments.{experiment.name}"
+
+
+def stopped_run(experiment, settings, results_dir):
     """Says how to go on with a run that Ctrl-C ended.
 
     Args:
-        command: String that makes a run, such as
-            `python -m experiments.newsgroups run`.
+        experiment: `experiment.Experiment`.
         settings: Dict of what was given or drawn, seed and backend included:
             they are part of what a run is.
         results_dir: Path of the results of all experiments.
@@ -234,7 +303,7 @@ def stopped_run(command, settings, results_dir):
     }
     print(
         "\nStopped. To go on from the last finished epoch:\n"
-        f"  {command} {as_options({**settings, **places})}",
+        f"  {program(experiment)} run {as_options({**settings, **places})}",
         file=sys.stderr,
     )
     return STOPPED
@@ -245,7 +314,7 @@ def launch_options(options, experiment):
 
     Args:
         options: What a parser with the options of `add_sweep` returned.
-        experiment: Name of the experiment, a folder in the results.
+        experiment: `experiment.Experiment`.
 
     Returns:
         `launchers.Options`.
@@ -257,7 +326,7 @@ def launch_options(options, experiment):
     named = given(options, Options)
     if named.get("launcher") == "slurm":
         # Workers may start in another folder.
-        folder = options.results_dir.resolve() / experiment / ".slurm"
+        folder = options.results_dir.resolve() / experiment.name / ".slurm"
         named.setdefault("slurm_folder", folder)
     how = Options(**named)
     if options.tensorboard and importlib.util.find_spec("tensorboardX") is None:
@@ -289,7 +358,7 @@ def make_runs(cells, make, outcome, how):
     print(f"{done} of {len(cells)} runs are done")
     failed = []
     try:
-        with contextlib.closing(sweep(cells, start, console)) as ended:
+        with contextlib.closing(follow(cells, start, console)) as ended:
             for cell, error in ended:
                 done += error is None
                 if error is not None:
@@ -313,19 +382,52 @@ def make_runs(cells, make, outcome, how):
     return 1 if failed else 0
 
 
-def collected(results_dir, tables):
-    """What `results.collect` finds, or an error if that is nothing.
+def sweep(options, experiment):
+    """Makes the runs of a grid, or shows which there are to make.
 
     Args:
-        results_dir: Path, what `--results-dir` names.
-        tables: `results.Tables` of the experiment.
+        options: What a parser with the options of `add_sweep` returned.
+        experiment: `experiment.Experiment`.
 
     Returns:
-        `results.Results`.
+        The exit status, see `make_runs`.
 
     Raises:
-        FileNotFoundError: if there is no run.
+        ValueError: if an option is not one that is allowed.
+        ImportError: if an option needs a package that is not there.
     """
+    # Workers may start in another folder.
+    results_dir = options.results_dir.resolve()
+    given = settings_given(options, experiment, experiment.axes)
+    how = launch_options(options, experiment)
+    cells = experiment.cells(options.preset, given)
+    runs = experiment.runs_of(cells, results_dir, draw=not options.dry_run)
+    for about in dict.fromkeys(
+        experiment.about(experiment.data_of(run)) for run in runs if run
+    ):
+        print(about)
+    if options.dry_run:
+        for part in experiment.plan(cells, runs, results_dir):
+            Console().print(part, highlight=False, soft_wrap=True)
+        return 0
+    status = make_runs(
+        [experiment.cell_of(run, results_dir) for run in runs],
+        functools.partial(
+            experiment.make,
+            results_dir=results_dir,
+            tensorboard=options.tensorboard,
+        ),
+        experiment.outcome,
+        how,
+    )
+    if status != STOPPED:
+        place = as_options({"results_dir": options.results_dir})
+        print(f"Tables and pictures: {program(experiment)} report {place}")
+    return status
+
+
+def _collected(results_dir, tables):
+    """What `results.collect` finds, or an error if that is nothing."""
     found = results.collect(results_dir, tables)
     if found.runs.empty:
         raise FileNotFoundError(
@@ -336,12 +438,12 @@ def collected(results_dir, tables):
     return found
 
 
-def write_collected(options, tables):
+def collect(options, experiment):
     """Writes all runs as CSV.
 
     Args:
         options: What a parser with the options of `add_collect` returned.
-        tables: `results.Tables` of the experiment.
+        experiment: `experiment.Experiment`.
 
     Returns:
         The exit status, 0.
@@ -349,15 +451,63 @@ def write_collected(options, tables):
     Raises:
         FileNotFoundError: if there is no run.
     """
-    found = collected(options.results_dir, tables)
+    found = _collected(options.results_dir, experiment.tables)
     if options.without_seconds:
         found = results.without_seconds(found)
-    folder = options.to or options.results_dir / tables.experiment
+    folder = options.to or options.results_dir / experiment.name
     results.write(found, folder)
     counts = found.runs["status"].value_counts()
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
     print(f"{len(found.runs)} runs ({told}) in {folder}/runs.csv")
     return 0
+
+
+def report(options, experiment):
+    """Writes and shows tables and pictures of one budget.
+
+    Args:
+        options: What a parser with the options of `add_report` returned.
+        experiment: `experiment.Experiment`.
+
+    Returns:
+        The exit status, 0.
+
+    Raises:
+        FileNotFoundError: if there is no run.
+        ValueError: if there is no such budget.
+    """
+    if options.collected is None:
+        found = _collected(options.results_dir, experiment.tables)
+    else:
+        found = results.read(options.collected, experiment.tables)
+    folder = options.to or options.results_dir / experiment.name / "report"
+    paths = experiment.write_report(found, folder, options.budget)
+    experiment.show_report(found, Console(), options.budget)
+    show_paths(paths)
+    return 0
+
+
+def show_paths(paths):
+    """Prints where there is something to look at."""
+    for path in paths:
+        print(f"Written: {path}")
+
+
+def commands(experiment):
+    """The commands that all experiments have.
+
+    Args:
+        experiment: `experiment.Experiment`.
+
+    Returns:
+        Dict of functions by name, as `main` takes them.
+    """
+    return {
+        "sweep": lambda options: sweep(options, experiment),
+        "collect": lambda options: collect(options, experiment),
+        "report": lambda options: report(options, experiment),
+        "settings": lambda options: show_settings(experiment),
+    }
 
 
 def main(parser, commands, arguments=None):

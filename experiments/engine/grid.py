@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import re
 
+from experiments.engine.runs import identity
 from experiments.engine.seeds import clock_seeds
 from experiments.engine.settings import value_type
 
@@ -89,7 +90,7 @@ def product(run_type, settings, order):
     return found
 
 
-def runs_of(run_type, cells, results_dir, experiment, fingerprint, draw=True):
+def runs_of(run_type, cells, results_dir, experiment, fingerprints, draw=True):
     """The runs of a grid, with seeds from the clock where they are asked for.
 
     Args:
@@ -97,7 +98,7 @@ def runs_of(run_type, cells, results_dir, experiment, fingerprint, draw=True):
         cells: List of dicts, what `product` returned.
         results_dir: Path of the results of all experiments.
         experiment: Name of the experiment, a folder in `results_dir`.
-        fingerprint: String, the identity of the data of all these cells.
+        fingerprints: List of strings, the identity of the data of each cell.
         draw: Boolean, whether to draw seeds that are not drawn yet.
 
     Returns:
@@ -106,10 +107,12 @@ def runs_of(run_type, cells, results_dir, experiment, fingerprint, draw=True):
     runs = [run_type(**{**cell, "seed": 0}) for cell in cells]
     seeds = [cell["seed"] for cell in cells]
     timed = [k for k, seed in enumerate(seeds) if seed == CLOCK]
-    configs = [runs[k].config() for k in timed]
-    for config in configs:
+    keys = []
+    for k in timed:
+        config = runs[k].config()
         del config["seed"]
-    drawn = clock_seeds(results_dir, experiment, configs, fingerprint, draw)
+        keys.append(identity(config, fingerprints[k]))
+    drawn = clock_seeds(results_dir, experiment, keys, draw)
     for k, seed in zip(timed, drawn, strict=True):
         seeds[k] = seed
     return [

@@ -47,7 +47,7 @@ class Tables(NamedTuple):
     result: dict
     provenance: dict
     metrics: dict
-    details: dict = MappingProxyType({})
+    details: dict = {}  # no MappingProxyType: workers get it by pickle
 
     @property
     def settings(self):

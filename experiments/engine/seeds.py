@@ -2,11 +2,11 @@ import json
 import time
 from pathlib import Path
 
-from experiments.engine.runs import identity, lock_of, replacing
+from experiments.engine.runs import lock_of, replacing
 
 
-def clock_seeds(results_dir, experiment, configs, fingerprint, draw=True):
-    """Seeds from the clock, drawn once for each config of a results folder.
+def clock_seeds(results_dir, experiment, keys, draw=True):
+    """Seeds from the clock, drawn once for each key of a results folder.
 
     They are kept in `clock_seeds.json` there, so that a sweep that is started
     again, or two at once, find the runs that are made.
@@ -14,15 +14,14 @@ def clock_seeds(results_dir, experiment, configs, fingerprint, draw=True):
     Args:
         results_dir: Path of the results of all experiments.
         experiment: Name of the experiment, a folder in `results_dir`.
-        configs: List of JSON-ready dicts, configs without their seed.
-        fingerprint: String, the identity of the data.
+        keys: List of strings, the `runs.identity` of each config without its
+            seed.
         draw: Boolean, whether to draw and keep the seeds not drawn yet.
 
     Returns:
         List of integers; `None` for a seed that is not drawn.
     """
     path = Path(results_dir) / experiment / "clock_seeds.json"
-    keys = [identity(config, fingerprint) for config in configs]
     if not draw:
         known = _read(path)
         return [known.get(key) for key in keys]

@@ -1,12 +1,8 @@
-"""The grids of a sweep: presets, and the axes a command line gives."""
+"""The grids of a sweep: its axes, and presets of their values."""
 
-from experiments.engine.grid import product
-from experiments.memory_duration.spec import COEFFICIENTS, Run
+from experiments.memory_duration.spec import COEFFICIENTS
 
 AXES = ("text", "variant", "layers", "units", *COEFFICIENTS, "seed")
-# The variants of a cell follow each other, then come its seeds: a sweep that
-# is cut short can be compared as it is.
-ORDER = ("text", "layers", "units", *COEFFICIENTS, "seed", "variant")
 TEXTS = ("king_lear", "wikipedia", "linux")
 VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
 VALUES_OF_R = (0.0, 0.1, 1.0, 10.0)  # ours; the paper prints none
@@ -37,28 +33,3 @@ PRESETS = {
         },
     ),
 }
-
-
-def cells(preset, given):
-    """The settings of each run of a sweep, every one checked.
-
-    Args:
-        preset: String, a key of `PRESETS`.
-        given: Dict of settings of a `Run`, with tuples for the axes, that
-            take the place of the preset's.
-
-    Returns:
-        List of dicts, settings of a `Run`, none twice; the seed may be
-        `engine.grid.CLOCK`.
-
-    Raises:
-        ValueError: if a value is not one that `Run` allows.
-    """
-    defaults = {name: (getattr(Run(), name),) for name in AXES}
-    found = []
-    for grid in PRESETS[preset]:
-        settings = {**defaults, **grid, **given}
-        found += [
-            cell for cell in product(Run, settings, ORDER) if cell not in found
-        ]
-    return found

@@ -17,17 +17,14 @@ from experiments.memory_duration.spec import EXPERIMENT
 from experiments.memory_duration.streams import Streams
 from keras_slim.datasets import text
 
+OF_DATA = ("text", "characters", "test_split")  # what the data depend on
+
 
 def load_data(run):
     """The text of a run, a `keras_slim.datasets.text.Corpus`."""
     return text.load_data(
         run.text, test_split=run.test_split, characters=run.characters
     )
-
-
-def folder_of(run, data, results_dir):
-    """The `RunFolder` of a run on these data."""
-    return RunFolder(results_dir, EXPERIMENT, run.config(), data.fingerprint)
 
 
 def execute(run, data, results_dir, **options):
@@ -49,7 +46,7 @@ def execute(run, data, results_dir, **options):
         RunIsClaimed: if another process is making the same run.
     """
     check_backend(run.backend)
-    folder = folder_of(run, data, results_dir)
+    folder = RunFolder(results_dir, EXPERIMENT, run.config(), data.fingerprint)
     symbols = len(data.symbols)
 
     def train():

@@ -5,6 +5,7 @@ it does not tell.
 """
 
 import dataclasses
+from pathlib import Path
 
 from experiments.engine.backend import BACKENDS
 from experiments.engine.settings import Settings, seed_setting, setting
@@ -109,6 +110,16 @@ class Run(Settings):
                     f"layers={self.layers}. Received: "
                     f"{name}={getattr(self, name)!r}"
                 )
+
+    def config(self):
+        # What a file holds is part of the id by its fingerprint; where it
+        # lies is not.
+        return {**super().config(), "text": self.text_name}
+
+    @property
+    def text_name(self):
+        """The name of the text, or that of its file."""
+        return Path(self.text).name
 
     def coefficient(self, layer):
         """The coefficient of eq. 7 for a layer, counted from 1."""

@@ -1,7 +1,7 @@
-"""The grids of a sweep: presets, and what a command line puts in place."""
+"""The grids of a sweep: its axes, and presets of their values."""
 
-from experiments.engine.grid import CLOCK, product
-from experiments.newsgroups.spec import ACTIVATIONS, Run
+from experiments.engine.grid import CLOCK
+from experiments.newsgroups.spec import ACTIVATIONS
 
 AXES = ("variant", "activation", "learning_rate", "seed")
 VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
@@ -15,54 +15,40 @@ _PAPER = {
     "learning_rate": LEARNING_RATES,
     "seed": (CLOCK,),  # as in section III.A
 }
-# Settings of a `Run`; a tuple is an axis.
+# Grids, the runs of which are put together. Settings of a `Run`; a tuple is
+# an axis.
 PRESETS = {
     # Tables I and II.
-    "paper": _PAPER,
+    "paper": (_PAPER,),
     # Figure 2: the seeds that the paper lists, and its "Default".
-    "seeds": {
-        "variant": ("lstm3",),
-        "activation": ("tanh",),
-        "learning_rate": (2e-3,),
-        "seed": (*SEEDS, CLOCK),
-    },
+    "seeds": (
+        {
+            "variant": ("lstm3",),
+            "activation": ("tanh",),
+            "learning_rate": (2e-3,),
+            "seed": (*SEEDS, CLOCK),
+        },
+    ),
     # What the paper does not have: every cell several times.
-    "replicates": {**_PAPER, "seed": tuple(range(5))},
+    "replicates": ({**_PAPER, "seed": tuple(range(5))},),
     # Figures 3 and 4.
-    "breakdown": {
-        "variant": VARIANTS,
-        "activation": ("linear",),
-        "learning_rate": (2e-3,),
-        "seed": (0, 1, 2),
-    },
+    "breakdown": (
+        {
+            "variant": VARIANTS,
+            "activation": ("linear",),
+            "learning_rate": (2e-3,),
+            "seed": (0, 1, 2),
+        },
+    ),
     # A sweep to watch, in minutes; its figures say nothing.
-    "quick": {
-        "variant": VARIANTS,
-        "activation": ("tanh",),
-        "learning_rate": (2e-3,),
-        "seed": (0, 1),
-        "samples": 2_000,
-        "epochs": 3,
-    },
+    "quick": (
+        {
+            "variant": VARIANTS,
+            "activation": ("tanh",),
+            "learning_rate": (2e-3,),
+            "seed": (0, 1),
+            "samples": 2_000,
+            "epochs": 3,
+        },
+    ),
 }
-
-
-def cells(preset, given):
-    """The settings of each run of a sweep, every one checked.
-
-    The variants of a cell follow each other, then come its seeds and its
-    learning rates: a sweep that is cut short can be compared as it is.
-
-    Args:
-        preset: String, a key of `PRESETS`.
-        given: Dict of settings of a `Run`, with tuples for the axes, that
-            take the place of the preset's.
-
-    Returns:
-        List of dicts, settings of a `Run`; the seed may be `CLOCK`.
-
-    Raises:
-        ValueError: if a value is not one that `Run` allows.
-    """
-    order = ("activation", "learning_rate", "seed", "variant")
-    return product(Run, {**PRESETS[preset], **given}, order)

@@ -19,6 +19,16 @@ from experiments.newsgroups.model import build_model
 from experiments.newsgroups.spec import EXPERIMENT
 from keras_slim.datasets import glove, newsgroups
 
+# The settings that the data depend on.
+OF_DATA = (
+    "embedding_dim",
+    "num_words",
+    "maxlen",
+    "samples",
+    "validation_split",
+    "split_seed",
+)
+
 
 class Data(NamedTuple):
     """Split posts, the embedding matrix, and where both come from."""
@@ -41,7 +51,7 @@ def load_data(run):
     """Loads what a run trains on.
 
     Args:
-        run: A `spec.Run`.
+        run: A `spec.Run`, of which only `OF_DATA` matter.
 
     Returns:
         `Data`.
@@ -85,11 +95,6 @@ def load_data(run):
     )
 
 
-def folder_of(run, data, results_dir):
-    """The `RunFolder` of a run on these data."""
-    return RunFolder(results_dir, EXPERIMENT, run.config(), data.fingerprint)
-
-
 def execute(run, data, results_dir, save_model=False, **options):
     """Trains, or goes on training, and leaves a run folder.
 
@@ -110,7 +115,7 @@ def execute(run, data, results_dir, save_model=False, **options):
         RunIsClaimed: if another process is making the same run.
     """
     check_backend(run.backend)
-    folder = folder_of(run, data, results_dir)
+    folder = RunFolder(results_dir, EXPERIMENT, run.config(), data.fingerprint)
 
     def train():
         keras.utils.clear_session()

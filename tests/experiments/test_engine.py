@@ -134,10 +134,13 @@ def test_the_product_over_axes_and_its_seeds(tmp_path):
         for seed in (3, CLOCK)
         for variant in ("lstm", "lstm3")
     ]
-    places = (tmp_path, "test", "data")
+    places = (tmp_path, "test", ["data"] * len(cells))
     assert runs_of(Run, cells, *places, draw=False)[2] is None
     runs = runs_of(Run, cells, *places)
     assert runs_of(Run, cells, *places, draw=False) == runs
+    # Of other data, other seeds.
+    others = (tmp_path, "test", ["other"] * len(cells))
+    assert runs_of(Run, cells, *others, draw=False)[2] is None
     assert [run.seed for run in runs[:2]] == [3, 3]
     assert {run.epochs for run in runs} == {1}
     assert len({run.seed for run in runs}) == 1 + 4

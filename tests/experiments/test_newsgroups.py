@@ -137,8 +137,8 @@ def test_the_wrong_backend_is_refused(data_dir, tmp_path):
 def test_command_line_run(arguments, tmp_path, capsys):
     assert cli.main(["run", *arguments, "--variant=lstm2"]) == 0
     output = capsys.readouterr().out
-    assert "64 posts for training, 16 for validation" in output
-    assert "Best validation accuracy" in output
+    assert "64 for training, 16 for validation" in output
+    assert "best validation accuracy" in output
     (run,) = read_runs(tmp_path / "runs", "newsgroups")
     assert run["config"]["variant"] == "lstm2"
     assert str(tmp_path / "runs" / "newsgroups" / run["id"]) in output

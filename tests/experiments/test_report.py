@@ -29,7 +29,7 @@ def small():
 
 @pytest.fixture(scope="module")
 def written(small, tmp_path_factory):
-    return report.write(small, tmp_path_factory.mktemp("report")).parent
+    return report.write(small, tmp_path_factory.mktemp("report"))[0].parent
 
 
 def test_the_tables_as_printed():
@@ -206,7 +206,7 @@ def test_in_a_terminal(small, width):
 
 
 def test_before_any_run(tmp_path):
-    page = report.write(made([]), tmp_path).read_text("utf-8")
+    page = report.write(made([]), tmp_path)[0].read_text("utf-8")
     assert "no runs" in page and "74.469" in page
     report.show(made([]), Console(quiet=True))
 

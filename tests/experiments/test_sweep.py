@@ -13,7 +13,7 @@ from experiments.engine.runs import RunFolder, read_runs
 from experiments.engine.seeds import clock_seeds
 from experiments.newsgroups import cli, results
 from experiments.newsgroups import run as run_module
-from experiments.newsgroups.grid import PRESETS, cells
+from experiments.newsgroups.experiment import NEWSGROUPS
 from experiments.newsgroups.report import published
 from experiments.newsgroups.spec import Run
 
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.any_backend
 
 
 def test_presets_are_those_of_the_paper():
+    cells = NEWSGROUPS.cells
     paper = cells("paper", {})
     assert len(paper) == 4 * 5 * 3
     assert {cell["seed"] for cell in paper} == {CLOCK}
@@ -38,7 +39,7 @@ def test_presets_are_those_of_the_paper():
         == 600
     )
     assert {cell["activation"] for cell in cells("breakdown", {})} == {"linear"}
-    assert set(PRESETS) == {
+    assert set(NEWSGROUPS.presets) == {
         "paper",
         "seeds",
         "replicates",
@@ -86,25 +87,20 @@ def test_bad_options_before_anything_is_made(
 
 
 def test_seeds_from_the_clock_are_drawn_once(tmp_path, monkeypatch):
-    configs = [{"variant": v} for v in ("lstm", "lstm3")]
-    assert clock_seeds(tmp_path, "test", configs, "data", draw=False) == [
-        None,
-        None,
-    ]
+    place = (tmp_path, "test")
+    assert clock_seeds(*place, ["a", "b"], draw=False) == [None, None]
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(seeds.time, "time", lambda: 1_700_000_000.9)
-    drawn = clock_seeds(tmp_path, "test", configs, "data")
+    drawn = clock_seeds(*place, ["a", "b"])
     assert drawn == [1_700_000_000, 1_700_000_001]
     monkeypatch.setattr(seeds.time, "time", lambda: 1_800_000_000.9)
     for again in (True, False):
-        assert clock_seeds(tmp_path, "test", configs, "data", again) == drawn
-    more = [configs[1], {"variant": "lstm1"}, configs[0]]
-    assert clock_seeds(tmp_path, "test", more, "data") == [
+        assert clock_seeds(*place, ["a", "b"], again) == drawn
+    assert clock_seeds(*place, ["b", "c", "a"]) == [
         1_700_000_001,
         1_800_000_000,
         1_700_000_000,
     ]
-    assert clock_seeds(tmp_path, "test", configs, "other")[0] == 1_800_000_000
 
 
 def test_a_sweep_of_clock_seeds_finds_its_runs(
@@ -147,8 +143,8 @@ def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
     before = sorted((tmp_path / "runs").rglob("*"))
     capsys.readouterr()
     monkeypatch.setattr(
-        "experiments.newsgroups.sweep.collect",
-        lambda results_dir: _with_seconds(results.collect(results_dir), 60.0),
+        "experiments.engine.experiment.collect",
+        lambda results_dir, _: _with_seconds(results.collect(results_dir), 60),
     )
     arguments = [*sweep_arguments, "--variant=lstm,lstm1,lstm2,lstm3"]
     assert cli.main([*arguments, "--dry-run"]) == 0
@@ -180,7 +176,7 @@ def test_a_failed_run_is_kept_and_does_not_stop_the_others(
         assert cli.main(sweep_arguments) == 1
     told = capsys.readouterr().out
     assert "Failed: lstm tanh 0.002 seed 3: ArithmeticError: on purpose" in told
-    assert "lstm3 tanh 0.002 seed 3: validation accuracy" in told
+    assert "lstm3 tanh 0.002 seed 3: best validation accuracy" in told
     runs = results.collect(tmp_path / "runs").runs.set_index("variant")
     assert runs["status"].to_dict() == {"lstm": "failed", "lstm3": "done"}
     assert "on purpose" in runs.loc["lstm", "error"]

@@ -32,7 +32,7 @@ def write(results, folder, number=0):
         number: Integer, place of the budget in the list of `budgets`.
 
     Returns:
-        `pathlib.Path` of `index.html`.
+        List of the `pathlib.Path` of `index.html`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def write(results, folder, number=0):
     )
     index = folder / "index.html"
     index.write_text(page, encoding="utf-8")
-    return index
+    return [index]
 
 
 def _others(results, budget):

@@ -1,0 +1,195 @@
+"""An experiment as the engine sees it: its runs, and how to make many."""
+
+import contextlib
+import dataclasses
+import functools
+import os
+from collections.abc import Callable
+
+from experiments.engine import grid
+from experiments.engine.plan import plan
+from experiments.engine.results import Tables, collect
+from experiments.engine.runs import RunFolder, RunIsClaimed
+from experiments.engine.sweep import Cell
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What sweeps, tables and the command line ask of an experiment.
+
+    Workers of a sweep get it by pickle: its functions have names.
+
+    Args:
+        tables: `results.Tables`, with its name and the class of its runs.
+        axes: Names of the settings of which a sweep takes several values,
+            `variant` and `seed` among them.
+        presets: Dict of grids by name, each a tuple of dicts of settings, the
+            runs of which are put together. A tuple is an axis; an axis that is
+            not there has the default of a run.
+        load_data: Function of a run, which returns its data, with their
+            identity as `fingerprint`.
+        of_data: Names of the settings that `load_data` looks at.
+        about: Function of data, which returns what they are, in a line.
+        execute: Function of a run, its data, the path of the results of all
+            experiments, `verbose` and `callbacks`, which makes the run.
+        label: Function of a run, which returns what it is, in a few words.
+        outcome: Function of the `RunFolder` of a run that is done, which
+            returns what it came to, in a line.
+        write_report: Function of `results.Results`, a folder and the number
+            of a budget, which writes tables and pictures, and returns the
+            paths to look at.
+        show_report: Function of `results.Results`, a `rich.console.Console`
+            and the number of a budget, which prints the tables.
+        timed_by: Names of the settings on which the seconds of an epoch
+            depend.
+        unsaid: Dict from the names of settings to strings, what a run takes
+            where the command line is silent, if that is not the default.
+    """
+
+    tables: Tables
+    axes: tuple
+    presets: dict
+    load_data: Callable
+    of_data: tuple
+    about: Callable
+    execute: Callable
+    label: Callable
+    outcome: Callable
+    write_report: Callable
+    show_report: Callable
+    timed_by: tuple = ("variant",)
+    unsaid: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def name(self):
+        """Its package in `experiments`, and its folder in the results."""
+        return self.tables.experiment
+
+    @property
+    def run_type(self):
+        """The `Settings` class of its runs."""
+        return self.tables.run_type
+
+    def cells(self, preset, given):
+        """The settings of each run of a sweep, every one checked.
+
+        The variants of a cell follow each other, then come its seeds: a sweep
+        that is cut short can be compared as it is.
+
+        Args:
+            preset: String, a key of `presets`.
+            given: Dict of settings, with tuples for the axes, that take the
+                place of the preset's. Where grids vary one axis each, it goes
+                to the grid that varies it.
+
+        Returns:
+            List of dicts, settings of a run, none twice; the seed may be
+            `grid.CLOCK`.
+
+        Raises:
+            ValueError: if a value is not one that a run allows.
+        """
+        order = (*self._rows, "seed", "variant")
+        run = self.run_type()
+        defaults = {name: (getattr(run, name),) for name in self.axes}
+        grids = self.presets[preset]
+        varied = {name for settings in grids for name in settings}
+        found = []
+        for settings in grids:
+            elsewhere = varied - settings.keys()
+            own = {n: v for n, v in given.items() if n not in elsewhere}
+            settings = {**defaults, **settings, **own}
+            found += [
+                cell
+                for cell in grid.product(self.run_type, settings, order)
+                if cell not in found
+            ]
+        return found
+
+    @property
+    def _rows(self):
+        return tuple(n for n in self.axes if n not in ("seed", "variant"))
+
+    def data_of(self, run):
+        """What `load_data` returns, loaded once for the runs of a sweep."""
+        settings = {name: getattr(run, name) for name in self.of_data}
+        data_dir = os.environ.get("KERAS_SLIM_DATA")
+        return _loaded(self.load_data, self.run_type(**settings), data_dir)
+
+    def folder_of(self, run, results_dir):
+        """The `RunFolder` of a run."""
+        fingerprint = self.data_of(run).fingerprint
+        return RunFolder(results_dir, self.name, run.config(), fingerprint)
+
+    def cell_of(self, run, results_dir):
+        """The `sweep.Cell` of a run."""
+        folder = self.folder_of(run, results_dir)
+        return Cell(folder, run, self.label(run), run.epochs)
+
+    def runs_of(self, cells, results_dir, draw=True):
+        """The runs of a sweep.
+
+        Args:
+            cells: List of dicts, what `cells` returned.
+            results_dir: Path of the results of all experiments.
+            draw: Boolean, whether to draw seeds from the clock where they are
+                asked for and not drawn yet.
+
+        Returns:
+            List of runs, `None` for one whose seed is not drawn.
+        """
+        fingerprints = [
+            self.data_of(run).fingerprint for run in self._seedless(cells)
+        ]
+        return grid.runs_of(
+            self.run_type, cells, results_dir, self.name, fingerprints, draw
+        )
+
+    def _seedless(self, cells):
+        return [self.run_type(**{**cell, "seed": 0}) for cell in cells]
+
+    def plan(self, cells, runs, results_dir):
+        """What of a sweep is done and what is left, as a person reads it.
+
+        Args:
+            cells: List of dicts, what `cells` returned.
+            runs: What `runs_of` made of them.
+            results_dir: Path of the results of all experiments.
+
+        Returns:
+            Tuple of a `rich.table.Table` and a string.
+        """
+        return plan(
+            [run.config() for run in self._seedless(cells)],
+            [run and self.folder_of(run, results_dir) for run in runs],
+            collect(results_dir, self.tables),
+            self._rows,
+            self.timed_by,
+        )
+
+    def make(self, run, results_dir, tensorboard=False):
+        """Makes one run, in whatever process a launcher calls it.
+
+        It returns without an error where another process makes the run.
+
+        Args:
+            run: One of `run_type`.
+            results_dir: Path of the results of all experiments.
+            tensorboard: Boolean, whether to write logs for TensorBoard.
+        """
+        # The sweep told of its data when it loaded them.
+        with contextlib.redirect_stdout(None):
+            data = self.data_of(run)
+        callbacks = []
+        if tensorboard:
+            # Only here, as the package is an extra.
+            from experiments.engine.tensorboard import log_of
+
+            callbacks = [log_of(self.cell_of(run, results_dir), run.config())]
+        with contextlib.suppress(RunIsClaimed):
+            self.execute(run, data, results_dir, verbose=0, callbacks=callbacks)
+
+
+@functools.lru_cache(maxsize=8)
+def _loaded(load_data, run, data_dir):
+    return load_data(run)

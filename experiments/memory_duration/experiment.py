@@ -1,0 +1,49 @@
+"""The experiment as the engine sees it, see `engine.experiment`."""
+
+from experiments.engine.experiment import Experiment
+from experiments.memory_duration import report
+from experiments.memory_duration.grid import AXES, PRESETS
+from experiments.memory_duration.results import TABLES
+from experiments.memory_duration.run import OF_DATA, execute, load_data
+from experiments.memory_duration.spec import COEFFICIENTS
+
+
+def about(data):
+    """What the data are, in a line."""
+    return (
+        f"Text: {data.source}; {len(data.train):,} characters for training, "
+        f"{len(data.test):,} for the test, {len(data.symbols)} symbols"
+    )
+
+
+def label(run):
+    """What a run is, in a few words."""
+    words = [run.text_name, run.variant]
+    words += [f"{n}={r:g}" for n in COEFFICIENTS if (r := getattr(run, n))]
+    return " ".join([*words, f"{run.layers}x{run.units}", f"seed {run.seed}"])
+
+
+def outcome(folder):
+    """What a run that is done came to, in a line."""
+    result = folder.result
+    durations = ", ".join(f"{mean:.1f}" for mean in result["mean_durations"])
+    return (
+        f"{result['test_bits_per_character']:.3f} bits a character of the "
+        f"test text; mean memory duration by layer: {durations}"
+    )
+
+
+MEMORY_DURATION = Experiment(
+    tables=TABLES,
+    axes=AXES,
+    presets=PRESETS,
+    load_data=load_data,
+    of_data=OF_DATA,
+    about=about,
+    execute=execute,
+    label=label,
+    outcome=outcome,
+    write_report=report.write,
+    show_report=report.show,
+    timed_by=("text", "layers", "units", "variant"),
+)

@@ -1,0 +1,51 @@
+"""The experiment as the engine sees it, see `engine.experiment`."""
+
+from experiments.engine.experiment import Experiment
+from experiments.newsgroups import report
+from experiments.newsgroups.grid import AXES, PRESETS
+from experiments.newsgroups.results import TABLES
+from experiments.newsgroups.run import OF_DATA, execute, load_data
+
+
+def about(data):
+    """What the data are, in a line."""
+    return (
+        f"Posts: {data.sources['posts']}; {len(data.train[0]):,} for training, "
+        f"{len(data.validation[0]):,} for validation"
+    )
+
+
+def label(run):
+    """What a run is, in a few words."""
+    return (
+        f"{run.variant} {run.activation} {run.learning_rate:g} seed {run.seed}"
+    )
+
+
+def outcome(folder):
+    """What a run that is done came to, in a line."""
+    result = folder.result
+    loss, broke = result["val_loss"], result["breakdown_epoch"]
+    return (
+        f"best validation accuracy {result['best_val_accuracy']:.2%} in epoch "
+        f"{result['best_epoch']}, {result['val_accuracy']:.2%} after "
+        f"{result['epochs']}, loss "
+        + ("not finite" if loss is None else f"{loss:.4f}")
+        + (f", broke down in epoch {broke}" if broke else "")
+    )
+
+
+NEWSGROUPS = Experiment(
+    tables=TABLES,
+    axes=AXES,
+    presets=PRESETS,
+    load_data=load_data,
+    of_data=OF_DATA,
+    about=about,
+    execute=execute,
+    label=label,
+    outcome=outcome,
+    write_report=report.write,
+    show_report=report.show,
+    unsaid={"seed": "the clock"},
+)
