@@ -336,6 +336,10 @@ def test_what_cannot_be_true_is_flagged(
     readme, told = write_page(tmp_path)
     for text in (readme, told):
         assert ("BEYOND WHAT THE ARITHMETIC ALLOWS" in text) is is_impossible
+    # A busy machine is reason enough.
+    write_rounds(tmp_path, {TORCH: [seconds], ours: [1.0]}, [0.5], shape)
+    for text in write_page(tmp_path):
+        assert "BUSY" in text and "BEYOND" not in text
     flagged = "**beyond the arithmetic: look for an error**" in readme
     assert flagged is is_impossible
 

@@ -73,10 +73,12 @@ def warnings(found):
     Args:
         found: `pandas.DataFrame`, as `summary.layers` returns it.
     """
-    busy = found[found["rounds_used"] == "all"]
-    for shape, mode in busy[["shape", "mode"]].drop_duplicates().to_numpy():
+    is_busy = found["rounds_used"] == "all"
+    busy = found.loc[is_busy, ["shape", "mode"]].drop_duplicates()
+    for shape, mode in busy.to_numpy():
         yield disturbed(f"{shape} {mode}")
-    for _, row in found[beyond_arithmetic(found)].iterrows():
+    # Where the machine was busy, that is reason enough.
+    for _, row in found[beyond_arithmetic(found) & ~is_busy].iterrows():
         yield (
             f"BEYOND WHAT THE ARITHMETIC ALLOWS, {CEILING}x torch.nn.LSTM, is "
             f"{row['layer']} {row['recurrence']} on {row['backend']}, "
