@@ -15,6 +15,11 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("variant", rows.values(), ids=rows.keys())
 
 
+def pytest_collection_modifyitems(items):
+    """The long ones first: no worker is to wait for one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(autouse=True)
 def fixed_seed():
     keras.utils.set_random_seed(0)

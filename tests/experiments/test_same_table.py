@@ -11,6 +11,8 @@ import pytest
 from experiments.engine.launchers import LAUNCHERS
 from experiments.newsgroups import cli, results
 
+pytestmark = pytest.mark.long
+
 # What may change while a sweep is made: the clock, and the code.
 OF_THE_MOMENT = ("started", "commit")
 

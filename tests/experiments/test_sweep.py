@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 import time
 
 import pandas as pd
@@ -18,6 +19,19 @@ from experiments.newsgroups.report import published
 from experiments.newsgroups.spec import Run
 
 pytestmark = pytest.mark.any_backend
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("made") / "runs"
+
+
+@pytest.fixture
+def made_sweep(kept, sweep_arguments, tmp_path):
+    """The results folder of a sweep that is done, made once for all tests."""
+    if not kept.exists():
+        assert cli.main([*sweep_arguments, f"--results-dir={kept}"]) == 0
+    return shutil.copytree(kept, tmp_path / "runs")
 
 
 def test_presets_are_those_of_the_paper():
@@ -306,16 +320,15 @@ def test_logs_without_tensorboard(
     assert not (tmp_path / "runs").exists()
 
 
-def test_collected_tables_survive_csv(sweep_arguments, tmp_path, capsys):
-    assert cli.main(sweep_arguments) == 0
+def test_collected_tables_survive_csv(made_sweep, tmp_path, capsys):
     to = tmp_path / "collected"
-    collect = ["collect", f"--results-dir={tmp_path / 'runs'}", f"--to={to}"]
+    collect = ["collect", f"--results-dir={made_sweep}", f"--to={to}"]
     assert cli.main(collect) == 0
     assert f"2 runs (2 done) in {to}" in capsys.readouterr().out
-    found = results.collect(tmp_path / "runs")
-    kept = results.read(to)
-    assert found.details == kept.details == {}
-    for frame, twin in zip(found[:2], kept[:2], strict=True):
+    found = results.collect(made_sweep)
+    read = results.read(to)
+    assert found.details == read.details == {}
+    for frame, twin in zip(found[:2], read[:2], strict=True):
         pd.testing.assert_frame_equal(frame, twin, check_exact=True)
     assert set(Run.__dataclass_fields__) <= set(found.runs.columns)
     first = found.runs.iloc[0]
@@ -352,9 +365,8 @@ def test_no_runs_to_read(command, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_report_of_runs(sweep_arguments, tmp_path, capsys):
-    assert cli.main(sweep_arguments) == 0
-    runs, to = tmp_path / "runs", tmp_path / "collected"
+def test_report_of_runs(made_sweep, tmp_path, capsys):
+    runs, to = made_sweep, tmp_path / "collected"
     places = [f"--results-dir={runs}", f"--to={to}"]
     assert cli.main(["collect", *places]) == 0
     capsys.readouterr()
