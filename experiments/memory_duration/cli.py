@@ -4,7 +4,7 @@ import argparse
 
 from rich.console import Console
 
-from experiments.engine import command_line
+from experiments.engine import command_line, parsers
 from experiments.engine.results import only
 from experiments.memory_duration import report, results
 from experiments.memory_duration.experiment import (
@@ -36,8 +36,8 @@ def _parser():
         "command goes on with a run that was cut off. Behind each option "
         "stands where its value comes from: stated in the paper, or ours.",
     )
-    command_line.add_settings(run, Run)
-    command_line.add_places(run, DATA)
+    parsers.add_settings(run, Run)
+    parsers.add_places(run, DATA)
 
     many = commands.add_parser(
         "sweep",
@@ -47,7 +47,7 @@ def _parser():
         "command goes on with a sweep that was stopped, and several at once "
         "share the work. Exit status: 1 if a run failed.",
     )
-    command_line.add_sweep(
+    parsers.add_sweep(
         many,
         MEMORY_DURATION,
         DATA,
@@ -64,7 +64,7 @@ def _parser():
         "results and versions, a row an epoch to history.csv, and how often "
         "each memory duration was found to durations.csv.",
     )
-    command_line.add_collect(tidy, MEMORY_DURATION)
+    parsers.add_collect(tidy, MEMORY_DURATION)
 
     show = commands.add_parser(
         "report",
@@ -73,7 +73,7 @@ def _parser():
         description="Sets what the runs came to beside what the paper says: "
         "in the terminal, and as CSV and PNG.",
     )
-    command_line.add_report(
+    parsers.add_report(
         show, MEMORY_DURATION, axes="text, variant, coefficients and seed"
     )
 
@@ -86,7 +86,7 @@ def _parser():
 
 
 def _run(options):
-    given = command_line.settings_given(options, MEMORY_DURATION)
+    given = parsers.settings_given(options, MEMORY_DURATION)
     run = Run(**given)
     data = load_data(run)
     print(about(data))

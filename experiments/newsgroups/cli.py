@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from experiments.engine import command_line
+from experiments.engine import command_line, parsers
 from experiments.engine.backend import BACKENDS
 from experiments.newsgroups import quickstart
 from experiments.newsgroups.experiment import NEWSGROUPS, about, outcome
@@ -31,8 +31,8 @@ def _parser():
         "paper, derived from it, the Keras example it was built from, or "
         "ours.",
     )
-    command_line.add_settings(run, Run, unsaid=NEWSGROUPS.unsaid)
-    command_line.add_places(run, DATA)
+    parsers.add_settings(run, Run, unsaid=NEWSGROUPS.unsaid)
+    parsers.add_places(run, DATA)
     run.add_argument(
         "--save-model",
         action="store_true",
@@ -50,7 +50,7 @@ def _parser():
     quick.add_argument(
         "--backend", choices=BACKENDS, help="default: that of Keras"
     )
-    command_line.add_places(quick, DATA)
+    parsers.add_places(quick, DATA)
 
     many = commands.add_parser(
         "sweep",
@@ -60,7 +60,7 @@ def _parser():
         "command goes on with a sweep that was stopped, and several at once "
         "share the work. Exit status: 1 if a run failed.",
     )
-    command_line.add_sweep(
+    parsers.add_sweep(
         many,
         NEWSGROUPS,
         DATA,
@@ -76,7 +76,7 @@ def _parser():
         description="Writes a row a run to runs.csv, with all its settings, "
         "results and versions, and a row an epoch to history.csv.",
     )
-    command_line.add_collect(tidy, NEWSGROUPS)
+    parsers.add_collect(tidy, NEWSGROUPS)
 
     show = commands.add_parser(
         "report",
@@ -85,7 +85,7 @@ def _parser():
         description="Sets what the runs came to beside what the paper prints: "
         "in the terminal, and as HTML, LaTeX, CSV and PNG.",
     )
-    command_line.add_report(
+    parsers.add_report(
         show, NEWSGROUPS, axes="variant, activation, learning rate and seed"
     )
 
@@ -98,7 +98,7 @@ def _parser():
 
 
 def _run(options):
-    given = command_line.settings_given(options, NEWSGROUPS)
+    given = parsers.settings_given(options, NEWSGROUPS)
     given.setdefault("seed", int(time.time()))
     run = Run(**given)
     data = load_data(run)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from experiments.engine import command_line
+from experiments.engine import command_line, parsers
 from experiments.engine.grid import CLOCK, parse_axis, product, runs_of
 from experiments.engine.launchers import Options
 from experiments.engine.plan import plan
@@ -151,17 +151,17 @@ def test_the_product_over_axes_and_its_seeds(tmp_path):
 
 def test_options_of_a_command_line_and_back():
     parser = argparse.ArgumentParser()
-    command_line.add_settings(parser, Run, AXES)
+    parsers.add_settings(parser, Run, AXES)
     line = ["--variant=lstm,lstm3", "--r-1=0,0.5", "--window=3", "--shuffled"]
     options = parser.parse_args(line)
-    given = command_line.given(options, Run, AXES)
+    given = parsers.given(options, Run, AXES)
     assert given == {
         "variant": ("lstm", "lstm3"),
         "r_1": (0.0, 0.5),
         "window": 3,
         "shuffled": True,
     }
-    assert command_line.as_options({"window": 3, "shuffled": False}) == (
+    assert parsers.as_options({"window": 3, "shuffled": False}) == (
         "--window=3 --no-shuffled"
     )
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from tiny import TINY
 
-from experiments.engine import command_line, seeds, sweep
+from experiments.engine import parsers, seeds, sweep
 from experiments.engine.grid import CLOCK, parse_axis
 from experiments.engine.runs import RunFolder, read_runs
 from experiments.engine.seeds import clock_seeds
@@ -312,9 +312,7 @@ def test_logs_for_tensorboard(sweep_arguments, tmp_path):
 def test_logs_without_tensorboard(
     sweep_arguments, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(
-        command_line.importlib.util, "find_spec", lambda name: None
-    )
+    monkeypatch.setattr(parsers.importlib.util, "find_spec", lambda name: None)
     assert cli.main([*sweep_arguments, "--tensorboard"]) == 1
     assert "pip install -e '.[tensorboard]'" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
