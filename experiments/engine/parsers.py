@@ -50,10 +50,8 @@ def add_settings(parser, run_type, axes=(), unsaid=MappingProxyType({})):
             options["metavar"] = kind.__name__.upper()
             if choices:
                 options["metavar"] = "{" + ",".join(choices) + "}"
-        parser.add_argument(
-            "--" + field.name.replace("_", "-"),
-            **options,
-        )
+        options["help"] = options["help"].replace("%", "%%")  # it is a format
+        parser.add_argument("--" + field.name.replace("_", "-"), **options)
 
 
 def add_results_dir(parser):

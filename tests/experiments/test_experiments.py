@@ -1,5 +1,7 @@
 """What the engine asks of an experiment, asked of each."""
 
+import dataclasses
+import importlib
 import pickle
 import types
 
@@ -27,6 +29,23 @@ def small(experiment, data_dir, tmp_path):
         "newsgroups": {"embedding_dim": 8, "samples": 30},
         "memory_duration": {"text": str(text), "characters": 1_500},
     }[experiment.name]
+
+
+COMMANDS = ("run", "sweep", "collect", "report", "settings")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(experiment, command, capsys):
+    cli = importlib.import_module(f"experiments.{experiment.name}.cli")
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert end.value.code == 0
+    assert f"python -m experiments.{experiment.name} {command}" in told
+    if command in ("run", "sweep"):
+        for field in dataclasses.fields(experiment.run_type):
+            assert f"--{field.name.replace('_', '-')} " in told
+            assert field.metadata["note"] in told
 
 
 def test_the_data_depend_on_no_other_setting(experiment, small):
