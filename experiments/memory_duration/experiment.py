@@ -20,7 +20,8 @@ def label(run):
     """What a run is, in a few words."""
     words = [run.text_name, run.variant]
     words += [f"{n}={r:g}" for n in COEFFICIENTS if (r := getattr(run, n))]
-    return " ".join([*words, f"{run.layers}x{run.units}", f"seed {run.seed}"])
+    words += [f"{run.layers}x{run.units}", f"rate {run.learning_rate:g}"]
+    return " ".join([*words, f"seed {run.seed}"])
 
 
 def outcome(folder):

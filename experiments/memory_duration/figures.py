@@ -129,6 +129,7 @@ def modulation(budget, path):
                 if smallest == smallest:  # not NaN: there is one
                     axis.set_xscale("symlog", linthresh=smallest)
                 axis.set(xlabel=name, yscale="log")
+                axis.xaxis.set_major_formatter("{x:g}")
                 for ticks in ("major", "minor"):  # 4, not 4 x 10^0
                     getattr(axis.yaxis, f"set_{ticks}_formatter")("{x:g}")
                 axis.grid(alpha=0.3)
@@ -157,7 +158,10 @@ def variants(budget, path):
         path,
         1,
         len(texts),
-        figsize=(4.5 * len(texts) + 1, 4),
+        figsize=(
+            max(4.5, 0.9 * found["variant"].nunique()) * len(texts) + 1,
+            4,
+        ),
         squeeze=False,
         sharey=True,
     ) as (figure, axes):
@@ -186,7 +190,8 @@ def variants(budget, path):
                     label=f"layer {layer}",
                 )
             axis.set(title=text, ylim=(0, None), xlim=(-0.5, len(names) - 0.5))
-            axis.set_xticks(range(len(names)), names)
+            lines = [name.replace(" at ", "\nat ") for name in names]
+            axis.set_xticks(range(len(names)), lines)
             axis.grid(alpha=0.3, axis="y")
         axes[0][0].set_ylabel("mean duration (characters)")
         axes[0][0].legend()

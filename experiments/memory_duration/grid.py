@@ -2,7 +2,15 @@
 
 from experiments.memory_duration.spec import COEFFICIENTS
 
-AXES = ("text", "variant", "layers", "units", *COEFFICIENTS, "seed")
+AXES = (
+    "text",
+    "variant",
+    "layers",
+    "units",
+    *COEFFICIENTS,
+    "learning_rate",
+    "seed",
+)
 TEXTS = ("king_lear", "wikipedia", "linux")
 VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
 # Ours, as the paper prints none.

@@ -9,7 +9,7 @@ from experiments.engine.results import only
 from experiments.memory_duration.results import layers
 from experiments.memory_duration.spec import COEFFICIENTS, Run
 
-AXES = ("text", "variant", *COEFFICIENTS, "seed")
+AXES = ("text", "variant", "learning_rate", *COEFFICIENTS, "seed")
 # All else that shapes a run is the same in one table.
 HELD = [f.name for f in dataclasses.fields(Run) if f.name not in AXES]
 
@@ -23,7 +23,8 @@ def budgets(found):
     Returns:
         List of `engine.results.Results`, the one with most epochs trained
         first. A text of which there are two, such as the reference of two
-        versions of Python, is told apart by its fingerprint.
+        versions of Python, is told apart by its fingerprint, and variants by
+        their learning rate where a budget has several.
     """
     fingerprints = found.runs.groupby("text")["data_fingerprint"]
     is_ambiguous = fingerprints.transform("nunique") > 1
@@ -32,7 +33,18 @@ def budgets(found):
     found = found._replace(runs=found.runs.assign(text=text))
     groups = [rows for _, rows in found.runs.groupby(HELD, dropna=False)]
     groups.sort(key=lambda rows: -rows["epochs_done"].sum())
-    return [only(found, rows["id"]) for rows in groups]
+    return [
+        only(found, rows["id"])._replace(runs=_with_rates(rows))
+        for rows in groups
+    ]
+
+
+def _with_rates(runs):
+    """`lstm at 0.001` in place of `lstm`, if there are several rates."""
+    if runs["learning_rate"].nunique() == 1:
+        return runs
+    rates = runs["learning_rate"].map("{:g}".format)
+    return runs.assign(variant=runs["variant"] + " at " + rates)
 
 
 def describe(budget):
@@ -43,6 +55,9 @@ def describe(budget):
         f"{first['layers']} layers of {first['units']} units",
         f"{first['epochs']} epochs",
     ]
+    rates = budget.runs["learning_rate"].unique()
+    if len(rates) == 1 and rates[0] != defaults["learning_rate"]:
+        words.append(f"learning_rate {rates[0]:g}")
     for name in HELD:
         value = first[name]
         if name in ("layers", "units", "epochs", "backend"):

@@ -409,6 +409,8 @@ def test_whether_coefficients_change_their_layers(changed, verdict):
         verdict,
         "1 of 1" if verdict == claims.HOLDS else "0 of 1",
     )
+    of_rate = pd.concat(cells).assign(variant="lstm at 0.01")
+    assert verdict_of(of_rate, "r_1 hardly")["section"] == "4.2"
     missing = pd.concat(cells[:3])
     assert verdict_of(missing, "r_1 hardly")["verdict"] == claims.NOT_ENOUGH
 
@@ -429,5 +431,11 @@ def test_runs_of_other_settings_share_no_table(tiny_run, tmp_path):
     found = tables.budgets(results.results.Results(runs, empty, details))
     assert [len(budget.runs) for budget in found] == [1, 2]
     assert "2 layers of 7 units, 9 epochs" in tables.describe(found[0])
+    # Learning rates share a table, but no row.
+    of_rates = runs.assign(learning_rate=[1e-3, 3e-3, 3e-3])
+    found = tables.budgets(results.results.Results(of_rates, empty, details))
+    assert set(found[1].runs["variant"]) == {"lstm at 0.001", "lstm at 0.003"}
+    assert set(found[0].runs["variant"]) == {"lstm"}
+    assert "learning_rate 0.003" in tables.describe(found[0])
     # Nor do two texts of one name share a row.
     assert set(found[1].runs["text"]) == {"t 012345", "t abcdef"}
