@@ -1,6 +1,7 @@
 """Pictures of memory durations; layers have the colours of the paper."""
 
 import numpy as np
+from matplotlib.ticker import LogFormatter
 
 from experiments.engine.intervals import intervals
 from experiments.engine.pictures import picture
@@ -15,6 +16,12 @@ OTHER_COLOURS = ("#2CA02C", "#9467BD", "#8C564B")
 def _colour(layer):
     colours = COLOURS + OTHER_COLOURS
     return colours[(layer - 1) % len(colours)]
+
+
+def _write_out(axis):
+    """Labels a logarithmic axis with 4, not with 4 x 10^0."""
+    axis.set_major_formatter(LogFormatter())
+    axis.set_minor_formatter(LogFormatter())
 
 
 def histograms(budget, path):
@@ -130,8 +137,7 @@ def modulation(budget, path):
                     axis.set_xscale("symlog", linthresh=smallest)
                 axis.set(xlabel=name, yscale="log")
                 axis.xaxis.set_major_formatter("{x:g}")
-                for ticks in ("major", "minor"):  # 4, not 4 x 10^0
-                    getattr(axis.yaxis, f"set_{ticks}_formatter")("{x:g}")
+                _write_out(axis.yaxis)
                 axis.grid(alpha=0.3)
             line[0].set_ylabel(f"{text}, {variant}\nmean duration (characters)")
         axes[0][0].legend(fontsize="small")
@@ -189,7 +195,9 @@ def variants(budget, path):
                     color=_colour(layer),
                     label=f"layer {layer}",
                 )
-            axis.set(title=text, ylim=(0, None), xlim=(-0.5, len(names) - 0.5))
+            # A network that learned nothing may never change a sign.
+            axis.set(title=text, yscale="log", xlim=(-0.5, len(names) - 0.5))
+            _write_out(axis.yaxis)
             lines = [name.replace(" at ", "\nat ") for name in names]
             axis.set_xticks(range(len(names)), lines)
             axis.grid(alpha=0.3, axis="y")
