@@ -98,16 +98,18 @@ def effects(rows):
         rows: Rows of `tables.cells`, of one text and one variant.
 
     Returns:
-        `pandas.DataFrame`, a row a seed, a column a layer: the mean duration
-        at the largest coefficient that was run for the seed, as a share of
-        that without, minus 1.
+        `pandas.DataFrame`, a row a seed, a column a layer: the largest change
+        of its mean duration over the coefficients that were run for the seed,
+        as a share of that without.
     """
     found = {}
     for layer, name in enumerate(COEFFICIENTS, 1):
         of_layer = modulated(rows[rows["layer"] == layer], name)
         by_r = of_layer.pivot(index="seed", columns=name, values="mean")
         if 0 in by_r and len(by_r.columns) > 1:
-            found[layer] = by_r[max(by_r.columns)] / by_r[0] - 1
+            changes = by_r.drop(columns=0).div(by_r[0], axis=0) - 1
+            largest, least = changes.max(axis=1), changes.min(axis=1)
+            found[layer] = largest.where(largest >= -least, least)
     return pd.DataFrame(found).dropna()
 
 

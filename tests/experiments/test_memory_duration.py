@@ -409,6 +409,10 @@ def test_whether_coefficients_change_their_layers(changed, verdict):
         verdict,
         "1 of 1" if verdict == claims.HOLDS else "0 of 1",
     )
+    # What changes in between counts, too.
+    between = made_cells([[3.0, 4.0, 8.0]], r_1=1.0)
+    found = verdict_of(pd.concat([*cells, between]), "r_1 hardly")
+    assert found["verdict"] == claims.FAILS and "+50%" in found["reading"]
     of_rate = pd.concat(cells).assign(variant="lstm at 0.01")
     assert verdict_of(of_rate, "r_1 hardly")["section"] == "4.2"
     missing = pd.concat(cells[:3])
