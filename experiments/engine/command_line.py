@@ -144,7 +144,7 @@ def sweep(options, experiment):
     cells = experiment.cells(options.preset, given)
     runs = experiment.runs_of(cells, results_dir, draw=not options.dry_run)
     for about in dict.fromkeys(
-        experiment.about(experiment.data_of(run)) for run in runs if run
+        map(experiment.about, experiment.data_of_cells(cells))
     ):
         print(about)
     if options.dry_run:

@@ -116,6 +116,10 @@ class Experiment:
         data_dir = os.environ.get("KERAS_SLIM_DATA")
         return _loaded(self.load_data, self.run_type(**settings), data_dir)
 
+    def data_of_cells(self, cells):
+        """The data of each cell of a sweep, whose seeds do not matter."""
+        return [self.data_of(r) for r in grid.seedless(self.run_type, cells)]
+
     def folder_of(self, run, results_dir):
         """The `RunFolder` of a run."""
         fingerprint = self.data_of(run).fingerprint
@@ -138,15 +142,10 @@ class Experiment:
         Returns:
             List of runs, `None` for one whose seed is not drawn.
         """
-        fingerprints = [
-            self.data_of(run).fingerprint for run in self._seedless(cells)
-        ]
+        fingerprints = [data.fingerprint for data in self.data_of_cells(cells)]
         return grid.runs_of(
             self.run_type, cells, results_dir, self.name, fingerprints, draw
         )
-
-    def _seedless(self, cells):
-        return [self.run_type(**{**cell, "seed": 0}) for cell in cells]
 
     def plan(self, cells, runs, results_dir):
         """What of a sweep is done and what is left, as a person reads it.
@@ -160,7 +159,7 @@ class Experiment:
             Tuple of a `rich.table.Table` and a string.
         """
         return plan(
-            [run.config() for run in self._seedless(cells)],
+            [run.config() for run in grid.seedless(self.run_type, cells)],
             [run and self.folder_of(run, results_dir) for run in runs],
             collect(results_dir, self.tables),
             self._rows,

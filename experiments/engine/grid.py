@@ -90,6 +90,11 @@ def product(run_type, settings, order):
     return found
 
 
+def seedless(run_type, cells):
+    """The runs of a grid, with 0 in place of every seed."""
+    return [run_type(**{**cell, "seed": 0}) for cell in cells]
+
+
 def runs_of(run_type, cells, results_dir, experiment, fingerprints, draw=True):
     """The runs of a grid, with seeds from the clock where they are asked for.
 
@@ -104,7 +109,7 @@ def runs_of(run_type, cells, results_dir, experiment, fingerprints, draw=True):
     Returns:
         List of `run_type`, `None` for a run whose seed is not drawn.
     """
-    runs = [run_type(**{**cell, "seed": 0}) for cell in cells]
+    runs = seedless(run_type, cells)
     seeds = [cell["seed"] for cell in cells]
     timed = [k for k, seed in enumerate(seeds) if seed == CLOCK]
     keys = []

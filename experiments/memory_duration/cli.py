@@ -74,7 +74,9 @@ def _parser():
         "in the terminal, and as CSV and PNG.",
     )
     parsers.add_report(
-        show, MEMORY_DURATION, axes="text, variant, coefficients and seed"
+        show,
+        MEMORY_DURATION,
+        axes="text, variant, learning rate, coefficients and seed",
     )
 
     commands.add_parser(

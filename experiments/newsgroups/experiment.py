@@ -10,8 +10,8 @@ from experiments.newsgroups.run import OF_DATA, execute, load_data
 def about(data):
     """What the data are, in a line."""
     return (
-        f"Posts: {data.sources['posts']}; {len(data.train[0]):,} for training, "
-        f"{len(data.validation[0]):,} for validation"
+        f"Posts: {data.sources['posts']}; {len(data.train[0]):,} posts for "
+        f"training, {len(data.validation[0]):,} for validation"
     )
 
 

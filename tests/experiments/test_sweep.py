@@ -122,7 +122,9 @@ def test_a_sweep_of_clock_seeds_finds_its_runs(
 ):
     arguments = [*sweep_arguments, "--seed=clock", "--epochs=1"]
     assert cli.main([*arguments, "--dry-run"]) == 0
-    assert "2 runs: 2 left; 2 epochs to go" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "2 runs: 2 left; 2 epochs to go" in told
+    assert "Posts: 20_newsgroup" in told
     assert not (tmp_path / "runs").exists()
     assert cli.main(arguments) == 0
     made = read_runs(tmp_path / "runs", "newsgroups")
