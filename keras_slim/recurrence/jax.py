@@ -5,19 +5,28 @@ from jax import lax
 
 from keras_slim.recurrence import equations as eq
 
+# Steps per iteration of the loop on an accelerator, where an iteration costs
+# several kernel launches and copies of what it carries.
+_UNROLL = 16
+
+
+def _scan(step, init, xs, reverse=False):
+    unroll = 1 if jax.default_backend() == "cpu" else _UNROLL
+    return lax.scan(step, init, xs, reverse=reverse, unroll=unroll)
+
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _through_time(equations, tensors, mask):
-    return eq.forward(equations, lax.scan, tensors, mask, save=False)[0]
+    return eq.forward(equations, _scan, tensors, mask, save=False)[0]
 
 
 def _forward(equations, tensors, mask):
-    results, saved = eq.forward(equations, lax.scan, tensors, mask, save=True)
+    results, saved = eq.forward(equations, _scan, tensors, mask, save=True)
     return results, (tensors, mask, results[0], saved)
 
 
 def _backward(equations, residuals, upstream):
-    gradients = eq.backward(equations, lax.scan, _pull, *residuals, upstream)
+    gradients = eq.backward(equations, _scan, _pull, *residuals, upstream)
     if "dropout_masks" in residuals[0]:
         gradients["dropout_masks"] = None
     return gradients, None
