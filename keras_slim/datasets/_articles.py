@@ -30,6 +30,19 @@ class Article(NamedTuple):
     content: bytes
 
 
+def _is_article(group, name):
+    """Says whether a file is a post, named by a number, or a `.txt` text.
+
+    What else may lie in the folder that `KERAS_SLIM_DATA` names, unpacked
+    GloVe vectors and the texts by the character, is neither.
+    """
+    if name.isdigit():
+        return True
+    hidden = group.startswith(".") or name.startswith(".")
+    other = group == "charlm" or name.startswith("glove.")
+    return name.lower().endswith(".txt") and not hidden and not other
+
+
 def is_original(counts):
     """Says whether the posts a group are those of the original archive."""
     return (
@@ -96,7 +109,7 @@ def _read_tar(path, data):
                 if not member.isfile() or len(place.parts) != 3:
                     continue
                 top, group, name = place.parts
-                if top in TREES and name.isdigit():
+                if top in TREES and _is_article(group, name):
                     content = tar.extractfile(member).read()
                     articles[group, name] = content
     except tarfile.TarError as error:
@@ -117,7 +130,7 @@ def tree_entries(path):
         if group.is_dir(follow_symlinks=False):
             for entry in os.scandir(group):
                 is_file = entry.is_file(follow_symlinks=False)
-                if is_file and entry.name.isdigit():
+                if is_file and _is_article(group.name, entry.name):
                     entries.append((group.name, entry.name, entry))
     return sorted(entries, key=lambda entry: entry[:2])
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_slim.datasets._checks import check_path
+
 _PARTIAL = "partial-"
 _ONE_DAY = 24 * 60 * 60
 
@@ -28,7 +30,7 @@ def root():
         if not os.access(base, os.W_OK):
             base = tempfile.gettempdir()
         home = os.path.join(base, ".keras")
-    return Path(home).expanduser() / "keras_slim"
+    return check_path("KERAS_HOME", home) / "keras_slim"
 
 
 def key(*parts):

@@ -1,10 +1,26 @@
 import numbers
+import os
 import zipfile
 import zlib
+from pathlib import Path
+
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python without lzma, in which zipfile needs none
+    LZMAError = zipfile.BadZipFile
 
 # What zipfile raises on a file that is damaged or otherwise unreadable: a
-# wrong place inside the file, for one, is an OSError.
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError)
+# wrong place inside the file, for one, is an OSError, and the name of a member
+# may not be UTF-8.
+ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    LZMAError,
+    UnicodeDecodeError,
+    EOFError,
+    RuntimeError,
+    OSError,
+)
 
 
 def check_integer(name, value, minimum, optional=False):
@@ -27,3 +43,20 @@ def check_share(name, value):
             f"Invalid value for argument `{name}`. Expected a number with "
             f"0 <= {name} < 1. Received: {name}={value!r}"
         )
+
+
+def check_path(name, value):
+    """Returns `value` as a `Path` in which `~` is expanded.
+
+    Raises a `ValueError` unless it is a path, and below `~user` that of a user
+    who has a home.
+    """
+    try:
+        if isinstance(value, str | os.PathLike):
+            return Path(value).expanduser()
+    except RuntimeError:
+        pass
+    raise ValueError(
+        f"Invalid value for `{name}`. Expected the path of a file or folder. "
+        f"Received: {name}={value!r}"
+    )

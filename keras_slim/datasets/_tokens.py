@@ -1,39 +1,66 @@
-"""The rules by which Keras 2 made word ids of a text, for latin-1 text.
-
-Bytes stay bytes until the words are known: lower-casing maps latin-1 into
-itself, so that one table does it together with the filter.
-"""
+"""The rules by which Keras 2 made word ids of a text."""
 
 import collections
 import itertools
+import re
 
 import numpy as np
 
 # Part of the name of every cached corpus: count up when a rule changes.
-RULES = 1
+RULES = 2
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
-_TABLE = bytes(
-    ord(" " if chr(code) in FILTERS else chr(code).lower())
-    for code in range(256)
-)
+_TABLE = str.maketrans(FILTERS, " " * len(FILTERS))
+_FIELD = re.compile(rb"[!-9;-~]+:|[ \t]")  # of a header, or its continuation
 
 
 def body(article):
-    """Returns an article from its first blank line on, newlines made `\\n`.
+    """Returns the text of an article, without the header of a newsgroup post.
 
-    An article without one, or that begins with one, is returned whole.
+    A post is Latin-1, as the Keras example reads it. Any other text is kept
+    whole and is UTF-8, or Latin-1 if it is not valid UTF-8.
+
+    Args:
+        article: Byte string.
+
+    Returns:
+        String, in which each line ends with `\\n`. That of a post begins with
+        the blank line after its header.
+
+    Raises:
+        ValueError: If the article is binary or in UTF-16.
     """
+    if b"\0" in article:
+        raise ValueError(
+            "Expected text in UTF-8 or Latin-1. Received: a NUL byte, as in "
+            "UTF-16 and binary files"
+        )
     article = article.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return article[max(article.find(b"\n\n"), 0) :]
+    end = article.find(b"\n\n")
+    if end > 0 and _is_header(article[:end]):
+        return article[end:].decode("latin-1")
+    try:
+        return article.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return article.decode("latin-1")
+
+
+def _is_header(lines):
+    """Says whether all lines are fields of a header, with `From` among them.
+
+    A text may well begin with one `Name: value`.
+    """
+    lines = lines.split(b"\n")
+    is_from = any(line[:5].lower() == b"from:" for line in lines)
+    return is_from and all(map(_FIELD.match, lines))
 
 
 def encode(texts):
     """Numbers the words of all texts.
 
     Args:
-        texts: Iterable of latin-1 byte strings.
+        texts: Iterable of strings.
 
     Returns:
         Tuple `(tokens, offsets, words)`. `tokens[offsets[n]:offsets[n + 1]]`
@@ -43,7 +70,8 @@ def encode(texts):
     order = collections.defaultdict(itertools.count().__next__)
     parts = [np.empty(0, np.int32)]
     for text in texts:
-        words = [word for word in text.translate(_TABLE).split(b" ") if word]
+        words = text.lower().translate(_TABLE).split(" ")
+        words = [word for word in words if word]
         ids = map(order.__getitem__, words)
         parts.append(np.fromiter(ids, np.int32, len(words)))
     offsets = np.cumsum([len(part) for part in parts], dtype=np.int64)
@@ -53,5 +81,5 @@ def encode(texts):
     ranks = np.empty(len(order), np.int32)
     ranks[by_frequency] = np.arange(1, len(order) + 1)
     words = list(order)
-    words = [words[position].decode("latin-1") for position in by_frequency]
+    words = [words[position] for position in by_frequency]
     return ranks[tokens], offsets, words

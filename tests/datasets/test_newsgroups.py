@@ -171,11 +171,115 @@ def test_forms(
 
 
 def test_argument_before_environment(tmp_path, monkeypatch, tree, write_tree):
-    other = write_tree(tmp_path / "other", {("g", "1"): b"a"})
+    other = {("g", "1"): b"a", ("h", "1"): b"a"}
+    other = write_tree(tmp_path / "other", other)
     monkeypatch.setenv("KERAS_SLIM_DATA", str(other))
-    assert newsgroups.get_label_names() == ("g",)
+    assert newsgroups.get_label_names() == ("g", "h")
     assert newsgroups.get_label_names(tree)[0] == "alt.atheism"
     assert newsgroups.get_word_index() == {"a": 1}
+
+
+def own_texts():
+    return {
+        ("sport", "1"): "The first paragraph.\n\nThe second: naïve.".encode(),
+        ("sport", "über uns.TXT"): "Ein Maß.\r\n\r\nÀ bientôt.".encode(),
+        ("art", "b.txt"): "\ufeffDon't — 日本\n".encode(),
+        ("art", "a.txt"): "Un café.".encode("latin-1"),
+        ("art", "post.txt"): b"From: someone\nSubject: x\n\nThe post.\n",
+    }
+
+
+@pytest.mark.parametrize("by", ["argument", "environment"])
+def test_own_texts_in_class_folders(tmp_path, monkeypatch, write_tree, by):
+    other = {
+        ("art", "notes.md"): b"other",
+        ("art", "._a.txt"): b"other",
+        (".hidden", "a.txt"): b"other",
+        ("charlm", "linux.txt"): b"other",
+        ("glove", "glove.6B.50d.txt"): b"other 1 2",
+    }
+    path = write_tree(tmp_path / "own", own_texts() | other)
+    (path / "README.txt").write_text("other")
+    if by == "argument":
+        corpus = newsgroups.load_corpus(path)
+    else:
+        monkeypatch.setenv("KERAS_SLIM_DATA", str(path))
+        corpus = newsgroups.load_corpus()
+    assert corpus.label_names == ("art", "sport")
+    assert corpus.labels.tolist() == [0, 0, 0, 1, 1]
+    words = {id: word for word, id in corpus.word_index.items()}
+    starts, ends = corpus.offsets[:-1], corpus.offsets[1:]
+    assert [
+        " ".join(map(words.get, corpus.tokens[start:end].tolist()))
+        for start, end in zip(starts, ends, strict=True)
+    ] == [
+        "un café",
+        "don't — 日本",
+        "the post",
+        "the first paragraph the second naïve",
+        "ein maß à bientôt",
+    ]
+    assert corpus.source == (
+        "own: 5 posts in 2 groups; the paper's data are 19,997 in 20"
+    )
+
+
+def test_own_texts_in_an_archive(tmp_path, write_tree, write_archive):
+    tree = write_tree(tmp_path / "own", own_texts())
+    archive = write_archive(tmp_path / "own.tar.gz", own_texts())
+    one, two = newsgroups.load_corpus(tree), newsgroups.load_corpus(archive)
+    assert one.fingerprint == two.fingerprint
+    np.testing.assert_array_equal(one.tokens, two.tokens)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {("notes", "todo.txt"): b"a"},  # one class
+        {("charlm", "linux.txt"): b"a", ("glove.6B", "glove.6B.50d.txt"): b"a"},
+        {("a", "b.md"): b"a", ("c", "d.csv"): b"a"},
+    ],
+)
+def test_no_class_folders(
+    tmp_path, monkeypatch, capsys, texts, write_tree, write_archive, original
+):
+    path = write_tree(tmp_path / "data", texts)
+    with pytest.raises(FileNotFoundError, match="<number> or <name>.txt"):
+        newsgroups.load_corpus(path)
+    monkeypatch.setenv("KERAS_SLIM_DATA", str(path))
+    write_archive(newsgroups.original_path(), original)
+    assert "the original" in newsgroups.load_corpus().source
+    assert "Looking elsewhere." in capsys.readouterr().out
+
+
+def test_text_that_is_binary_is_named(tmp_path, cache, write_tree):
+    texts = own_texts() | {("art", "c.txt"): "text".encode("utf-16")}
+    path = write_tree(tmp_path / "own", texts)
+    with pytest.raises(ValueError, match="own/art/c.txt: Expected .* NUL"):
+        newsgroups.load_corpus(path)
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("value", [3, b"data", ["data"], "~nosuchuser/x"])
+def test_no_path(value):
+    with pytest.raises(ValueError) as error:
+        newsgroups.load_corpus(value)
+    assert str(error.value) == (
+        "Invalid value for `path`. Expected the path of a file or folder. "
+        f"Received: path={value!r}"
+    )
+
+
+@pytest.mark.parametrize("by", ["path", "KERAS_SLIM_DATA"])
+def test_home_is_expanded(tmp_path, monkeypatch, posts, write_tree, by):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_tree(tmp_path / "my data" / "20_newsgroup", posts)
+    if by == "path":
+        corpus = newsgroups.load_corpus("~/my data")
+    else:
+        monkeypatch.setenv("KERAS_SLIM_DATA", "~/my data")
+        corpus = newsgroups.load_corpus()
+    assert len(corpus.labels) == len(posts)
 
 
 def test_original_is_recognised(tmp_path, original, write_archive):
