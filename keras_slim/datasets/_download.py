@@ -41,7 +41,7 @@ def check_sha256(path, expected):
         )
 
 
-def fetch_from_home(target, homes, check):
+def fetch_from_home(target, homes, check, prepare=lambda path: None):
     """Fetches a file from the first of its homes that has the right one.
 
     Args:
@@ -50,6 +50,8 @@ def fetch_from_home(target, homes, check):
         homes: Addresses, tried in this order.
         check: Called with the path of the fetched file; raises what is wrong
             with it.
+        prepare: Called with the same path before `check`; may rewrite the
+            file.
 
     Returns:
         `target`.
@@ -67,11 +69,12 @@ def fetch_from_home(target, homes, check):
                 path = keras.utils.get_file(
                     target.name, home, cache_dir=str(folder), cache_subdir=""
                 )
+                prepare(path)
                 check(path)
                 os.replace(path, target)
             return target
         except Exception as error:  # `get_file` raises bare exceptions
-            problems.append(str(error))
+            problems.append(" ".join(str(error).split()))
     raise OSError(f"{target.name} could not be fetched: " + "; ".join(problems))
 
 

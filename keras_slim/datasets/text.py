@@ -15,7 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_slim.datasets._checks import check_integer, check_share
+from keras_slim.datasets import _cache, _download
+from keras_slim.datasets._checks import (
+    check_integer,
+    check_path,
+    check_share,
+)
 
 
 class Counts(NamedTuple):
@@ -39,7 +44,31 @@ PAPER_FILES = {
     "linux": "near_paper_linux.txt",
     "wikipedia": "wikipedia.xml",
 }
+PAPER_SHA256 = {
+    "king_lear": (
+        "c879e55c5e318b9d978064e246306e01d60be15a50f64d9438daeaeacbc119e8"
+    ),
+    "linux": "338edc66ce8de86acdb550397f4098424fbc6f91ea5d819782a03bacac7e1ea5",
+    "wikipedia": (
+        "da83f4078294c0447f36411cc4bce79513f3205c9dd3dfc79504fe6f17ff7961"
+    ),
+}
 NAMES = ("python_reference", "python_library", *PAPER_FILES)
+
+_KARPATHY = "https://cs.stanford.edu/people/karpathy/char-rnn"
+_GITHUB = "https://raw.githubusercontent.com"
+# Where `fetch` gets a text. The copies on GitHub are of a fixed commit.
+HOMES = {
+    "king_lear": (
+        f"{_KARPATHY}/shakespear.txt",
+        f"{_GITHUB}/bobaoai/Sample_RNN/"
+        "14b0a8ac2d09a7fa5d4c5dff7e1a832b98a4040d/data/shakespear.txt",
+    ),
+    "linux": (
+        f"{_GITHUB}/HariomHudiya/Text_Generation-char_level-/"
+        "43ddbb2ffb1c2ce4a5bf1f3994b55a96d0dffd54/datasets/linux.txt",
+    ),
+}
 
 # In every CPython since 3.11, each a single file: a million characters.
 LIBRARY_MODULES = (
@@ -67,13 +96,13 @@ LIBRARY_CHARACTERS = 1_000_000  # as many as the paper's Linux has
 
 # What a count cannot tell, by the fingerprint of the text it is true of.
 _REMARKS = {
-    "c879e55c5e318b9d978064e246306e01d60be15a50f64d9438daeaeacbc119e8": (
+    PAPER_SHA256["king_lear"]: (
         "made by a recurrent network, not Shakespeare's play"
     ),
-    "338edc66ce8de86acdb550397f4098424fbc6f91ea5d819782a03bacac7e1ea5": (
+    PAPER_SHA256["linux"]: (
         "made by a recurrent network, not the kernel's source"
     ),
-    "da83f4078294c0447f36411cc4bce79513f3205c9dd3dfc79504fe6f17ff7961": (
+    PAPER_SHA256["wikipedia"]: (
         "pages of another export, chosen to come near the paper's counts"
     ),
 }
@@ -149,10 +178,11 @@ def load_data(name_or_path="python_reference", test_split=0.1, characters=None):
     - `"python_library"`: source code of its standard library, as many of
       `LIBRARY_MODULES` as are whole within 1,000,000 characters.
 
-    Three are the texts of the paper, or what is nearest to them, which
-    `data/README.md` tells. Their files are looked for in the folder that the
-    environment variable `KERAS_SLIM_DATA` names and in its subfolder
-    `charlm`:
+    Three are the texts of the paper, or what is nearest to them, as
+    `data/README.md` describes. Their files are looked for in the folder that
+    the environment variable `KERAS_SLIM_DATA` names, in its subfolder
+    `charlm`, and in the cache, where `python -m keras_slim.datasets fetch
+    king_lear` puts them; they are never fetched unasked:
 
     - `"king_lear"`: `paper_king_lear.txt`;
     - `"linux"`: `near_paper_linux.txt`;
@@ -218,6 +248,38 @@ def load_data(name_or_path="python_reference", test_split=0.1, characters=None):
     )
 
 
+def fetch(name):
+    """Fetches a text of the paper into the cache.
+
+    Args:
+        name: `"king_lear"` or `"linux"`.
+
+    Returns:
+        Path of the text, which `load_data(name)` reads.
+
+    Raises:
+        OSError: If no home gave the text with its published sha256.
+    """
+    return _download.fetch_from_home(
+        cached_path(name),
+        HOMES[name],
+        lambda path: _download.check_sha256(path, PAPER_SHA256[name]),
+        _rewrite_as_utf_8,
+    )
+
+
+def cached_path(name):
+    """Returns where a text of the paper is cached."""
+    return _cache.root() / "text" / PAPER_FILES[name]
+
+
+def _rewrite_as_utf_8(path):
+    """Leaves out what is not UTF-8; a newline is `\\n`."""
+    path = Path(path)
+    content = path.read_bytes().replace(b"\r\n", b"\n")
+    path.write_bytes(content.decode("utf-8", "ignore").encode())
+
+
 def _read(name_or_path):
     """Returns the name of a text, what it comes from, and the text."""
     if not isinstance(name_or_path, str | os.PathLike):
@@ -232,9 +294,9 @@ def _read(name_or_path):
     if name_or_path == "python_library":
         return name_or_path, f"standard library of {python}", _library()
     if name_or_path in PAPER_FILES:
-        name, path = name_or_path, _find_file(PAPER_FILES[name_or_path])
+        name, path = name_or_path, _find_file(name_or_path)
     else:
-        path = Path(name_or_path).expanduser()
+        path = check_path("name_or_path", name_or_path)
         name = path.name
         if not path.is_file():
             raise FileNotFoundError(
@@ -281,21 +343,23 @@ def _library():
     return text
 
 
-def _find_file(file):
+def _find_file(name):
+    file = PAPER_FILES[name]
     named = os.environ.get("KERAS_SLIM_DATA")
+    places = [cached_path(name)]
+    looked = ""
     if named:
-        folder = Path(named).expanduser()
-        places = [folder / file, folder / "charlm" / file]
-        for path in places:
-            if path.is_file():
-                return path
-        looked = f"looked for {places[0]} and {places[1]}"
+        folder = check_path("KERAS_SLIM_DATA", named)
+        places = [folder / file, folder / "charlm" / file, *places]
     else:
-        looked = (
-            "KERAS_SLIM_DATA, which names the folder to look in, is not set"
-        )
+        looked = "KERAS_SLIM_DATA, which names the folder of data, is not set; "
+    for path in places:
+        if path.is_file():
+            return path
+    looked += "looked for " + " and ".join(map(str, places))
     raise FileNotFoundError(
-        f"No {file}: {looked}. Any other text file can be given by its path; "
+        f"No {file}: {looked}. `python -m keras_slim.datasets fetch {name}` "
+        "fetches it. Any other text file can be given by its path; "
         f"{NAMES[0]} and {NAMES[1]} need no file."
     )
 

@@ -17,6 +17,15 @@ def test_root_follows_the_environment(tmp_path, monkeypatch):
     assert _cache.root() == tmp_path / ".keras" / "keras_slim"
 
 
+def test_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", "~/here")
+    assert _cache.root() == tmp_path / "here" / "keras_slim"
+    monkeypatch.setenv("KERAS_HOME", "~nosuchuser/x")
+    with pytest.raises(ValueError, match="KERAS_HOME='~nosuchuser/x'"):
+        _cache.root()
+
+
 def test_root_without_a_home_to_write_to(tmp_path, monkeypatch):
     monkeypatch.delenv("KERAS_HOME")
     monkeypatch.setattr(os, "access", lambda path, mode: False)

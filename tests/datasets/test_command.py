@@ -1,7 +1,9 @@
+import hashlib
+
 import pytest
 
-from keras_slim.datasets import _cache, glove, newsgroups
-from keras_slim.datasets.__main__ import main
+from keras_slim.datasets import _cache, glove, newsgroups, text
+from keras_slim.datasets.__main__ import FETCH, main
 
 pytestmark = pytest.mark.any_backend
 
@@ -12,7 +14,7 @@ def test_help(capsys):
             main(arguments)
         assert stop.value.code == 0
     printed = capsys.readouterr().out
-    for word in "newsgroups-copy", "glove-50d", "862 MB", "KERAS_SLIM_DATA":
+    for word in *FETCH, "862 MB", "KERAS_SLIM_DATA":
         assert word in printed
 
 
@@ -61,9 +63,35 @@ def test_glove_says_first_what_it_will_do(served, cache, capsys):
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["newsgroups", "newsgroups-copy", "glove", "glove-50d"]
-)
+@pytest.mark.parametrize("name", text.HOMES)
+def test_text(monkeypatch, tmp_path, capsys, name):
+    # Through the code of Keras, from a folder that stands for the home.
+    content = "KING LEAR:\nBlow, winds – and crack your cheeks!\n"
+    home = tmp_path / "home.txt"
+    monkeypatch.setitem(text.HOMES, name, (f"{home.as_uri()}x", home.as_uri()))
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    monkeypatch.setitem(text.PAPER_SHA256, name, sha256)
+    raw = content.replace("\n", "\r\n").encode()
+    home.write_bytes(raw + b"rotten")
+    assert main(["fetch", name]) == 1
+    assert "Expected sha256" in capsys.readouterr().err
+    with pytest.raises(FileNotFoundError, match=f"datasets fetch {name}"):
+        text.load_data(name)
+    home.write_bytes(raw[:20] + b"\xc3" + raw[20:])  # one byte is not UTF-8
+    assert main(["fetch", name]) == 0
+    path = text.cached_path(name)
+    assert path.read_bytes() == content.encode()
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.split() == [name, str(path.stat().st_size), "bytes", str(path)]
+    assert text.load_data(name).fingerprint == sha256
+    monkeypatch.setenv("KERAS_SLIM_DATA", str(tmp_path))  # has no text
+    assert text.load_data(name).fingerprint == sha256
+    monkeypatch.setenv("KERAS_SLIM_DATA", str(path.parent))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "another"))
+    assert text.load_data(name).fingerprint == sha256
+
+
+@pytest.mark.parametrize("name", FETCH)
 def test_failure_is_told_in_one_line(served, index, cache, capsys, name):
     assert main(["fetch", name]) == 1
     printed = capsys.readouterr()

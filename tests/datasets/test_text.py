@@ -192,6 +192,14 @@ def test_neither_a_name_nor_a_path(value):
     assert f"Received: name_or_path={value!r}" in message
 
 
+@pytest.mark.parametrize("by", ["argument", "environment"])
+def test_home_of_nobody(monkeypatch, by):
+    monkeypatch.setenv("KERAS_SLIM_DATA", "~nosuchuser/x")
+    given = "~nosuchuser/x" if by == "argument" else "linux"
+    with pytest.raises(ValueError, match="Received: .*='~nosuchuser/x'"):
+        text.load_data(given)
+
+
 @pytest.mark.parametrize("name", ["King Lear", "missing.txt", "", "."])
 def test_no_such_file(name):
     with pytest.raises(FileNotFoundError) as error:
@@ -254,6 +262,7 @@ def test_files_of_the_paper_are_missing(tmp_path, monkeypatch, named, name):
     message = str(error.value)
     file = text.PAPER_FILES[name]
     assert message.startswith(f"No {file}: ")
+    assert str(text.cached_path(name)) in message
     if named:
         assert f"{tmp_path / named / file} and" in message
         assert str(tmp_path / named / "charlm" / file) in message
