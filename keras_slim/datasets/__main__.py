@@ -66,6 +66,10 @@ def main(arguments=None):
     )
     fetch.add_argument("name", nargs="?", choices=FETCH, help="what to fetch")
     name = parser.parse_args(arguments).name
+    try:
+        _cache.root()
+    except ValueError as error:
+        parser.error(str(error))
 
     code = 0
     if name is not None:

@@ -21,7 +21,7 @@ from keras_slim.datasets._checks import (
 from keras_slim.datasets._progress import Progress
 
 HOMES = (
-    "http://www.cs.cmu.edu/afs/cs.cmu.edu/project/theo-20/www/data/"
+    "https://www.cs.cmu.edu/afs/cs.cmu.edu/project/theo-20/www/data/"
     "news20.tar.gz",
     "http://qwone.com/~jason/20Newsgroups/20news-19997.tar.gz",
     "https://archive.ics.uci.edu/ml/machine-learning-databases/"

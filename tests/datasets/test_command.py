@@ -26,6 +26,15 @@ def test_wrong_arguments(arguments, capsys):
     assert "usage: python -m keras_slim.datasets" in capsys.readouterr().err
 
 
+def test_home_of_nobody(monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_HOME", "~nosuchuser/x")
+    with pytest.raises(SystemExit) as stop:
+        main(["fetch", "king_lear"])
+    assert stop.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith("Received: KERAS_HOME='~nosuchuser/x'")
+
+
 def test_shows_what_is_cached(cache, capsys):
     assert main(["fetch"]) == 0
     assert capsys.readouterr().out == f"Cached under {cache}: nothing\n"
