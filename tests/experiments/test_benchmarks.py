@@ -498,6 +498,42 @@ def test_training_takes_all_gradients():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+def test_a_training_step_updates_the_weights(monkeypatch):
+    monkeypatch.setattr(layers, "LEARNING_RATE", 0.1)
+    served = layers.Layers(Shape(2, 3, 4, 5), "training", "float32")
+    inputs, upstream = to_numpy(served._inputs), to_numpy(served._random(5))
+    keras_lstm, *others = served.subjects(["lstm3"])
+    tested = [
+        subject
+        for subject in others
+        if subject.equal == "units"
+        and subject.layer in (KERAS_LSTM, TORCH_LSTM, "lstm3")
+    ]
+    for subject in [keras_lstm, *tested]:
+        slim = subject.layer == "lstm3"
+        layer = contenders.build(
+            subject if slim else keras_lstm, Shape(2, 3, 4, 5)
+        )
+        rates = [0.1] * len(layer.weights)
+        if subject.layer == TORCH_LSTM:
+            rates[-1] = 0.2  # it has two biases that are added
+        call = served.build(subject)
+        for _ in range(3):
+            outputs = to_numpy(call()[0])
+            np.testing.assert_allclose(
+                outputs, to_numpy(layer(inputs)), rtol=1e-4, atol=1e-6
+            )
+            *by_weights, _ = gradients(layer, inputs, upstream).values()
+            layer.set_weights(
+                [
+                    weight - rate * gradient
+                    for weight, rate, gradient in zip(
+                        layer.get_weights(), rates, by_weights, strict=True
+                    )
+                ]
+            )
+
+
 def test_inference_is_timed(brief):
     served = layers.Layers(Shape(2, 3, 4, 5), "inference", "float32")
     subject = served.subjects(["lstm3"])[-1]

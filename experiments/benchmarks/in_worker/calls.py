@@ -20,16 +20,18 @@ class Calls:
     def prepare(self, subject):
         """Builds, compiles and warms up."""
         call = self.build(subject)
-        first = _seconds(call)
+        started = time.perf_counter()
+        result = call()
+        first = time.perf_counter() - started
         outcome = {"compile_seconds": round(first, 4)}
-        outcome |= self.examine(subject, call)
+        outcome |= self.examine(subject, call, result)
         usual = statistics.median(_seconds(call) for _ in range(WARM_UPS))
         self._counts[subject] = math.ceil(LONG_ENOUGH / usual)
         self._calls[subject] = call
         return outcome
 
-    def examine(self, subject, call):
-        """What else there is to tell of a function that was called once."""
+    def examine(self, subject, call, result):
+        """What else there is to tell of a function and its first result."""
         return {}
 
     def measure(self, subject):

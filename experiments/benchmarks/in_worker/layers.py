@@ -17,6 +17,8 @@ from experiments.benchmarks.subjects import (
 TOLERANCES = {"float32": 1e-3, "float16": 3e-2, "bfloat16": 1e-1}
 # A GPU may multiply float32 as TF32, which has the digits of float16.
 TOLERANCE_OF_TF32 = TOLERANCES["float16"]
+# So small that the weights stay about the same over all calls of a round.
+LEARNING_RATE = 1e-8
 _LIKE_KERAS_LSTM = (KERAS_LSTM, KERAS_RNN, TORCH_LSTM, "lstm")
 
 
@@ -25,8 +27,9 @@ class Layers(Calls):
 
     Args:
         shape: A `Shape`.
-        mode: `"inference"`, outputs only; or `"training"`, outputs and the
-            gradients of weights and inputs, for one upstream gradient.
+        mode: `"inference"`, outputs only; or `"training"`, outputs, the
+            gradients of weights and inputs for one upstream gradient, and an
+            update of the weights.
         dtype: Name of the dtype.
     """
 
@@ -49,13 +52,14 @@ class Layers(Calls):
             self._inputs,
             self._random(contender.units),
             contender.jit,
+            LEARNING_RATE,
         )
 
-    def examine(self, contender, call):
+    def examine(self, contender, call, result):
         outcome = {"peak_memory_bytes": own_backend().peak_memory(call)}
         reference = self._reference(contender)
         if reference is not None:
-            difference = _difference(_arrays(contender, call()), reference)
+            difference = _difference(_arrays(contender, result), reference)
             tolerance = TOLERANCES[self._dtype]
             if own_backend().has_gpu():
                 tolerance = max(tolerance, TOLERANCE_OF_TF32)

@@ -20,11 +20,13 @@ HOW = """\
 Each backend has a process of its own. All layers of a shape are built,
 compiled and warmed up; then each round measures every one of them once, on all
 backends, in a new random order, by calls for at least 0.05 s, each waited for.
-Training is the output of all time steps and the gradients of all weights and of
-the inputs, for one upstream gradient, compiled as Keras compiles a model: with
-TensorFlow as a graph, without XLA by default and with it where `jit` says so
-(our fast layers compile their loop by themselves); with JAX by `jit`; with
-PyTorch eagerly. Inference is the output alone.
+A training step computes the outputs of all time steps and the gradients of all
+weights and of the inputs, for one upstream gradient, and updates the weights by
+gradient descent, with a learning rate of 1e-8, so that they change in each step
+as in `model.fit`. It is compiled as Keras compiles a model: with TensorFlow as a
+graph, without XLA by default and with it where `jit` says so (our fast layers
+compile their loop by themselves); with JAX by `jit`; with PyTorch eagerly.
+Inference computes the outputs alone.
 
 A ratio is the time of a peer by that of the layer in the same round, so that
 more is faster: the median over rounds, with the 10th and 90th percentile. The

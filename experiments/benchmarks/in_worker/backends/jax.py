@@ -21,15 +21,31 @@ def inference(layer, inputs, jit):
     return compiled(forward, (weights, inputs), jit)
 
 
-def training(layer, inputs, upstream, jit):
+def training(layer, inputs, upstream, jit, learning_rate):
     forward, weights = _of_layer(layer, training=True)
+    weights = [jnp.copy(weight) for weight in weights]
 
     def step(weights, inputs, upstream):
         outputs, gradients_of = jax.vjp(forward, weights, inputs)
         by_weights, by_inputs = gradients_of(upstream)
-        return [outputs, *by_weights, by_inputs]
+        updated = [
+            weight - learning_rate * gradient
+            for weight, gradient in zip(weights, by_weights, strict=True)
+        ]
+        return updated, [outputs, *by_weights, by_inputs]
 
-    return compiled(step, (weights, inputs, upstream), jit)
+    # Keras donates the old weights, too, so that the new ones replace them.
+    step = jax.jit(step, donate_argnums=0)
+    step = step.lower(weights, inputs, upstream).compile()
+
+    def call():
+        nonlocal weights
+        weights, result = step(weights, inputs, upstream)
+        jax.block_until_ready(weights)
+        return jax.block_until_ready(result)
+
+    call.executable = step
+    return call
 
 
 def _of_layer(layer, training):
@@ -75,7 +91,9 @@ def peak_memory(call):
         # XLA keeps what it has freed, so that its own account must do.
         account = call.executable and call.executable.memory_analysis()
         return account and (
-            account.temp_size_in_bytes + account.output_size_in_bytes
+            account.temp_size_in_bytes
+            + account.output_size_in_bytes
+            - account.alias_size_in_bytes
         )
     device = jax.devices()[0]
     before = device.memory_stats()

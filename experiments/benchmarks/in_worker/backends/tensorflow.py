@@ -28,15 +28,19 @@ def inference(layer, inputs, jit):
     return compiled(forward, (inputs,), jit)
 
 
-def training(layer, inputs, upstream, jit):
+def training(layer, inputs, upstream, jit, learning_rate):
     weights = [weight.value for weight in layer.trainable_weights]
 
     def step(inputs, upstream):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             outputs = layer(inputs, training=True)
-        sources = [*weights, inputs]
-        return [outputs, *tape.gradient(outputs, sources, upstream)]
+        *by_weights, by_inputs = tape.gradient(
+            outputs, [*weights, inputs], upstream
+        )
+        for weight, gradient in zip(weights, by_weights, strict=True):
+            weight.assign_sub(learning_rate * gradient)
+        return [outputs, *by_weights, by_inputs]
 
     return compiled(step, (inputs, upstream), jit)
 

@@ -69,7 +69,7 @@ def inference(layer, inputs, jit):
     return _waiting(forward)
 
 
-def training(layer, inputs, upstream, jit):
+def training(layer, inputs, upstream, jit, learning_rate):
     if isinstance(layer, TorchLSTM):
         weights = [*layer.parameters()]
     else:
@@ -78,8 +78,13 @@ def training(layer, inputs, upstream, jit):
 
     def step():
         outputs = layer(inputs, training=True)
-        gradients = torch.autograd.grad(outputs, [*weights, inputs], upstream)
-        return [outputs.detach(), *gradients]
+        *by_weights, by_inputs = torch.autograd.grad(
+            outputs, [*weights, inputs], upstream
+        )
+        with torch.no_grad():
+            for weight, gradient in zip(weights, by_weights, strict=True):
+                weight.sub_(gradient, alpha=learning_rate)
+        return [outputs.detach(), *by_weights, by_inputs]
 
     return _waiting(step)
 
