@@ -134,7 +134,7 @@ def _parser():
         "report",
         "make tables and chart anew",
         "Makes README.md, tables and chart of what lies in the folder, without "
-        "measuring. Why a target was missed is read from reasons.toml there.",
+        "measuring.",
     )
     return parser
 

@@ -25,11 +25,6 @@ def megabytes(count):
     return NOTHING if pd.isna(count) else f"{count / 1e6:,.1f}"
 
 
-def times(value):
-    """A ratio."""
-    return NOTHING if pd.isna(value) else f"{number(value)}x"
-
-
 def spread(row, name, unit=""):
     """A median with the 10th and 90th percentile."""
     if pd.isna(row[name]):

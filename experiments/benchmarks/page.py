@@ -6,7 +6,7 @@ again without measuring.
 
 import json
 
-from experiments.benchmarks import charts, sections, summary, targets
+from experiments.benchmarks import charts, sections, summary
 from experiments.engine.runs import replacing
 
 CHART = "layers_training.png"
@@ -32,14 +32,11 @@ def write(folder, console):
             "floors_rounds",
             lambda rounds: summary.floors(rounds, layers),
         )
-        reasons = targets.read_reasons(folder / "reasons.toml")
-        judged = targets.judge(layers, reasons, floors)
         charts.speed_ups(layers, folder / CHART)
         paragraphs += sections.layers(layers, about, CHART)
-        paragraphs += sections.targets(judged, about["is_gpu"])
         if floors is not None:
             paragraphs += sections.floors(floors)
-        _tell(layers, judged, about["is_gpu"], console)
+        _tell(layers, console)
     networks = _table(
         folder, "newsgroups", "newsgroups_rounds", summary.newsgroups
     )
@@ -70,15 +67,10 @@ def _about(folder, name):
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def _tell(layers, judged, is_gpu, console):
+def _tell(layers, console):
     """The outcome in a few lines for the terminal."""
     for warning in sections.warnings(layers):
         console.print(warning, style="bold red")
     failed = (layers["error"] != "").sum()
     if failed:
         console.print(f"{failed} failed, see README.md", style="bold red")
-    if not is_gpu:
-        counts = judged["verdict"].value_counts()
-        console.print(
-            "Targets: " + ", ".join(f"{n} {v}" for v, n in counts.items())
-        )

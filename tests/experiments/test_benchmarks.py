@@ -6,7 +6,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 from frameworks import gradients, to_numpy
 from rich.console import Console
@@ -18,7 +17,6 @@ from experiments.benchmarks import (
     page,
     rounds,
     summary,
-    targets,
     workers,
 )
 from experiments.benchmarks.in_worker import calls, contenders, floors, layers
@@ -243,81 +241,6 @@ def test_a_contender_that_fails_stays_visible_and_stops_no_other(tmp_path):
 
 
 @pytest.mark.any_backend
-def test_targets_are_met_or_missed_with_a_reason(tmp_path):
-    seconds = {
-        KERAS: [6.1],
-        KERAS_JIT: [3.0],
-        TORCH: [3.2],
-        OURS: [1.0],
-        contender("lstm3", "fast", jit=True, default=False): [0.9],
-        contender("lstm3", "fast", backend="jax", jit=True): [1.1],
-        contender("lstm3", "plain", jit=True, default=False): [0.1],
-        contender("lstm3", "fast", units=256, equal="parameters"): [0.1],
-    }
-    write_rounds(tmp_path, seconds)
-    (tmp_path / "reasons.toml").write_text(
-        '"lstm3/*/keras_best/*/32x*" = "Too little is left."\n'
-        '"lstm3/*" = "A later one."\n'
-    )
-    write_page(tmp_path)
-    table = summary.read(tmp_path / "layers.csv")
-    reasons = targets.read_reasons(tmp_path / "reasons.toml")
-    judged = targets.judge(table, reasons).set_index(["peer", "backend"])
-    lines = judged[["target", "measured", "verdict", "reason"]]
-    # At the defaults; then the fastest of ours; then on the fastest backend.
-    default = lines.loc["keras_default", "tensorflow"].tolist()
-    assert default == [6, 6.1, "met", ""]
-    best = lines.loc["keras_best", "tensorflow"].tolist()
-    assert best == [4, 3.3333, "missed", "Too little is left."]
-    assert lines.loc["torch_lstm"].index.tolist() == ["tensorflow"]
-    to_torch = lines.loc["torch_lstm", "tensorflow"].tolist()
-    assert to_torch == [3, 3.5556, "met", ""]
-    # There is no peer on JAX.
-    unknown = lines.loc["keras_default", "jax"]
-    assert unknown["verdict"] == "not measured"
-    assert unknown["reason"] == "A later one."
-
-    # What the products alone take is a reason by itself, if they take enough:
-    # here of 9000 µs a step.
-    for floor, ceiling, reason in (
-        (8000, 3.75, "the products alone allow 3.7x"),
-        (5000, 6.0, "Too little is left."),
-        (9900, 3.3333, "the products alone allow 3.3x"),  # as measured
-    ):
-        floors_of = pd.DataFrame(
-            {
-                "shape": [LARGE],
-                "backend": ["tensorflow"],
-                "layer": ["lstm3"],
-                "jit": [True],
-                "input_projection": [1.0],
-                "forward_loop": [1.0],
-                "floor": [floor],
-            }
-        )
-        judged = targets.judge(table, reasons, floors_of)
-        line = judged.set_index(["peer", "backend"]).loc[
-            "keras_best", "tensorflow"
-        ]
-        assert line["ceiling"] == pytest.approx(ceiling, rel=1e-4)
-        assert line["reason"] == reason
-
-    (tmp_path / "reasons.toml").unlink()
-    readme, told = write_page(tmp_path)
-    assert "**missed** | **no reason given yet**" in readme
-    assert "Targets: 2 of 5 met" in readme
-    assert "2 met" in told and "1 missed" in told and "2 not measured" in told
-
-
-@pytest.mark.any_backend
-def test_targets_depend_on_the_shape():
-    target = targets.TARGETS[0]
-    sizes = {LARGE: 6, "32x99x128x128": 3, "32x100x128x127": 3}
-    for shape, ratio in sizes.items():
-        assert target.ratio(Shape.parse(shape)) == ratio
-
-
-@pytest.mark.any_backend
 @pytest.mark.parametrize(
     "shape, layer, seconds, is_impossible",
     [
@@ -340,8 +263,6 @@ def test_what_cannot_be_true_is_flagged(
     write_rounds(tmp_path, {TORCH: [seconds], ours: [1.0]}, [0.5], shape)
     for text in write_page(tmp_path):
         assert "BUSY" in text and "BEYOND" not in text
-    flagged = "**beyond the arithmetic: look for an error**" in readme
-    assert flagged is is_impossible
 
 
 @pytest.mark.any_backend

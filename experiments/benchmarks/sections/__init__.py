@@ -3,6 +3,5 @@
 from experiments.benchmarks.sections.floors import floors
 from experiments.benchmarks.sections.layers import layers, warnings
 from experiments.benchmarks.sections.newsgroups import newsgroups
-from experiments.benchmarks.sections.targets import targets
 
-__all__ = ["floors", "layers", "newsgroups", "targets", "warnings"]
+__all__ = ["floors", "layers", "newsgroups", "warnings"]
