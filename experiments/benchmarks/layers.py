@@ -12,9 +12,9 @@ SHAPES = tuple(
 SHAPE_OF_GPU = Shape.parse("128x1000x256x256")
 MODES = ("training", "inference")
 # Whose matrix products are timed alone: one gate has them, or four.
-WITH_FLOORS = ("lstm3", "lstm1", "lstm")
+WITH_PRODUCTS = ("lstm3", "lstm1", "lstm")
 _LAYERS = "experiments.benchmarks.in_worker.layers:Layers"
-_FLOORS = "experiments.benchmarks.in_worker.floors:Floors"
+_PRODUCTS = "experiments.benchmarks.in_worker.products:Products"
 
 
 def run(options, command, console):
@@ -31,14 +31,14 @@ def run(options, command, console):
     shapes = options.shape
     if shapes is None:
         shapes = (*SHAPES, SHAPE_OF_GPU) if about["is_gpu"] else SHAPES
-    for name in ("layers.csv", "floors.csv"):  # of an earlier run
+    for name in ("layers.csv", "products.csv"):  # of an earlier run
         (folder / name).unlink(missing_ok=True)
     machine.write(about, folder / "layers.json")
     columns = ["shape", "mode", *columns_of(Contender)]
     of_layers = rounds.RoundsFile(folder / "rounds.csv", columns)
     columns = ["shape", *columns_of(Part)]
-    of_floors = rounds.RoundsFile(folder / "floors_rounds.csv", columns)
-    with of_layers, of_floors:
+    of_products = rounds.RoundsFile(folder / "products_rounds.csv", columns)
+    with of_layers, of_products:
         for shape in shapes:
             for mode in options.mode:
                 session.measure(
@@ -53,10 +53,10 @@ def run(options, command, console):
                 )
             session.measure(
                 backends,
-                (_FLOORS, shape, options.dtype),
-                [name for name in WITH_FLOORS if name in variants],
+                (_PRODUCTS, shape, options.dtype),
+                [name for name in WITH_PRODUCTS if name in variants],
                 options.rounds,
-                of_floors,
+                of_products,
                 console,
                 shape=shape,
             )

@@ -26,16 +26,16 @@ def write(folder, console):
     layers = _table(folder, "layers", "rounds", summary.layers)
     if layers is not None:
         about = _about(folder, "layers")
-        floors = _table(
+        products = _table(
             folder,
-            "floors",
-            "floors_rounds",
-            lambda rounds: summary.floors(rounds, layers),
+            "products",
+            "products_rounds",
+            lambda rounds: summary.products(rounds, layers),
         )
         charts.speed_ups(layers, folder / CHART)
         paragraphs += sections.layers(layers, about, CHART)
-        if floors is not None:
-            paragraphs += sections.floors(floors)
+        if products is not None:
+            paragraphs += sections.products(products)
         _tell(layers, console)
     networks = _table(
         folder, "newsgroups", "newsgroups_rounds", summary.newsgroups

@@ -81,7 +81,15 @@ class Contender:
 
 @dataclass(frozen=True)
 class Part:
-    """Matrix products that no way of computing a layer can leave out."""
+    """A part of the matrix products of a training step.
+
+    Args:
+        backend: Name of the Keras backend.
+        layer: Name of our variant.
+        part: Which products, see `in_worker.products.PARTS`.
+        jit: Boolean, whether XLA compiles them.
+        dtype: Name of the dtype.
+    """
 
     backend: str
     layer: str

@@ -156,24 +156,25 @@ def layers(rounds):
     return pd.concat(tables, ignore_index=True)
 
 
-def floors(rounds, layers):
-    """Where the time of a training step goes.
+def products(rounds, layers):
+    """The matrix products of a training step, timed alone.
 
     Args:
-        rounds: `pandas.DataFrame`, what `read` makes of `floors_rounds.csv`.
+        rounds: `pandas.DataFrame`, what `read` makes of
+            `products_rounds.csv`.
         layers: `pandas.DataFrame`, what the function `layers` returns.
 
     Returns:
         `pandas.DataFrame`, a row for each shape, backend, layer and jit, in
-        microseconds per time step: each part, their sum `floor`, the whole
-        `training` step of our fast layer, and the `rest` of it.
+        microseconds per time step: each part, their sum `products`, and the
+        whole `training` step of our fast layer.
     """
     tables = []
     for shape, rows in rounds.groupby("shape", sort=False):
         table = times(rows, columns_of(Part)).table
         steps = Shape.parse(shape).timesteps
         parts = (1e6 * table["seconds"] / steps).unstack("part", sort=False)
-        parts["floor"] = parts.sum(axis=1, skipna=False)
+        parts["products"] = parts.sum(axis=1, skipna=False)
         parts["rounds_used"] = table["rounds_used"].iloc[0]
         parts.insert(0, "shape", shape)
         tables.append(parts.reset_index())
@@ -187,7 +188,6 @@ def floors(rounds, layers):
     found = pd.concat(tables).merge(
         training[[*names, "training"]], how="left", on=names
     )
-    found["rest"] = found["training"] - found["floor"]
     found["rounds_used"] = found.pop("rounds_used")
     return found[[*names, *found.columns.difference(names, sort=False)]]
 

@@ -19,7 +19,7 @@ from experiments.benchmarks import (
     summary,
     workers,
 )
-from experiments.benchmarks.in_worker import calls, contenders, floors, layers
+from experiments.benchmarks.in_worker import calls, contenders, layers, products
 from experiments.benchmarks.in_worker.newsgroups import (
     Newsgroups,
     _as_keras_lstm,
@@ -266,13 +266,13 @@ def test_what_cannot_be_true_is_flagged(
 
 
 @pytest.mark.any_backend
-def test_floors_and_what_is_left(tmp_path):
+def test_the_products_are_summed_up(tmp_path):
     write_rounds(tmp_path, {KERAS: [1.0], OURS: [1.0]})
     with rounds.RoundsFile(
-        tmp_path / "floors_rounds.csv", ["shape", *columns_of(Part)]
+        tmp_path / "products_rounds.csv", ["shape", *columns_of(Part)]
     ) as file:
         for seconds, name in zip(
-            (0.1, 0.2, 0.3, 0.05), floors.PARTS, strict=True
+            (0.1, 0.2, 0.3, 0.05), products.PARTS, strict=True
         ):
             part = Part("tensorflow", "lstm3", name, False, "float32")
             row = {"shape": LARGE, **dataclasses.asdict(part)}
@@ -280,10 +280,10 @@ def test_floors_and_what_is_left(tmp_path):
             outcome = {"round": 1, "seconds": seconds, "other_cpu": 0.0}
             file.append([{**row, **outcome}])
     readme, _ = write_page(tmp_path)
-    (row,) = summary.read(tmp_path / "floors.csv").to_dict("records")
+    (row,) = summary.read(tmp_path / "products.csv").to_dict("records")
     assert row["forward_loop"] == 2000  # microseconds per time step
-    assert (row["floor"], row["training"], row["rest"]) == (6500, 10000, 3500)
-    assert "| tensorflow | lstm3 | 10,000 | 6,500 | 3,500 |" in readme
+    assert (row["products"], row["training"]) == (6500, 10000)
+    assert "| tensorflow | lstm3 | 10,000 | 6,500 | 1,000 |" in readme
 
 
 @pytest.mark.any_backend
@@ -465,9 +465,9 @@ def test_inference_is_timed(brief):
 
 
 def test_products_are_timed(brief):
-    served = floors.Floors(Shape(2, 3, 4, 5), "float32")
-    parts = served.subjects(["lstm1"])[: len(floors.PARTS)]
-    assert [part.part for part in parts] == list(floors.PARTS)
+    served = products.Products(Shape(2, 3, 4, 5), "float32")
+    parts = served.subjects(["lstm1"])[: len(products.PARTS)]
+    assert [part.part for part in parts] == list(products.PARTS)
     found = measured(served, parts, 1)
     assert len(found) == 8 and not any("error" in o for _, o in found)
 

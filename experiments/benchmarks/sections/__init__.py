@@ -1,7 +1,7 @@
 """The sections of README.md, each a generator of its paragraphs."""
 
-from experiments.benchmarks.sections.floors import floors
 from experiments.benchmarks.sections.layers import layers, warnings
 from experiments.benchmarks.sections.newsgroups import newsgroups
+from experiments.benchmarks.sections.products import products
 
-__all__ = ["floors", "layers", "newsgroups", "warnings"]
+__all__ = ["layers", "newsgroups", "products", "warnings"]

@@ -1,10 +1,9 @@
-"""What the matrix products of a training step take.
+"""The matrix products of a training step, timed alone.
 
-A layer cannot be faster on this backend than these, unless it fuses more
-into them than a framework does. What it takes beyond is activations, their
-gradients, and the loop itself. Where a product is wider than the state, a loop
-that the framework compiles also brings it back to that width, which a layer
-does not: so with more than one gate in it the loop is a little dear.
+Each part is a function of its own. The sum is no lower bound for a layer, whose
+compiler may multiply in another way or overlap products with other work. In the
+loops, a product wider than the state is also reduced to its width, which a
+layer does not do, so that more than one gate costs a little more here.
 """
 
 import keras
@@ -19,7 +18,7 @@ from keras_slim import variants
 PARTS = ("input_projection", "forward_loop", "reverse_loop", "after_loop")
 
 
-class Floors(Calls):
+class Products(Calls):
     """Times the matrix products of the layers of one shape.
 
     Args:
