@@ -100,6 +100,17 @@ def _parser():
         metavar="NAME,...",
         help=f"default: {','.join(layers.MODES)}",
     )
+    one.add_argument(
+        "--contender",
+        type=_one_of(layers.CONTENDERS),
+        default=layers.CONTENDERS,
+        metavar="NAME,...",
+        help="what is timed besides keras.layers.LSTM and torch.nn.LSTM: our "
+        "fast and our plain time loop, keras.layers.GRU, and keras.layers.RNN "
+        f"of a cell; default: {','.join(layers.CONTENDERS)}. On a GPU, "
+        "--contender fast leaves out what is a Python loop over the time steps "
+        "on PyTorch",
+    )
     one.add_argument("--rounds", type=_positive, default=15, help="default: 15")
     one.add_argument(
         "--dtype", choices=DTYPES, default="float32", help="default: float32"

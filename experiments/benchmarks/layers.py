@@ -6,11 +6,19 @@ from experiments.benchmarks.subjects import Contender, Part, Shape, columns_of
 SHAPES = tuple(
     map(
         Shape.parse,
-        ("128x7x128x128", "100x10x400x400", "32x100x128x128", "32x500x64x64"),
+        (
+            "128x7x128x128",
+            "100x10x400x400",
+            "32x100x128x128",
+            "32x500x64x64",
+            "32x100x8x64",
+        ),
     )
 )
 SHAPE_OF_GPU = Shape.parse("128x1000x256x256")
 MODES = ("training", "inference")
+# What is timed besides the peers of the ratios.
+CONTENDERS = ("fast", "plain", "gru", "rnn")
 # Whose matrix products are timed alone: one gate has them, or four.
 WITH_PRODUCTS = ("lstm3", "lstm1", "lstm")
 _LAYERS = "experiments.benchmarks.in_worker.layers:Layers"
@@ -43,7 +51,7 @@ def run(options, command, console):
             for mode in options.mode:
                 session.measure(
                     backends,
-                    (_LAYERS, shape, mode, options.dtype),
+                    (_LAYERS, shape, mode, options.dtype, options.contender),
                     variants,
                     options.rounds,
                     of_layers,

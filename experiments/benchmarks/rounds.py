@@ -38,6 +38,7 @@ class RoundsFile:
         self._file = open(path, "w", newline="", encoding="utf-8")
         self._writer = csv.DictWriter(self._file, [*columns, *OUTCOMES])
         self._writer.writeheader()
+        self._file.flush()
 
     def append(self, rows):
         self._writer.writerows(rows)

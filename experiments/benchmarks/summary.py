@@ -32,6 +32,8 @@ def read(path):
     """A CSV file of this package, if need be without its torn last line."""
     text = path.read_text(encoding="utf-8")
     text = text[: text.rfind("\n") + 1]
+    if not text:  # a process was killed before it wrote the header
+        return pd.DataFrame()
     header = text.partition("\n")[0].split(",")
     # An empty word is a word, an empty number is none.
     empty = {name: [""] for name in header if name not in _WORDS}

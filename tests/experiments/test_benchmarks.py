@@ -25,9 +25,11 @@ from experiments.benchmarks.in_worker.newsgroups import (
     _as_keras_lstm,
     _with_recurrent_layer,
 )
+from experiments.benchmarks.layers import CONTENDERS
 from experiments.benchmarks.subjects import (
     KERAS_GRU,
     KERAS_LSTM,
+    KERAS_RNN,
     TORCH_LSTM,
     Contender,
     Part,
@@ -141,6 +143,19 @@ def test_ratios_are_taken_round_by_round(tmp_path):
 
 
 @pytest.mark.any_backend
+def test_equal_parameters_stand_next_to_equal_units(tmp_path):
+    larger = contender("lstm3", "fast", units=303, equal="parameters")
+    write_rounds(tmp_path, {KERAS: [6.0], OURS: [2.0], larger: [5.0]})
+    readme, _ = write_page(tmp_path)
+    assert "With equal parameters: lstm3 has 303 units." in readme
+    assert (
+        "| lstm3 | tensorflow | 3.00x (3.00–3.00) | 3.00x (3.00–3.00) | – "
+        "| 1.20x (1.20–1.20) |" in readme
+    )
+    assert readme.count("| lstm3 |") == 1
+
+
+@pytest.mark.any_backend
 def test_busy_rounds_do_not_count(tmp_path):
     seconds = {KERAS: [4.0, 4.0, 90.0, 4.0], OURS: [2.0, 2.0, 1.0, 2.0]}
     write_rounds(tmp_path, seconds, others=[0.0, 0.05, 0.3, 0.01])
@@ -182,6 +197,7 @@ def test_a_killed_run_is_summarised(tmp_path):
     )
 
     path.write_text(text[: text.index("\n", text.index("\n") + 1) + 1])
+    (tmp_path / "products_rounds.csv").write_text("")  # before its header
     write_page(tmp_path)  # before the first round
 
 
@@ -382,7 +398,7 @@ def test_layers_are_checked_and_timed(monkeypatch, brief):
         return layer
 
     monkeypatch.setattr(layers, "build", build)
-    served = layers.Layers(Shape(2, 3, 4, 5), "training", "float32")
+    served = layers.Layers(Shape(2, 3, 4, 5), "training", "float32", CONTENDERS)
     names = ["lstm", "lstm1"]
     subjects = [
         subject
@@ -406,8 +422,35 @@ def test_layers_are_checked_and_timed(monkeypatch, brief):
             assert ("difference" in outcome) == (subject.layer != KERAS_GRU)
 
 
+def test_contenders_are_chosen_the_peers_always_compete():
+    shape, names = Shape(2, 30, 4, 5), ["lstm", "lstm3"]
+    peers = {KERAS_LSTM} | (
+        {TORCH_LSTM} if keras.backend.backend() == "torch" else set()
+    )
+    for kinds, others in {
+        (): set(),
+        ("fast",): {"lstm fast", "lstm3 fast"},
+        ("plain", "gru"): {"lstm plain", "lstm3 plain", KERAS_GRU},
+        ("rnn",): {KERAS_RNN},
+    }.items():
+        found = contenders.contenders(shape, names, "float32", kinds)
+        named = {f"{c.layer} {c.recurrence}".strip() for c in found}
+        assert named == peers | others
+        # One as large as the full LSTM wherever it has as many units.
+        assert [
+            (c.units, c.equal == "parameters", c.jit)
+            for c in found
+            if c.layer == "lstm3" and c.recurrence == "fast"
+        ] == [
+            (units, units > 5, jit)
+            for jit in contenders.own_backend().JITS
+            for units in (5, contenders.equal_units("lstm3", 5, 4))
+            if "fast" in kinds
+        ]
+
+
 def test_training_takes_all_gradients():
-    served = layers.Layers(Shape(2, 3, 4, 5), "training", "float32")
+    served = layers.Layers(Shape(2, 3, 4, 5), "training", "float32", CONTENDERS)
     subject = served.subjects(["lstm3"])[0]
     assert (subject.layer, subject.default) == (KERAS_LSTM, True)
     outputs, *found = map(to_numpy, served.build(subject)())
@@ -421,7 +464,7 @@ def test_training_takes_all_gradients():
 
 def test_a_training_step_updates_the_weights(monkeypatch):
     monkeypatch.setattr(layers, "LEARNING_RATE", 0.1)
-    served = layers.Layers(Shape(2, 3, 4, 5), "training", "float32")
+    served = layers.Layers(Shape(2, 3, 4, 5), "training", "float32", CONTENDERS)
     inputs, upstream = to_numpy(served._inputs), to_numpy(served._random(5))
     keras_lstm, *others = served.subjects(["lstm3"])
     tested = [
@@ -456,9 +499,13 @@ def test_a_training_step_updates_the_weights(monkeypatch):
 
 
 def test_inference_is_timed(brief):
-    served = layers.Layers(Shape(2, 3, 4, 5), "inference", "float32")
-    subject = served.subjects(["lstm3"])[-1]
-    assert subject.equal == "parameters" and subject.units == 11
+    served = layers.Layers(
+        Shape(2, 3, 4, 5), "inference", "float32", CONTENDERS
+    )
+    subject = next(
+        s for s in served.subjects(["lstm3"]) if s.equal == "parameters"
+    )
+    assert subject.units == 11
     (prepared, timed) = measured(served, [subject], 1)
     assert prepared[1]["difference"] < 1e-6
     assert timed[1]["seconds"] > 0

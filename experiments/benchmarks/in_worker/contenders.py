@@ -20,13 +20,16 @@ UNROLLED = 10  # time steps at most
 RECURRENCES = ("plain", "fast")
 
 
-def contenders(shape, names, dtype):
-    """Lists them.
+def contenders(shape, names, dtype, kinds):
+    """Lists them, the peers `keras.layers.LSTM` and `torch.nn.LSTM` always.
 
     Args:
         shape: A `Shape`.
         names: Names of our variants.
         dtype: Name of the dtype.
+        kinds: Which others, of `"fast"` and `"plain"`, our layers by either
+            loop; `"gru"`, `keras.layers.GRU`; and `"rnn"`,
+            `keras.layers.RNN` of a cell.
 
     Returns:
         List of `Contender`.
@@ -50,31 +53,31 @@ def contenders(shape, names, dtype):
             )
         )
 
-    jits = own_backend().JITS
-    for jit in jits:
+    for jit in own_backend().JITS:
         add(KERAS_LSTM, full, jit)
         if shape.timesteps <= UNROLLED:
             add(KERAS_LSTM, full, jit, unroll=True)
-        add(KERAS_GRU, 3 * units * (features + units + 2), jit)
-        add(KERAS_RNN, full, jit)
+        if "gru" in kinds:
+            add(KERAS_GRU, 3 * units * (features + units + 2), jit)
+        if "rnn" in kinds:
+            add(KERAS_RNN, full, jit)
         for name in names:
             count = parameters(name, units, features)
             for recurrence in RECURRENCES:
-                add(name, count, jit, recurrence=recurrence)
+                if recurrence in kinds:
+                    add(name, count, jit, recurrence=recurrence)
+            if "fast" in kinds and count < full:
+                more = equal_units(name, units, features)
+                add(
+                    name,
+                    parameters(name, more, features),
+                    jit,
+                    units=more,
+                    recurrence="fast",
+                    equal="parameters",
+                )
     if keras.backend.backend() == "torch":
         add(TORCH_LSTM, full + 4 * units, jit=False)  # it has two biases
-    for name in names:
-        if parameters(name, units, features) < full:
-            more = equal_units(name, units, features)
-            count = parameters(name, more, features)
-            add(
-                name,
-                count,
-                jits[-1],
-                units=more,
-                recurrence="fast",
-                equal="parameters",
-            )
     return found
 
 

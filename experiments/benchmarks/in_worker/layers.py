@@ -31,16 +31,18 @@ class Layers(Calls):
             gradients of weights and inputs for one upstream gradient, and an
             update of the weights.
         dtype: Name of the dtype.
+        kinds: What is timed besides the peers, see `contenders`.
     """
 
-    def __init__(self, shape, mode, dtype):
+    def __init__(self, shape, mode, dtype, kinds):
         super().__init__()
         self._shape, self._mode, self._dtype = shape, mode, dtype
+        self._kinds = kinds
         self._inputs = self._random(shape.features)
         self._references = {}
 
     def subjects(self, names):
-        return contenders(self._shape, names, self._dtype)
+        return contenders(self._shape, names, self._dtype, self._kinds)
 
     def build(self, contender):
         layer = build(contender, self._shape)

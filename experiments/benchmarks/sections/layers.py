@@ -1,6 +1,10 @@
-import pandas as pd
-
-from experiments.benchmarks.markdown import megabytes, number, spread, table
+from experiments.benchmarks.markdown import (
+    NOTHING,
+    megabytes,
+    number,
+    spread,
+    table,
+)
 from experiments.benchmarks.sections.common import (
     disturbed,
     failures,
@@ -36,10 +40,13 @@ A ratio is the time of a peer divided by that of the layer in the same round, so
 that more is faster: the median over rounds, with the 10th and 90th percentile.
 The peers: `keras.layers.LSTM` on the same backend with Keras's default settings
 (default); the fastest of its settings there, `jit` and `unroll` (best); and
-`torch.nn.LSTM`, whatever the backend. In a busy round other processes took more
-than 5 % of the machine; the medians are over the quiet rounds, if they are at
-least half of all. The memory is what a call takes at its peak; with JAX, what
-XLA reports; with TensorFlow it cannot be measured where XLA is at work."""
+`torch.nn.LSTM`, whatever the backend. The ratios are those of layers with the
+same units; the column "equal parameters" has that of the same layer with as
+many units as give it the parameters of the full LSTM, or nearly. In a busy
+round other processes took more than 5 % of the machine; the medians are over
+the quiet rounds, if they are at least half of all. The memory is what a call
+takes at its peak; with JAX, what XLA reports; with TensorFlow it cannot be
+measured where XLA is at work."""
 
 
 def layers(found, about, chart):
@@ -63,13 +70,11 @@ def layers(found, about, chart):
         yield f"### {shape}, {mode}"
         yield (
             f"{sizes.batch} sequences of {sizes.timesteps} steps, "
-            f"{sizes.features} features, {sizes.units} units. {quietness(rows)}"
+            f"{sizes.features} features, {sizes.units} units."
+            f"{_equal_units(rows)} {quietness(rows)}"
         )
-        yield table([_line(row) for _, row in _main(rows).iterrows()])
-    yield (
-        "The other variants, the plain loop, `keras.layers.GRU` and "
-        "`keras.layers.RNN` of a cell are in `layers.csv`."
-    )
+        yield table([_line(*pair) for pair in _main(rows)])
+    yield "Everything that was timed, all variants included: `layers.csv`."
     yield from failures(found)
 
 
@@ -126,28 +131,58 @@ def _checks(found):
 
 
 def _main(rows):
-    """The peers, then the fast layers of the paper, variant by variant."""
+    """The peers, then the fast layers of the paper, variant by variant.
+
+    Returns:
+        List of pairs: the row of a layer, and that of the same layer with as
+        many parameters as the full LSTM, or `None`.
+    """
     peers = rows[rows["layer"].isin((KERAS_LSTM, TORCH_LSTM))]
+    pairs = [(row, None) for _, row in peers.iterrows()]
     fast = rows[rows["recurrence"] == "fast"]
-    return pd.concat(
-        [peers, *(fast[fast["layer"] == variant] for variant in PAPER)]
-    )
+    for variant in PAPER:
+        own = fast[fast["layer"] == variant]
+        larger = {
+            (row["backend"], row["jit"]): row
+            for _, row in own[own["equal"] == "parameters"].iterrows()
+        }
+        pairs += [
+            (row, larger.get((row["backend"], row["jit"])))
+            for _, row in own[own["equal"] == "units"].iterrows()
+        ]
+    return pairs
 
 
-def _line(row):
+def _line(row, larger):
     name = row["layer"]
     if row["unroll"]:
         name += ", unrolled"
-    if row["equal"] == "parameters":
-        name += f", {row['units']} units"
     if row["error"]:
         name += " (failed, see below)"
     return {
         "layer": name,
         "backend": row["backend"] + (" jit" if row["jit"] else ""),
         **{title: spread(row, peer, "x") for peer, title in PEERS.items()},
+        "equal parameters: x Keras default": (
+            NOTHING if larger is None else spread(larger, "keras_default", "x")
+        ),
         "parameters": f"{row['parameters']:,}",
         "µs per step": number(row["us_per_step"]),
         "first call (s)": number(row["compile_seconds"]),
         "memory (MB)": megabytes(row["peak_memory_bytes"]),
     }
+
+
+def _equal_units(rows):
+    """With how many units variants have the parameters of a full LSTM."""
+    larger = rows[(rows["equal"] == "parameters") & rows["layer"].isin(PAPER)]
+    units = dict(zip(larger["layer"], larger["units"], strict=True))
+    if not units:
+        return ""
+    return (
+        " With equal parameters: "
+        + ", ".join(
+            f"{layer} has {count} units" for layer, count in units.items()
+        )
+        + "."
+    )
