@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.benchmarks import layers, newsgroups, page
+from experiments.benchmarks import layers, models, newsgroups, page
 from experiments.benchmarks.subjects import Shape
 from experiments.benchmarks.workers import WorkerError, installed_backends
 from experiments.engine.backend import BACKENDS
@@ -32,11 +32,15 @@ def _one_of(allowed):
     return parse
 
 
-def _shapes(text):
+def _shape(text):
     try:
-        return tuple(Shape.parse(shape) for shape in text.split(","))
+        return Shape.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _shapes(text):
+    return tuple(map(_shape, text.split(",")))
 
 
 def _positive(text):
@@ -66,19 +70,19 @@ def _parser():
         return made
 
     installed = installed_backends()
+    backends = {
+        "type": _one_of(BACKENDS),
+        "default": installed,
+        "metavar": "NAME,...",
+        "help": f"default: those installed, {','.join(installed)}",
+    }
     one = command(
         "layers",
         "time single layers beside their peers",
         "Times inference and training of our layers, of Keras's and of "
         "torch.nn.LSTM, and writes what came out.",
     )
-    one.add_argument(
-        "--backend",
-        type=_one_of(BACKENDS),
-        default=installed,
-        metavar="NAME,...",
-        help=f"default: those installed, {','.join(installed)}",
-    )
+    one.add_argument("--backend", **backends)
     one.add_argument(
         "--shape",
         type=_shapes,
@@ -114,6 +118,25 @@ def _parser():
     one.add_argument("--rounds", type=_positive, default=15, help="default: 15")
     one.add_argument(
         "--dtype", choices=DTYPES, default="float32", help="default: float32"
+    )
+
+    whole = command(
+        "models",
+        "time model.fit of whole models",
+        "Times training steps of a masked bidirectional classifier, of a "
+        "stacked forecaster and of an encoder-decoder in model.fit, with "
+        "keras.layers.LSTM, LSTM and LSTM3.",
+    )
+    whole.add_argument("--backend", **backends)
+    whole.add_argument(
+        "--shape",
+        type=_shape,
+        metavar="SHAPE",
+        help="batch x time steps x features x units of all models; default: "
+        + ", ".join(f"{s} ({name})" for name, s in models.SHAPES.items()),
+    )
+    whole.add_argument(
+        "--rounds", type=_positive, default=15, help="default: 15"
     )
 
     many = command(
@@ -162,7 +185,11 @@ def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
-    commands = {"layers": layers.run, "newsgroups": newsgroups.run}
+    commands = {
+        "layers": layers.run,
+        "models": models.run,
+        "newsgroups": newsgroups.run,
+    }
     status = 0
     try:
         if options.command in commands:

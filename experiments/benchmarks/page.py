@@ -36,7 +36,11 @@ def write(folder, console):
         paragraphs += sections.layers(layers, about, CHART)
         if products is not None:
             paragraphs += sections.products(products)
-        _tell(layers, console)
+        for warning in sections.warnings(layers):
+            console.print(warning, style="bold red")
+    models = _table(folder, "models", "models_rounds", summary.models)
+    if models is not None:
+        paragraphs += sections.models(models, _about(folder, "models"))
     networks = _table(
         folder, "newsgroups", "newsgroups_rounds", summary.newsgroups
     )
@@ -47,6 +51,13 @@ def write(folder, console):
         raise FileNotFoundError(
             f"Nothing was measured yet. Received: --results-dir={folder}"
         )
+    failed = sum(
+        (table["error"] != "").sum()
+        for table in (layers, models, networks)
+        if table is not None
+    )
+    if failed:
+        console.print(f"{failed} failed, see README.md", style="bold red")
     with replacing(folder / "README.md", encoding="utf-8") as file:
         file.write("\n\n".join(paragraphs) + "\n")
     console.print(f"Tables and chart: {folder / 'README.md'}")
@@ -65,12 +76,3 @@ def _table(folder, name, rounds, summarise):
 
 def _about(folder, name):
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def _tell(layers, console):
-    """The outcome in a few lines for the terminal."""
-    for warning in sections.warnings(layers):
-        console.print(warning, style="bold red")
-    failed = (layers["error"] != "").sum()
-    if failed:
-        console.print(f"{failed} failed, see README.md", style="bold red")

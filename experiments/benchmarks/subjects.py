@@ -102,6 +102,27 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A model with one kind of recurrent layer, trained by `model.fit`.
+
+    Args:
+        backend: Name of the Keras backend.
+        layer: Name of the layer; of ours, the name of the variant.
+        jit_compile: `"auto"` or `"True"`, as of `compile`.
+        parameters: Integer, weights of the model.
+    """
+
+    backend: str
+    layer: str
+    jit_compile: str
+    parameters: int
+
+    def __str__(self):
+        by_xla = "jit_compile=True" if self.jit_compile == "True" else ""
+        return " ".join([self.backend, self.layer, by_xla]).strip()
+
+
+@dataclass(frozen=True)
 class Network:
     """The network of the newsgroups experiment with one recurrent layer.
 

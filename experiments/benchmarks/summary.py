@@ -17,6 +17,7 @@ from experiments.benchmarks.subjects import (
     Network,
     Part,
     Shape,
+    Trained,
     columns_of,
 )
 from experiments.engine.runs import replacing
@@ -24,8 +25,8 @@ from experiments.engine.runs import replacing
 BUSY = 0.05  # share of the machine that others take in a busy round
 SPREAD = {"p10": 0.1, "p90": 0.9}
 # The columns of words, all others being numbers.
-_WORDS = ("shape", "mode", "backend", "layer", "part", "recurrence", "equal")
-_WORDS += ("dtype", "rounds_used", "error")
+_WORDS = ("model", "shape", "mode", "backend", "layer", "part", "recurrence")
+_WORDS += ("jit_compile", "equal", "dtype", "rounds_used", "error")
 
 
 def read(path):
@@ -38,7 +39,10 @@ def read(path):
     # An empty word is a word, an empty number is none.
     empty = {name: [""] for name in header if name not in _WORDS}
     return pd.read_csv(
-        io.StringIO(text), keep_default_na=False, na_values=empty
+        io.StringIO(text),
+        keep_default_na=False,
+        na_values=empty,
+        dtype={"jit_compile": str},  # "True" is a word
     )
 
 
@@ -192,6 +196,34 @@ def products(rounds, layers):
     )
     found["rounds_used"] = found.pop("rounds_used")
     return found[[*names, *found.columns.difference(names, sort=False)]]
+
+
+def models(rounds):
+    """The table of the models trained by `model.fit`.
+
+    Args:
+        rounds: `pandas.DataFrame`, what `read` makes of `models_rounds.csv`.
+
+    Returns:
+        `pandas.DataFrame`, a row for each model, backend, `jit_compile` and
+        layer: what `times` tells, with seconds per training step, and the
+        ratio `keras` to the model with Keras's layer, all else the same.
+    """
+    tables = []
+    for (model, shape), rows in rounds.groupby(["model", "shape"], sort=False):
+        seconds, table = times(rows, columns_of(Trained))
+        ratios = []
+        for _, own in seconds.groupby(level=["backend", "jit_compile"]):
+            of_keras = own.index.get_level_values("layer") == KERAS_LSTM
+            found = _ratios(own, own[of_keras], "keras")
+            ratios.append(pd.DataFrame(found, index=own.index))
+        table = table.join(pd.concat(ratios)).reset_index()
+        table.insert(0, "model", model)
+        table.insert(1, "shape", shape)
+        # The longest text at the end.
+        table["error"] = table.pop("error")
+        tables.append(table.drop(columns="peak_memory_bytes"))
+    return pd.concat(tables, ignore_index=True)
 
 
 def newsgroups(rounds):

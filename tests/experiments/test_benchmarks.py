@@ -19,7 +19,13 @@ from experiments.benchmarks import (
     summary,
     workers,
 )
-from experiments.benchmarks.in_worker import calls, contenders, layers, products
+from experiments.benchmarks.in_worker import (
+    calls,
+    contenders,
+    layers,
+    models,
+    products,
+)
 from experiments.benchmarks.in_worker.newsgroups import (
     Newsgroups,
     _as_keras_lstm,
@@ -34,6 +40,7 @@ from experiments.benchmarks.subjects import (
     Contender,
     Part,
     Shape,
+    Trained,
     columns_of,
 )
 from experiments.newsgroups.model import build_model
@@ -97,7 +104,7 @@ def summarised(folder, subject):
     return row
 
 
-def write_page(folder):
+def write_page(folder, command="layers"):
     """README.md and what the terminal shows of it."""
     about = {
         "command": "a command",
@@ -111,7 +118,7 @@ def write_page(folder):
         "backends": {},
         "is_gpu": False,
     }
-    machine.write(about, folder / "layers.json")
+    machine.write(about, folder / f"{command}.json")
     console = Console(record=True, width=200, file=open(os.devnull, "w"))
     with console.file:
         page.write(folder, console)
@@ -300,6 +307,48 @@ def test_the_products_are_summed_up(tmp_path):
     assert row["forward_loop"] == 2000  # microseconds per time step
     assert (row["products"], row["training"]) == (6500, 10000)
     assert "| tensorflow | lstm3 | 10,000 | 6,500 | 1,000 |" in readme
+
+
+@pytest.mark.any_backend
+def test_models_are_set_next_to_the_same_model_with_keras_layer(tmp_path):
+    columns = ["model", "shape", *columns_of(Trained)]
+    seconds = {
+        ("auto", KERAS_LSTM): [0.006, 0.008, 0.012],
+        ("auto", "lstm3"): [0.002, 0.004, 0.003],
+        ("True", KERAS_LSTM): [0.004, 0.004, 0.004],
+        ("True", "lstm3"): [0.002, 0.002, 0.002],
+    }
+    with rounds.RoundsFile(tmp_path / "models_rounds.csv", columns) as file:
+        for (jit, layer), own in seconds.items():
+            subject = Trained("tensorflow", layer, jit, 1000)
+            where = {"model": "forecaster", "shape": "32x100x8x64"}
+            where |= dataclasses.asdict(subject)
+            file.append([{**where, "round": 0, "compile_seconds": 2.0}])
+            for number, of_round in enumerate(own):
+                outcome = {"seconds": of_round, "other_cpu": 0.0}
+                file.append([{**where, "round": number + 1, **outcome}])
+        failed = Trained("jax", "lstm3", "auto", 1000)
+        where |= dataclasses.asdict(failed)
+        file.append([{**where, "round": 0, "error": "the reason"}])
+    readme, told = write_page(tmp_path, "models")
+    auto = "| lstm3 | tensorflow | 3.00x (2.20–3.80) | 1,000 | 3.00 | 2.00 |"
+    by_xla = "| lstm3 | tensorflow, jit_compile=True | 2.00x (2.00–2.00) |"
+    assert auto in readme and by_xla in readme
+    assert "### forecaster, 32x100x8x64" in readme
+    assert "### Failed: 1" in readme and "1 failed" in told
+    (tmp_path / "models_rounds.csv").unlink()
+    assert write_page(tmp_path, "models")[0] == readme
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("command", ["layers", "models", "newsgroups"])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "--help"])
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    for option in ("--backend", "--rounds", "--results-dir"):
+        assert option in told
 
 
 @pytest.mark.any_backend
@@ -517,6 +566,51 @@ def test_products_are_timed(brief):
     assert [part.part for part in parts] == list(products.PARTS)
     found = measured(served, parts, 1)
     assert len(found) == 8 and not any("error" in o for _, o in found)
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    monkeypatch.setattr(models, "STEPS", 3)
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_models_are_trained_by_fit(name, few_steps):
+    shape = Shape(2, 5, 3, 4)
+    served = models.Models(name, shape)
+    jits = {"tensorflow": ["auto", "True"]}.get(
+        keras.backend.backend(), ["auto"]
+    )
+    subjects = served.subjects(["lstm3"])
+    assert [(s.layer, s.jit_compile) for s in subjects] == [
+        (layer, jit) for jit in jits for layer in (KERAS_LSTM, "lstm3")
+    ]
+    ours = subjects[1]
+    first, second = measured(served, [ours], 1)
+    assert first[1]["compile_seconds"] > 0
+    assert first[1]["difference"] < 1e-3
+    assert second[1]["seconds"] > 0 and second[1]["calls"] == 3
+    initial, _ = served._reference("lstm3")
+    trained = served._models[ours].get_weights()
+    for before, after in zip(initial, trained, strict=True):
+        assert not np.allclose(before, after, rtol=0, atol=1e-4)
+
+
+def test_a_model_with_wrong_numbers_is_not_timed(few_steps):
+    served = models.Models("forecaster", Shape(2, 5, 3, 4))
+    subject = served.subjects([])[-1]  # with TensorFlow, jit_compile=True
+    initial, expected = served._reference(KERAS_LSTM)
+    served._references[KERAS_LSTM] = initial, 1.01 * expected
+    ((_, outcome),) = measured(served, [subject], 1)
+    assert "wrong numbers" in outcome["error"]
+
+
+def test_tokens_are_padded_to_the_right():
+    tokens, _ = models._tokens(np.random.default_rng(0), 50, Shape(2, 9, 3, 4))
+    lengths = (tokens != 0).sum(1)
+    assert set(lengths) == set(range(1, 10))
+    assert all(
+        (row[:n] != 0).all() for row, n in zip(tokens, lengths, strict=True)
+    )
 
 
 def test_an_epoch_of_the_network_is_timed(data_dir, tmp_path):

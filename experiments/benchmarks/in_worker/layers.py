@@ -5,6 +5,7 @@ import numpy as np
 
 from experiments.benchmarks.in_worker.backends import own_backend
 from experiments.benchmarks.in_worker.calls import Calls
+from experiments.benchmarks.in_worker.checks import difference
 from experiments.benchmarks.in_worker.contenders import build, contenders
 from experiments.benchmarks.subjects import (
     KERAS_GRU,
@@ -13,10 +14,6 @@ from experiments.benchmarks.subjects import (
     TORCH_LSTM,
 )
 
-# How far two ways may differ, as a share of the largest number of a tensor.
-TOLERANCES = {"float32": 1e-3, "float16": 3e-2, "bfloat16": 1e-1}
-# A GPU may multiply float32 as TF32, which has the digits of float16.
-TOLERANCE_OF_TF32 = TOLERANCES["float16"]
 # So small that the weights stay about the same over all calls of a round.
 LEARNING_RATE = 1e-8
 _LIKE_KERAS_LSTM = (KERAS_LSTM, KERAS_RNN, TORCH_LSTM, "lstm")
@@ -61,16 +58,9 @@ class Layers(Calls):
         outcome = {"peak_memory_bytes": own_backend().peak_memory(call)}
         reference = self._reference(contender)
         if reference is not None:
-            difference = _difference(_arrays(contender, result), reference)
-            tolerance = TOLERANCES[self._dtype]
-            if own_backend().has_gpu():
-                tolerance = max(tolerance, TOLERANCE_OF_TF32)
-            if not difference <= tolerance:  # NaN is not, either
-                raise ValueError(
-                    f"wrong numbers: they differ by {difference:.1e} of the "
-                    f"largest, and by {tolerance:.0e} at most would be right"
-                )
-            outcome["difference"] = float(f"{difference:.2g}")
+            outcome["difference"] = difference(
+                _arrays(contender, result), reference, self._dtype
+            )
         return outcome
 
     def _random(self, width):
@@ -105,10 +95,3 @@ def _arrays(contender, result):
         result = [outputs, *by_weights, by_inputs]
     arrays = map(keras.ops.convert_to_numpy, result)
     return [np.asarray(array, "float32") for array in arrays]
-
-
-def _difference(found, expected):
-    return max(
-        float(np.max(np.abs(one - other)) / np.max(np.abs(other)))
-        for one, other in zip(found, expected, strict=True)
-    )

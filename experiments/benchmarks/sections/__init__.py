@@ -1,7 +1,8 @@
 """The sections of README.md, each a generator of its paragraphs."""
 
 from experiments.benchmarks.sections.layers import layers, warnings
+from experiments.benchmarks.sections.models import models
 from experiments.benchmarks.sections.newsgroups import newsgroups
 from experiments.benchmarks.sections.products import products
 
-__all__ = ["layers", "newsgroups", "products", "warnings"]
+__all__ = ["layers", "models", "newsgroups", "products", "warnings"]

@@ -46,8 +46,8 @@ def failures(rows):
     if failed.empty:
         return
     yield f"### Failed: {len(failed)}"
-    names = ("shape", "mode", "backend", "layer", "recurrence", "jit", "unroll")
-    names += ("units", "error")
+    names = ("model", "shape", "mode", "backend", "layer", "recurrence", "jit")
+    names += ("jit_compile", "unroll", "units", "error")
     shown = failed[[name for name in names if name in failed]].astype(str)
     shown["error"] = shown["error"].str.replace("|", "\\|")
     yield markdown.table(shown.to_dict("records"))

@@ -1,0 +1,40 @@
+"""The command `models`: `model.fit` of models as users build them."""
+
+from experiments.benchmarks import machine, rounds, session
+from experiments.benchmarks.subjects import Shape, Trained, columns_of
+
+SHAPES = {
+    "classifier": Shape.parse("32x100x64x64"),
+    "forecaster": Shape.parse("32x100x8x64"),
+    "encoder_decoder": Shape.parse("32x50x64x128"),
+}
+VARIANTS = ("lstm", "lstm3")
+_MODELS = "experiments.benchmarks.in_worker.models:Models"
+
+
+def run(options, command, console):
+    """Measures, and leaves all rounds in the folder as they come.
+
+    Args:
+        options: Namespace of the command line.
+        command: String, the command line, for the record.
+        console: `rich.console.Console`.
+    """
+    folder, backends = options.results_dir, options.backend
+    about = machine.describe(backends, command)
+    (folder / "models.csv").unlink(missing_ok=True)  # of an earlier run
+    machine.write(about, folder / "models.json")
+    columns = ["model", "shape", *columns_of(Trained)]
+    with rounds.RoundsFile(folder / "models_rounds.csv", columns) as file:
+        for model, shape in SHAPES.items():
+            shape = options.shape or shape
+            session.measure(
+                backends,
+                (_MODELS, model, shape),
+                VARIANTS,
+                options.rounds,
+                file,
+                console,
+                model=model,
+                shape=shape,
+            )
