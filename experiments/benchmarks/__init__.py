@@ -1,1 +1,1 @@
-"""How fast the layers are, beside those of Keras and PyTorch."""
+"""How fast the layers are, compared with those of Keras and PyTorch."""

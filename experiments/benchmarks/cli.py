@@ -78,7 +78,7 @@ def _parser():
     }
     one = command(
         "layers",
-        "time single layers beside their peers",
+        "time single layers against their peers",
         "Times inference and training of our layers, of Keras's and of "
         "torch.nn.LSTM, and writes what came out.",
     )
@@ -112,8 +112,7 @@ def _parser():
         help="what is timed besides keras.layers.LSTM and torch.nn.LSTM: our "
         "fast and our plain time loop, keras.layers.GRU, and keras.layers.RNN "
         f"of a cell; default: {','.join(layers.CONTENDERS)}. On a GPU, "
-        "--contender fast leaves out what is a Python loop over the time steps "
-        "on PyTorch",
+        "--contender fast leaves out the slowest Python loops over time steps",
     )
     one.add_argument("--rounds", type=_positive, default=15, help="default: 15")
     one.add_argument(
