@@ -1,8 +1,14 @@
+import contextvars
+
 import keras
 from keras import InputSpec, ops, tree
 
 from keras_slim.cells import NamedVariant, SlimLSTMCell, document_row
 from keras_slim.recurrence import BACKENDS, plain, through_time
+
+# From `inner_loop` to `call`, as `RNN.call` returns only what it knows of. Not
+# in the layer, which several threads may call at a time.
+_cell_states = contextvars.ContextVar("cell_states")
 
 
 @keras.saving.register_keras_serializable("keras_slim")
@@ -236,7 +242,6 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         self.cell_state_regularizer = keras.regularizers.get(
             cell_state_regularizer
         )
-        self._cell_states = None
         if recurrence == "fast" and self._obstacle():
             raise ValueError(
                 "Invalid value for argument `recurrence`. The fast way does "
@@ -276,8 +281,8 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             self.add_loss(
                 self.cell_state_regularizer(ops.concatenate(path, axis=1))
             )
-        if self.return_cell_states:  # `RNN.call` hands on what it knows of
-            self._cell_states = cell_states
+        if self.return_cell_states:
+            _cell_states.set(cell_states)
         return results
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
@@ -289,7 +294,8 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         )
         if not self.return_cell_states:
             return results
-        cell_states, self._cell_states = self._cell_states, None
+        cell_states = _cell_states.get()
+        _cell_states.set(None)
         output, *states = results if self.return_state else [results]
         return output, cell_states, *states
 

@@ -3,21 +3,27 @@
 Hatanaka, Teramae & Wakamiya, "Layer specificity of acquired memory duration
 in multilayer LSTM networks" (NOLTA 2017), measure for each unit how long its
 cell state keeps its sign (section 4.1), and lengthen that by a term of the
-loss (section 4.2, eq. 7). In four lines, for any model with LSTM layers:
+loss (section 4.2, eq. 7). For any model with LSTM layers:
 
 >>> from keras_slim import memory
 >>> cell_states = memory.cell_states(model, inputs)
 >>> durations = memory.durations(cell_states)
->>> print(memory.to_frame(durations).groupby("layer")["duration"].describe())
+>>> for layer, found in durations.items():
+...     print(layer, found.mean(), found.quantile([0.5, 0.9]))
 """
 
+import collections
 import contextlib
 import dataclasses
+import threading
+import warnings
+from collections.abc import Mapping
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
+from keras_slim.cells import SlimLSTMCell
 from keras_slim.recurrence import plain
 
 ENDS = ("keep", "drop")
@@ -73,44 +79,87 @@ class CellStateDifference(keras.regularizers.Regularizer):
 
 
 def cell_states(model, inputs, batch_size=32):
-    """The cell states of all LSTM-like layers of a model, at every step.
+    """The cell states of all LSTM layers of a model, at every step.
 
-    A layer is LSTM-like if it is a `keras.layers.RNN` whose cell has the
-    states `[h, c]` of one size: `keras.layers.LSTM`, the layers of
-    `keras_slim`, an `RNN` around a cell of one's own. It is found inside
-    `Bidirectional` and nested models, too. The model computes what it always
-    computes, without dropout. A stateful layer goes on from its state, but
-    for JAX, where Keras carries no state from batch to batch.
+    A layer is measured if it is a `keras.layers.RNN` with an LSTM cell: a
+    `keras.layers.LSTMCell`, a cell of `keras_slim`, or a subclass of one;
+    that is, `keras.layers.LSTM`, the layers of `keras_slim`, and an `RNN`
+    around such a cell or a stack of them, also inside `Bidirectional` and
+    nested models. Any other cell, such as a wrapper around an LSTM cell, is
+    measured if its attribute `cell_state_index` says which of its states is
+    the cell state:
+
+    >>> class ResidualLSTMCell(keras.layers.Layer):
+    ...     cell_state_index = 1  # of the states [h, c]
+
+    A layer that cannot be measured is left out with a warning: a layer that
+    is called several times, shared or within `TimeDistributed`, as its cell
+    states would be those of several sequences; and a cell of another class
+    that has several states and no `cell_state_index`. There, `None` says that
+    no state is a cell state.
+
+    The model computes what it computes at inference. A stateful layer starts
+    from its state, except on JAX, where Keras carries no state from batch to
+    batch.
 
     Args:
         model: A `keras.Model`, of any kind, or a recurrent layer.
         inputs: What `model.predict` takes: an array, or a list or dict of
             arrays.
-        batch_size: Positive integer, sequences at once. Default: 32. A
-            stateful model wants its own.
+        batch_size: Positive integer, sequences per batch. Default: 32. A
+            stateful model requires its own.
 
     Returns:
         Dict from the name of the layer to a float array with shape
-        `(batch, timesteps, units)`, the layers in the order in which they
-        are called. `c` of a masked step is that of the step before; with
-        `go_backwards` the steps stand in the order of processing. Where a
-        name is met twice, `"forward_lstm"` and so on of two wrappers, it is
-        given with that of the wrapper: `"bidirectional/forward_lstm"`.
+        `(batch, timesteps, units)`, in the order in which the layers are
+        called. The steps are in the order of processing, with `go_backwards`
+        from the last to the first. If the layer receives a mask, the array is
+        a `numpy.ma.MaskedArray`, masked at the steps that the layer skips;
+        its `data` there is the cell state of the step before. A cell of a
+        stack has a name of its own, `"rnn/lstm_cell"`; where two layers share
+        a name, that of the wrapper is put in front of it:
+        `"bidirectional/forward_lstm"`.
 
     Raises:
-        ValueError: if the model has no LSTM-like layer, or calls one twice.
+        ValueError: if there is no layer that can be measured, or a
+            `cell_state_index` is not the position of a state.
     """
-    layers = _lstm_like_layers(model)
-    if not layers:
-        found = sorted({type(layer).__name__ for layer in _layers(model)})
+    layers, left_out = _lstm_layers(model)
+    found = {}
+    if layers:
+        probe = _Probe(model, layers)
+        found = probe.predict(inputs, batch_size=batch_size, verbose=0)
+        found = {name: found[name] for name in probe.order}
+        left_out.update(probe.left_out)
+    reasons = [f"{name!r}, {reason}" for name, reason in left_out.items()]
+    if not found:
+        classes = sorted({type(layer).__name__ for layer in _layers(model)})
         raise ValueError(
             "Invalid value for argument `model`. Expected a model with at "
-            "least one recurrent layer whose cell has the states [h, c], such "
-            f"as keras.layers.LSTM. Received: {model} with {', '.join(found)}"
+            "least one layer with an LSTM cell, such as keras.layers.LSTM. "
+            f"Received: {model} with {', '.join(classes)}"
+            + "".join(f"; left out is {reason}" for reason in reasons)
         )
-    probe = _Probe(model, layers)
-    found = probe.predict(inputs, batch_size=batch_size, verbose=0)
-    return {name: found[name] for name in probe.order}
+    for reason in reasons:
+        warnings.warn(f"Leaving out the layer {reason}.", stacklevel=2)
+    return {name: _masked(**states) for name, states in found.items()}
+
+
+_SEVERAL_TIMES = (
+    "which is called several times, so that its cell states would be those of "
+    "several sequences"
+)
+_NO_INDEX = (
+    "whose cell {} has several states: set its attribute `cell_state_index` "
+    "to the position of its cell state, or to None if it has none"
+)
+
+
+def _masked(values, mask=None):
+    if mask is None:
+        return values
+    skipped = np.broadcast_to(~mask[:, :, None], values.shape)
+    return np.ma.masked_where(skipped, values, copy=False)
 
 
 class _Probe(keras.Model):
@@ -119,47 +168,96 @@ class _Probe(keras.Model):
     def __init__(self, model, layers):
         super().__init__(name="cell_states")
         self._model = model
-        self._recurrent = layers
-        self.order = ()
+        self._measured = layers
+        self.order = self.left_out = ()
 
     def call(self, inputs):
-        with _recording(self._recurrent) as recorded:
+        with _recording(self._measured) as calls:
             self._model(inputs, training=False)
-        self.order = tuple(recorded)
+        times = collections.Counter(name for name, _ in calls)
+        self.left_out = tuple(
+            (name, _SEVERAL_TIMES if times[name] else "which is not called")
+            for name in self._measured
+            if times[name] != 1
+        )
+        recorded = {}
+        for name, states in calls:
+            if times[name] == 1:
+                recorded.update(states)
+        self.order = tuple(recorded)  # Keras sorts the outputs by name.
         return recorded
+
+
+# Two recordings of one layer at a time would undo each other.
+_RECORDING = threading.Lock()
 
 
 @contextlib.contextmanager
 def _recording(layers):
-    """Collects the cell states of layers while they are called."""
-    recorded = {}
+    """Records the cell states of layers while this thread calls them.
 
-    def record(name, layer):
-        def inner_loop(sequences, initial_state, mask, training=False):
-            if name in recorded:
-                raise ValueError(
-                    f"The layer {name!r} is called twice: its cell states "
-                    "would be of two sequences."
-                )
-            # One mask for each of inputs and states, as Keras's LSTM takes it.
-            if isinstance(mask, (list, tuple)):
-                mask = mask[0]
-            *results, recorded[name] = plain.through_time(
-                layer, sequences, initial_state, mask, training
+    Yields a list that gets, for each call, the name of the layer and a dict
+    of its cell states.
+    """
+    calls = []
+    thread = threading.get_ident()
+
+    def recorded(name, layer, cells):
+        inner_loop = layer.inner_loop
+
+        def run(sequences, initial_state, mask=None, training=False):
+            if threading.get_ident() == thread:
+                states = _record(layer, cells, sequences, initial_state, mask)
+                calls.append((name, states))
+            return inner_loop(
+                sequences, initial_state, mask=mask, training=training
             )
-            return results
 
-        return inner_loop
+        return run
 
-    # In the instance, before the method of the class; not an attribute that
-    # Keras or torch would track.
-    for name, layer in layers.items():
-        layer.__dict__["inner_loop"] = record(name, layer)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_RECORDING)
+        for name, (layer, cells) in layers.items():
+            # With cuDNN, Keras may compute both directions of `Bidirectional`
+            # at once, without calling the layers.
+            attributes = {
+                "inner_loop": recorded(name, layer, cells),
+                "use_cudnn": False,
+            }
+            stack.enter_context(_with_attributes(layer, attributes))
+        yield calls
+
+
+def _record(layer, cells, sequences, initial_state, mask):
+    # One mask for each of inputs and states, as `keras.layers.LSTM` takes it.
+    if isinstance(mask, (list, tuple)):
+        mask = mask[0]
+    steps = {}
+    if mask is not None:
+        if len(mask.shape) == 3:
+            mask = ops.squeeze(mask, axis=-1)
+        steps["mask"] = plain.in_order_of_steps(layer, mask)
+    found = plain.states_through_time(
+        layer, tuple(cells.values()), sequences, initial_state, mask
+    )
+    return {
+        name: {"values": values, **steps}
+        for name, values in zip(cells, found, strict=True)
+    }
+
+
+@contextlib.contextmanager
+def _with_attributes(layer, attributes):
+    """Sets attributes in the instance, untracked by Keras and torch."""
+    own = vars(layer)
+    before = {name: own[name] for name in attributes if name in own}
+    own.update(attributes)
     try:
-        yield recorded
+        yield
     finally:
-        for layer in layers.values():
-            del layer.__dict__["inner_loop"]
+        for name in attributes:
+            del own[name]
+        own.update(before)
 
 
 def _layers(model):
@@ -167,36 +265,85 @@ def _layers(model):
     return model._flatten_layers()
 
 
-def _lstm_like_layers(model):
-    """By a name that no two of them share."""
-    layers = [layer for layer in _layers(model) if _is_lstm_like(layer)]
-    names = [layer.name for layer in layers]
-    wrapper = {
-        id(inner): layer.name
-        for layer in _layers(model)
-        if isinstance(layer, keras.layers.Bidirectional)
-        for inner in (layer.forward_layer, layer.backward_layer)
-    }
-    found = {}
-    for layer, name in zip(layers, names, strict=True):
-        if names.count(name) > 1 and id(layer) in wrapper:
-            name = f"{wrapper[id(layer)]}/{name}"
-        while name in found:
+def _lstm_layers(model):
+    """The layers with LSTM cells, by names that no two of them share.
+
+    Returns:
+        Dict from a name to a layer and a dict from the names of its cells to
+        the positions of their cell states; dict from the name of what cannot
+        be measured to the reason.
+    """
+    layers, wrapper, distributed = [], {}, set()
+    for layer in _layers(model):
+        if isinstance(layer, keras.layers.Bidirectional):
+            for inner in (layer.forward_layer, layer.backward_layer):
+                wrapper[id(inner)] = layer.name
+        elif isinstance(layer, keras.layers.TimeDistributed):
+            distributed.update(map(id, _layers(layer.layer)))
+        elif isinstance(layer, keras.layers.RNN):
+            cells = list(_lstm_cells(layer.cell))
+            if cells:
+                layers.append((layer, cells))
+    count = collections.Counter(layer.name for layer, _ in layers)
+    taken = set()
+
+    def unique(name):
+        while name in taken:
             name += "_"
-        found[name] = layer
-    return found
+        taken.add(name)
+        return name
+
+    measured, left_out = {}, {}
+    for layer, cells in layers:
+        name = layer.name
+        if count[name] > 1 and id(layer) in wrapper:
+            name = f"{wrapper[id(layer)]}/{name}"
+        name = unique(name)
+        if id(layer) in distributed:
+            left_out[name] = _SEVERAL_TIMES
+            continue
+        positions = {}
+        for cell, position in cells:
+            of_cell = name
+            if cell is not layer.cell:
+                own_name = getattr(cell, "name", type(cell).__name__)
+                of_cell = unique(f"{name}/{own_name}")
+            if position is None:
+                left_out[of_cell] = _NO_INDEX.format(type(cell).__name__)
+            else:
+                positions[of_cell] = position
+        if positions:
+            measured[name] = layer, positions
+    return measured, left_out
 
 
-def _is_lstm_like(layer):
-    if not isinstance(layer, keras.layers.RNN):
-        return False
-    sizes = layer.state_size
-    return (
-        isinstance(sizes, (list, tuple))
-        and len(sizes) == 2
-        and all(isinstance(size, int) for size in sizes)
-        and sizes[0] == sizes[1]
-    )
+def _lstm_cells(cell, start=0):
+    """Yields cells and the positions of their cell states.
+
+    The positions are those among all states of a stack, `start` that of the
+    first state of the cell; `None` if the cell does not say.
+    """
+    states = len(tree.flatten(cell.state_size))
+    if hasattr(cell, "cell_state_index"):
+        index = cell.cell_state_index
+        if index is None:
+            return
+        if index not in range(states):
+            raise ValueError(
+                "Invalid value for attribute `cell_state_index` of "
+                f"{type(cell).__name__}. Expected None or an integer from 0 "
+                f"to {states - 1}, as the cell has {states} states. Received: "
+                f"cell_state_index={index!r}"
+            )
+        yield cell, start + index
+    elif isinstance(cell, (keras.layers.LSTMCell, SlimLSTMCell)):
+        yield cell, start + 1
+    elif isinstance(cell, keras.layers.StackedRNNCells):
+        for inner in cell.cells:
+            yield from _lstm_cells(inner, start)
+            start += len(tree.flatten(inner.state_size))
+    elif states > 1:
+        yield cell, None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -314,19 +461,20 @@ class DurationCounter:
         self._counts = np.empty(0, "int64"), np.empty(0, "int64")
 
     def update(self, cell_states, mask=None):
-        """Goes on with the next steps of the sequences.
+        """Continues with the next steps of the sequences.
 
         Args:
             cell_states: Array with shape `(timesteps, units)`, or
-                `(batch, timesteps, units)` for sequences side by side.
+                `(batch, timesteps, units)` for several sequences. What a
+                `numpy.ma.MaskedArray` masks is not counted.
             mask: Boolean array with shape `(batch, timesteps)`. A step that
-                is `False` is left out. Default: `None`, none is.
+                is `False` is not counted. Default: `None`, all steps are.
 
         Raises:
-            ValueError: if a shape is another than before, or a cell state is
-                not finite.
+            ValueError: if a shape differs from that of the last update, or a
+                cell state is not a finite number.
         """
-        cell_states = np.asarray(cell_states)
+        cell_states = _as_numbers(cell_states)
         received = cell_states.shape
         if cell_states.ndim == 2:
             cell_states = cell_states[None]
@@ -342,6 +490,10 @@ class DurationCounter:
                 f"{expected}. Received: shape={received}"
             )
         batch, timesteps, units = cell_states.shape
+        counted = None
+        if np.ma.isMaskedArray(cell_states):
+            counted = ~np.ma.getmaskarray(cell_states)
+            cell_states = cell_states.data
         if mask is not None:
             mask = np.asarray(mask, bool)
             if mask.shape != (batch, timesteps):
@@ -350,6 +502,8 @@ class DurationCounter:
                     f"timesteps) = {(batch, timesteps)}. Received: "
                     f"shape={mask.shape}"
                 )
+            mask = np.broadcast_to(mask[:, :, None], cell_states.shape)
+            counted = mask if counted is None else counted & mask
         if self._shape is None:
             self._shape = batch, units
             # Of the run that is under way, by sequence and unit.
@@ -360,16 +514,17 @@ class DurationCounter:
         for start in range(0, timesteps, at_once):
             piece = slice(start, start + at_once)
             self._update(
-                cell_states[:, piece], None if mask is None else mask[:, piece]
+                cell_states[:, piece],
+                None if counted is None else counted[:, piece],
             )
 
     def _update(self, cell_states, mask):
         batch, timesteps, units = cell_states.shape
         rows = batch * units
-        # A row a unit, so that what follows in time lies side by side.
+        # One row per unit, so that successive steps are adjacent in memory.
         cell_states = cell_states.transpose(0, 2, 1).reshape(rows, timesteps)
         if mask is not None:
-            mask = np.repeat(mask, units, axis=0)
+            mask = mask.transpose(0, 2, 1).reshape(rows, timesteps)
             cell_states = np.where(mask, cell_states, 0)
         if not np.isfinite(cell_states).all():
             raise ValueError(
@@ -428,6 +583,25 @@ class DurationCounter:
         return Durations(keys >> _BITS, keys & (2**_BITS - 1), count, units)
 
 
+def _as_numbers(cell_states):
+    """An array of numbers, with the mask of a masked one."""
+    if ops.is_tensor(cell_states):
+        cell_states = ops.convert_to_numpy(cell_states)
+    try:
+        array = np.asanyarray(cell_states)
+    except (TypeError, ValueError):  # such as a ragged list
+        array = np.empty(0, object)
+    # NumPy does not know bfloat16 for a number.
+    if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
+        raise ValueError(
+            "Invalid value for argument `cell_states`. Expected an array of "
+            "real numbers, or a dict of such arrays by layer. Received: "
+            f"an object of class {type(cell_states).__name__} and dtype "
+            f"{array.dtype}"
+        )
+    return array
+
+
 # A unit and a duration in one number.
 _BITS = 40
 
@@ -456,27 +630,30 @@ def durations(cell_states, ends="keep", mask=None):
     nor of ends.
 
     Args:
-        cell_states: Array with shape `(timesteps, units)`, or
-            `(batch, timesteps, units)`; or a dict of such arrays by layer,
-            as `cell_states` returns it.
+        cell_states: What `cell_states` returns, or the array of one layer,
+            with shape `(timesteps, units)` or `(batch, timesteps, units)`.
+            What a `numpy.ma.MaskedArray` masks is not counted: padding, in
+            the arrays of `cell_states`.
         ends: `"keep"` (default) or `"drop"`, what is done with the first and
             the last run of each sequence.
-        mask: Boolean array with shape `(batch, timesteps)`. A step that is
-            `False` is left out. Default: `None`, none is.
+        mask: Boolean array with shape `(batch, timesteps)`, in the order of
+            the steps of `cell_states`. A step that is `False` is not
+            counted, nor is one that `cell_states` masks itself. Default:
+            `None`.
 
     Returns:
         `Durations`, or a dict of them by layer.
 
     Raises:
-        ValueError: if `ends` or a shape is another than these, or a cell
-            state is not finite.
+        ValueError: if `ends` or a shape is not one of these, or a cell state
+            is not a finite number.
 
     Example:
 
     >>> durations(np.array([[1.0], [2.0], [-1.0], [-3.0], [-2.0]])).mean()
     2.5
     """
-    if isinstance(cell_states, dict):
+    if isinstance(cell_states, Mapping):
         return {
             layer: durations(values, ends, mask)
             for layer, values in cell_states.items()
@@ -490,15 +667,32 @@ def to_frame(durations):
     """All runs as a table.
 
     Args:
-        durations: Dict from layer to `Durations`.
+        durations: What `durations` returns: a dict from layer to
+            `Durations`, or the `Durations` of one layer.
 
     Returns:
-        `pandas.DataFrame`, a row a run, with the columns `layer`, `unit` and
-        `duration` (in steps).
+        `pandas.DataFrame`, one row per run, with the columns `layer` (empty
+        for the `Durations` of one layer), `unit` and `duration` (in steps).
 
     Raises:
+        ValueError: if `durations` is neither of these.
         ImportError: if pandas is not installed.
     """
+    by_layer = durations
+    if isinstance(durations, Durations):
+        by_layer = {"": durations}
+    if not isinstance(by_layer, Mapping) or not all(
+        isinstance(found, Durations) for found in by_layer.values()
+    ):
+        received = type(durations).__name__
+        if isinstance(by_layer, Mapping):
+            classes = {type(found).__name__ for found in by_layer.values()}
+            received += f" of {', '.join(sorted(classes))}"
+        raise ValueError(
+            "Invalid value for argument `durations`. Expected what "
+            "`durations` returns: Durations, or a dict from layer to "
+            f"Durations. Received: {received}"
+        )
     try:
         import pandas as pd
     except ImportError as error:
@@ -516,7 +710,7 @@ def to_frame(durations):
             },
             columns=columns,
         )
-        for layer, found in durations.items()
+        for layer, found in by_layer.items()
     ]
     if not frames:
         return pd.DataFrame(columns=columns)

@@ -1,13 +1,20 @@
 """Memory durations against brute force, and cell states of any model."""
 
+import pathlib
+import re
+import sys
+import threading
+import warnings
+
 import keras
 import numpy as np
+import oracle
 import pytest
 from drawn import random_array, randomise
-from frameworks import to_numpy
+from frameworks import to_numpy, weights_of
 
 import keras_slim
-from keras_slim import memory
+from keras_slim import memory, variants
 
 TIME, FEATURES, UNITS = 6, 3, 4
 
@@ -71,6 +78,25 @@ def test_durations_are_those_of_brute_force(ends, masked, seed):
     assert runs_of(counter.result()) == sorted(wanted)
 
 
+def test_what_a_masked_array_masks_is_not_counted():
+    """Not even if it masks other steps for another unit."""
+    random = np.random.default_rng(0)
+    states = drawn_states(random, 3, 20, 5)
+    masked = np.ma.array(states, mask=random.random(states.shape) < 0.3)
+    wanted = [
+        (unit, run)
+        for sequence in masked
+        for unit in range(5)
+        for run in brute_force(sequence[:, unit].compressed())
+    ]
+    assert runs_of(memory.durations(masked)) == sorted(wanted)
+    mask = random.random(states.shape[:2]) < 0.7
+    both = np.ma.array(states, mask=masked.mask | ~mask[:, :, None])
+    assert runs_of(memory.durations(masked, mask=mask)) == runs_of(
+        memory.durations(both)
+    )
+
+
 def test_durations_in_small_steps(monkeypatch):
     states = drawn_states(np.random.default_rng(0), 2, 50, 3)
     whole = runs_of(memory.durations(states))
@@ -126,6 +152,7 @@ def test_statistics_of_nothing():
     assert np.isnan(found.unit_means()).all()
     assert found.histogram()[0].sum() == 0
     assert memory.to_frame({"a": found}).empty
+    assert memory.to_frame(found).empty
     assert memory.to_frame({}).columns.tolist() == ["layer", "unit", "duration"]
 
 
@@ -134,18 +161,43 @@ def test_statistics_of_nothing():
     [
         ({"cell_states": np.zeros(3)}, "(timesteps, units).*(3,)"),
         ({"cell_states": np.full((2, 2), np.nan)}, "finite"),
+        ({"cell_states": "lstm"}, "`cell_states`.*class str"),
+        ({"cell_states": None}, "`cell_states`.*NoneType"),
+        ({"cell_states": {"lstm": [[1.0], [1, 2]]}}, "`cell_states`.*list"),
         ({"cell_states": np.ones((2, 2)), "ends": "cut"}, "`ends`.*'cut'"),
         (
             {"cell_states": np.ones((1, 2, 2)), "mask": np.ones((2, 1))},
             "`mask`.*(1, 2).*(2, 1)",
         ),
     ],
-    ids=["shape", "finite", "ends", "mask"],
+    ids=["shape", "finite", "string", "None", "ragged", "ends", "mask"],
 )
 def test_bad_input_is_refused(arguments, message):
     escaped = message.replace("(", r"\(").replace(")", r"\)")
     with pytest.raises(ValueError, match=escaped):
         memory.durations(**arguments)
+
+
+def test_tables_of_one_layer_and_of_all():
+    states = drawn_states(np.random.default_rng(0), 2, 9, 3)
+    one = memory.durations(keras.ops.convert_to_tensor(states))
+    frame = memory.to_frame(one)
+    assert frame["layer"].unique().tolist() == [""]
+    by_layer = memory.to_frame(memory.durations({"a": states, "b": states}))
+    assert by_layer["layer"].unique().tolist() == ["a", "b"]
+    for _, rows in by_layer.groupby("layer"):
+        np.testing.assert_array_equal(
+            rows[["unit", "duration"]], frame[["unit", "duration"]]
+        )
+    for wrong, received in (
+        ({"a": states}, "dict of ndarray"),
+        ([one], "list"),
+        (states, "ndarray"),
+    ):
+        with pytest.raises(ValueError, match=f"`durations`.*: {received}$"):
+            memory.to_frame(wrong)
+    with pytest.raises(ValueError, match="`cell_states`.*class Durations"):
+        memory.durations({"a": one})
 
 
 def test_pieces_of_another_shape_are_refused():
@@ -243,6 +295,209 @@ def test_cell_states_of_wrapped_layers_in_a_nested_model():
     assert {"forward_lstm1", "backward_lstm1"} <= found.keys()
 
 
+def readme_lines():
+    """The code of the section "Memory"."""
+    readme = pathlib.Path(__file__).parents[1] / "README.md"
+    section = readme.read_text("utf-8").split("\n### Memory\n")[1]
+    return re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
+
+
+def test_lines_of_the_readme_do_not_count_padding(monkeypatch, capsys):
+    """Against the LSTM in NumPy on the sequences without their padding."""
+    monkeypatch.setitem(sys.modules, "pandas", None)  # not said to install
+    model = keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            keras.layers.Embedding(9, FEATURES, mask_zero=True),
+            keras.layers.Bidirectional(
+                keras.layers.LSTM(UNITS, return_sequences=True), name="one"
+            ),
+            keras.layers.Bidirectional(keras_slim.LSTM2(UNITS), name="two"),
+        ]
+    )
+    lengths = 3, 9, 6
+    inputs = np.zeros((3, 12), "int32")
+    for sample, length in enumerate(lengths):
+        inputs[sample, :length] = np.random.default_rng(length).integers(
+            1, 9, length
+        )
+    model(inputs)
+    randomise(model)
+    lines = {"model": model, "inputs": inputs}
+    exec(readme_lines(), lines)
+    embedding, *wrappers = model.layers
+    wanted = {}
+    for sample, length in enumerate(lengths):
+        kept = inputs[sample : sample + 1, :length]
+        x = to_numpy(embedding(kept)).astype("float64")
+        for wrapper, row in zip(wrappers, ("lstm", "lstm2"), strict=True):
+            outputs = []
+            for layer, order in (
+                (wrapper.forward_layer, slice(None)),
+                (wrapper.backward_layer, slice(None, None, -1)),
+            ):
+                cells = []
+                h, *_ = oracle.forward(
+                    variants.get(row).row,
+                    weights_of(layer),
+                    x[:, order],
+                    np.zeros((1, UNITS)),
+                    np.zeros((1, UNITS)),
+                    cells=cells,
+                )
+                outputs.append(h[:, order])
+                states = np.concatenate(cells)
+                wanted.setdefault(layer.name, []).extend(
+                    (unit, run)
+                    for unit in range(UNITS)
+                    for run in brute_force(states[:, unit])
+                )
+            x = np.concatenate(outputs, axis=-1)
+    assert lines["durations"].keys() == wanted.keys()
+    printed = capsys.readouterr().out
+    monkeypatch.undo()
+    for name, runs in wanted.items():
+        assert runs_of(lines["durations"][name]) == sorted(runs)
+        assert f"{name} {np.mean([run for _, run in runs])}" in printed
+        array = lines["cell_states"][name]
+        assert np.asarray(array).shape == array.shape == (3, 12, UNITS)
+
+
+class WrapperCell(keras.layers.Layer):
+    """A wrapper around an LSTM cell, the output of which is not its h."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell, self.state_size = cell, cell.state_size
+
+    def build(self, shape):
+        self.cell.build(shape)
+
+    def call(self, inputs, states):
+        h, states = self.cell(inputs, states)
+        return inputs + h, states
+
+
+class ResidualCell(WrapperCell):
+    cell_state_index = 1
+
+
+class ProjectedCell(WrapperCell):
+    """An output of another size than h; the cell state stands first."""
+
+    cell_state_index = 0
+    output_size = 2
+
+    def call(self, inputs, states):
+        c, h = states
+        h, (_, c) = self.cell(inputs, [h, c])
+        return h[:, :2], [c, h]
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "masked"),
+    [(ResidualCell, False), (ResidualCell, True), (ProjectedCell, False)],
+)
+def test_the_layer_above_gets_what_the_model_computes(wrapper, masked):
+    cell = keras.layers.LSTMCell(FEATURES)
+    below = keras.layers.RNN(wrapper(cell), return_sequences=True, name="below")
+    above = keras.layers.LSTM(UNITS, name="above")
+    model = keras.Sequential(
+        [keras.Input((TIME, FEATURES)), keras.layers.Masking(), below, above]
+        if masked
+        else [keras.Input((TIME, FEATURES)), below, above]
+    )
+    randomise(model)
+    x, mask = random_array(2, TIME, FEATURES), None
+    if masked:
+        mask = np.array([[0, 1, 0, 1, 0, 0], [1, 1, 1, 1, 1, 0]], bool)
+        x[~mask] = 0
+    found = memory.cell_states(model, x)
+    assert list(found) == ["below", "above"]
+    wanted = stepped(cell, x, [np.zeros((2, FEATURES), "float32")] * 2, mask)
+    np.testing.assert_allclose(np.asarray(found["below"]), wanted, atol=1e-5)
+    inputs = to_numpy(below(x, mask=mask))
+    wanted = stepped(above.cell, inputs, zeros(2), mask)
+    np.testing.assert_allclose(np.asarray(found["above"]), wanted, atol=1e-5)
+    assert np.ma.isMaskedArray(found["below"]) == masked
+
+
+def test_each_cell_of_a_stack():
+    first, last = keras.layers.LSTMCell(UNITS), keras_slim.LSTM3Cell(2)
+    stack = keras.layers.RNN(
+        [first, keras.layers.GRUCell(FEATURES), last], name="stack"
+    )
+    model = keras.Sequential([keras.Input((TIME, FEATURES)), stack])
+    randomise(model)
+    x = random_array(2, TIME, FEATURES)
+    found = memory.cell_states(model, x)
+    assert list(found) == [f"stack/{first.name}", f"stack/{last.name}"]
+    states = [
+        to_numpy(s) for s in keras.tree.flatten(stack.get_initial_state(2))
+    ]
+    for t in range(TIME):
+        h, states[:2] = first(x[:, t], states[:2])
+        h, (states[2],) = stack.cell.cells[1](h, states[2:3])
+        _, states[3:] = last(h, states[3:])
+        for values, state in zip(found.values(), states[1::3], strict=True):
+            np.testing.assert_allclose(values[:, t], to_numpy(state), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["GRUCell", "SimpleRNNCell"])
+def test_stacked_cells_without_cell_state_are_no_lstm(kind):
+    cell = getattr(keras.layers, kind)
+    model = keras.Sequential(
+        [
+            keras.Input((TIME, FEATURES)),
+            keras.layers.RNN([cell(4), cell(4)], return_sequences=True),
+            keras.layers.LSTM(UNITS, name="lstm"),
+        ]
+    )
+    found = memory.cell_states(model, random_array(2, TIME, FEATURES))
+    assert list(found) == ["lstm"]
+
+
+@pytest.mark.parametrize("steps", [2, None])
+def test_layers_that_cannot_be_measured_are_left_out(steps):
+    inputs = keras.Input((steps, TIME, FEATURES))
+    words = keras.layers.TimeDistributed(keras.layers.LSTM(3, name="words"))
+    twice = keras.layers.LSTM(3, return_sequences=True, name="twice")
+    own = ResidualCell(keras.layers.LSTMCell(3))
+    own.cell_state_index = None
+    silent = keras.layers.RNN(own, return_sequences=True, name="silent")
+    last = keras.layers.LSTM(UNITS, name="last")
+    hidden = silent(twice(twice(words(inputs))))
+    model = keras.Model(inputs, last(hidden))
+    x = random_array(3, 2, TIME, FEATURES)
+    with pytest.warns(UserWarning) as caught:
+        found = memory.cell_states(model, x)
+    caught = [str(w.message) for w in caught if "Leaving" in str(w.message)]
+    assert [re.search("layer '(.*?)'", text)[1] for text in caught] == [
+        "words",
+        "twice",
+    ]
+    assert all("called several times" in text for text in caught)
+    assert list(found) == ["last"]
+    truth = to_numpy(keras.Model(inputs, hidden)(x))
+    wanted = stepped(last.cell, truth, zeros(3))
+    np.testing.assert_allclose(found["last"], wanted, atol=1e-5)
+
+
+def test_a_cell_that_does_not_name_its_cell_state():
+    class Wrong(WrapperCell):
+        cell_state_index = 2
+
+    x = random_array(2, TIME, FEATURES)
+    for cell, message in (
+        (WrapperCell, "'own'.*WrapperCell.*`cell_state_index`"),
+        (Wrong, "`cell_state_index` of Wrong.*0 to 1.*=2"),
+    ):
+        layer = keras.layers.RNN(cell(keras.layers.LSTMCell(3)), name="own")
+        model = keras.Sequential([keras.Input((TIME, FEATURES)), layer])
+        with pytest.raises(ValueError, match=message):
+            memory.cell_states(model, x)
+
+
 def test_layers_of_one_name_are_told_apart():
     model = keras.Sequential(
         [keras.Input((TIME, FEATURES))]
@@ -304,10 +559,32 @@ def test_a_model_without_such_a_layer_is_refused():
         memory.cell_states(model, random_array(2, TIME, FEATURES))
 
 
-def test_a_layer_that_is_called_twice_is_refused():
+def test_a_model_without_a_layer_that_can_be_measured_is_refused():
     inputs = keras.Input((TIME, FEATURES))
     layer = keras.layers.LSTM(FEATURES, return_sequences=True)
     model = keras.Model(inputs, layer(layer(inputs)))
-    with pytest.raises(ValueError, match="called twice"):
+    with pytest.raises(ValueError, match="'lstm'.*called several times"):
         memory.cell_states(model, random_array(2, TIME, FEATURES))
     model.predict(random_array(2, TIME, FEATURES), verbose=0)
+
+
+def test_threads_do_not_record_each_other():
+    """Another thread calls the model while its cell states are recorded."""
+    x = random_array(2, TIME, FEATURES)
+    layer = keras_slim.LSTM3(UNITS)
+    layer(x)
+
+    class Meanwhile(keras.layers.Layer):
+        def call(self, inputs):
+            other = threading.Thread(target=lambda: layer(x))
+            other.start()
+            other.join()
+            return inputs
+
+    model = keras.Sequential([keras.Input((TIME, FEATURES)), Meanwhile()])
+    model.add(layer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        (found,) = memory.cell_states(model, x).values()
+    wanted = stepped(layer.cell, x, zeros(2))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)

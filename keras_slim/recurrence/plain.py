@@ -1,60 +1,125 @@
-"""The loop of `keras.layers.RNN`, which keeps the cell state of every step."""
+"""The loop of `keras.layers.RNN`, with the states of every step."""
+
+import itertools
 
 import keras
-from keras import ops
+import numpy as np
+from keras import ops, tree
 
 
 def through_time(layer, sequences, initial_state, mask=None, training=False):
-    """Does what the `inner_loop` of a layer does, and keeps `c`.
+    """Does what the `inner_loop` of a `SlimLSTM` does, and keeps `c`.
 
     Args:
-        layer: A `keras.layers.RNN`, the cell of which has the states `[h, c]`.
+        layer: A `SlimLSTM`.
         sequences, initial_state, mask, training: As for its `inner_loop`.
 
     Returns:
         What `inner_loop` returns, with the outputs of all steps, and the cell
         states `(batch, timesteps, units)`.
     """
-    loop = keras.layers.RNN(
-        _WithCellState(layer.cell, training),
-        return_sequences=True,
-        go_backwards=layer.go_backwards,
-        stateful=layer.stateful,
-        unroll=layer.unroll,
-        name="with_cell_state",
+    # The output is h, and Keras's loop treats what is recorded as an output.
+    last, (outputs, cell_states), states = _loop(
+        layer, (0, 1), sequences, initial_state, mask, training
     )
-    both = ops.concatenate(initial_state, axis=-1)
-    last, outputs, (both,) = loop.inner_loop(sequences, [both], mask)
     last, _ = ops.split(last, 2, axis=-1)
-    outputs, cell_states = ops.split(outputs, 2, axis=-1)
-    states = ops.split(both, 2, axis=-1)
     if mask is not None:
-        mask = ops.expand_dims(ops.cast(mask, "bool"), -1)
-        mask = ops.flip(mask, axis=1) if layer.go_backwards else mask
-        # Before the first step that counts, Keras's loops emit zeros.
-        begun = ops.cumsum(ops.cast(mask, "int32"), axis=1) > 0
-        initial = ops.expand_dims(initial_state[1], 1)
-        cell_states = ops.where(begun, cell_states, initial)
+        mask = in_order_of_steps(layer, mask)
+        cell_states = _before_first_step(cell_states, initial_state[1], mask)
         if layer.zero_output_for_mask:
-            outputs = ops.where(mask, outputs, ops.zeros_like(outputs))
+            outputs = ops.where(
+                ops.expand_dims(mask, -1), outputs, ops.zeros_like(outputs)
+            )
             last = outputs[:, -1]
     return last, outputs, states, cell_states
 
 
-class _WithCellState:
-    """A cell whose output and only state is `h` and `c`, side by side.
+def states_through_time(
+    layer, indices, sequences, initial_state, mask=None, training=False
+):
+    """States after every step, by calling the cell in Keras's loop.
 
-    With a mask Keras puts the first state in the place of an output.
+    Args:
+        layer: A `keras.layers.RNN`.
+        indices: Which states are kept: their positions among the states of
+            the cell, those of stacked cells one after another.
+        sequences, initial_state, mask, training: As for its `inner_loop`.
+
+    Returns:
+        List of tensors `(batch, timesteps, size)`, one for each index. A
+        masked step has the state of the step before it.
+    """
+    _, found, _ = _loop(
+        layer, indices, sequences, initial_state, mask, training
+    )
+    if mask is None:
+        return found
+    mask = in_order_of_steps(layer, mask)
+    initial = tree.flatten(initial_state)
+    return [
+        _before_first_step(states, initial[index], mask)
+        for states, index in zip(found, indices, strict=True)
+    ]
+
+
+def in_order_of_steps(layer, mask):
+    """A boolean mask `(batch, timesteps)` in the order of processing."""
+    mask = ops.cast(mask, "bool")
+    return ops.flip(mask, axis=1) if layer.go_backwards else mask
+
+
+def _before_first_step(states, initial, mask):
+    """Puts the initial state where Keras's loops emit zeros."""
+    begun = ops.cumsum(ops.cast(mask, "int32"), axis=1) > 0
+    initial = ops.cast(ops.expand_dims(initial, 1), states.dtype)
+    return ops.where(ops.expand_dims(begun, -1), states, initial)
+
+
+def _loop(layer, indices, sequences, initial_state, mask, training):
+    """The last of what is recorded, all of it by index, the last states."""
+    cell = _Recorder(layer.cell, indices, training)
+    loop = keras.layers.RNN(
+        cell,
+        return_sequences=True,
+        go_backwards=layer.go_backwards,
+        stateful=layer.stateful,
+        unroll=layer.unroll,
+        name="with_recorded_states",
+    )
+    last, recorded, (_, *states) = loop.inner_loop(
+        sequences, [cell.record(initial_state), *initial_state], mask
+    )
+    flat = tree.flatten(initial_state)
+    ends = np.cumsum([0] + [flat[index].shape[-1] for index in indices])
+    parts = [recorded[..., i:j] for i, j in itertools.pairwise(ends.tolist())]
+    return last, parts, states
+
+
+class _Recorder:
+    """A cell whose output is chosen states of another one, side by side.
+
+    They are its first state, too, as with a mask Keras's loop on JAX returns
+    the first state for the output of a masked step.
     """
 
-    def __init__(self, cell, training):
-        self._cell, self._training = cell, training
-        self.state_size = sum(cell.state_size)
+    def __init__(self, cell, indices, training):
+        self._cell, self._indices = cell, indices
+        # As `RNN` does: not every cell has the argument.
+        takes_training = getattr(cell, "_call_has_training_arg", False)
+        self._options = {"training": training} if takes_training else {}
+        self.state_size = [None, *cell.state_size]  # only its length is read
+
+    def record(self, states):
+        flat = tree.flatten(states)
+        return ops.concatenate([flat[k] for k in self._indices], axis=-1)
 
     def call(self, inputs, states):
-        states = ops.split(states[0], 2, axis=-1)
-        _, states = self._cell(inputs, states, training=self._training)
-        both = ops.concatenate(states, axis=-1)
-        return both, [both]
+        _, *states = states
+        _, new = self._cell(inputs, states, **self._options)
+        recorded = self.record(new)
+        return recorded, [
+            recorded,
+            *tree.pack_sequence_as(states, tree.flatten(new)),
+        ]
 
     __call__ = call

@@ -1,5 +1,7 @@
 """The cell states of all steps, and the regularizer of them."""
 
+import threading
+
 import frameworks
 import keras
 import numpy as np
@@ -190,6 +192,33 @@ def test_regularizer_slows_cell_states_down_in_training():
         (found,) = keras_slim.memory.cell_states(model, x).values()
         changes.append(np.abs(np.diff(found, axis=1)).mean())
     assert changes[1] < changes[0] / 2
+
+
+def test_two_threads_call_a_layer_at_a_time():
+    """Each gets the cell states of its own inputs."""
+    both = threading.Barrier(2, timeout=60)
+
+    class Layer(keras_slim.LSTM3):
+        def inner_loop(self, *args, **kwargs):
+            results = super().inner_loop(*args, **kwargs)
+            if threading.current_thread() is not threading.main_thread():
+                both.wait()
+            return results
+
+    layer = Layer(UNITS, return_cell_states=True)
+    inputs = [random_array(1, TIME, FEATURES, seed=seed) for seed in (1, 2)]
+    wanted = [to_numpy(layer(x)[1]) for x in inputs]
+    found = [None, None]
+
+    def call(k):
+        found[k] = to_numpy(layer(inputs[k])[1])
+
+    threads = [threading.Thread(target=call, args=(k,)) for k in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
 def test_saved_and_loaded(tmp_path):
