@@ -1,7 +1,9 @@
 import pytest
 from made_results import CORNER, a_run, made
+from rich.console import Console
 
 from experiments.newsgroups.report.budgets import budgets, choose
+from experiments.newsgroups.report.output import show
 
 pytestmark = pytest.mark.any_backend
 
@@ -35,6 +37,26 @@ def test_the_budget_with_most_epochs_is_chosen_unless_one_is_named():
     )
     with pytest.raises(ValueError, match="There are 2 budgets"):
         choose(results, 2)
+
+
+def test_budgets_that_differ_in_their_data_only_are_told_apart():
+    vectors = [a_run(CORNER[0], k, data_fingerprint=f"01+{k}") for k in (2, 3)]
+    rows = [*vectors, a_run(CORNER[1], epochs=20)]
+    results = made(rows)
+    found = budgets(results)
+    assert [b.description for b in found] == [
+        "epochs 100; all posts; data 01+2",
+        "epochs 100; all posts; data 01+3",
+        "epochs 20 of 100; all posts",
+    ]
+    assert [b.is_full for b in found] == [True, True, False]
+    assert choose(choose(results, 1)).description == found[1].description
+    console = Console(width=200)
+    with console.capture() as shown:
+        show(results, console, 1)
+    told = shown.get()
+    for other in (found[0], found[2]):
+        assert f"Not shown: {other.description} (runs: 1)" in told
 
 
 def test_no_runs_are_a_budget_too():

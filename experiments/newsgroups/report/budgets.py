@@ -32,11 +32,7 @@ class Budget(NamedTuple):
     description: str
     runs: pd.DataFrame
     history: pd.DataFrame
-
-    @property
-    def is_full(self):
-        """Whether it is the full experiment, with every setting in place."""
-        return self.description in (FULL, NO_RUNS)
+    is_full: bool  # the full experiment, with every setting in place
 
 
 def budgets(results):
@@ -46,15 +42,21 @@ def budgets(results):
         results: `results.Results`, or anything with `runs` and `history`.
 
     Returns:
-        List of `Budget`, the one with most epochs trained in total first.
+        List of `Budget`, the one with most epochs trained in total first. Each
+        has a description of its own: those that differ only in their data end
+        in the start of the fingerprint.
     """
     runs, history = results.runs, results.history
     held = [*DEFAULTS, "data_fingerprint"]
-    groups = runs.groupby(held, dropna=False, sort=False)
-    found = [
-        Budget(_describe(group), group, history[history.id.isin(group.id)])
-        for _, group in groups
-    ]
+    groups = [g for _, g in runs.groupby(held, dropna=False, sort=False)]
+    described = [_describe(group) for group in groups]
+    found = []
+    for group, description in zip(groups, described, strict=True):
+        is_full = description == FULL
+        if described.count(description) > 1:
+            description += f"; data {_short(group['data_fingerprint'].iloc[0])}"
+        own = history[history["id"].isin(group["id"])]
+        found.append(Budget(description, group, own, is_full))
     return sorted(found, key=lambda b: -b.runs["epochs_done"].sum())
 
 
@@ -71,9 +73,11 @@ def choose(results, number=0):
     Raises:
         ValueError: if there are not so many budgets.
     """
+    if isinstance(results, Budget) and number == 0:
+        return results
     found = budgets(results)
     if not found and number == 0:
-        return Budget(NO_RUNS, results.runs, results.history)
+        return Budget(NO_RUNS, results.runs, results.history, is_full=True)
     if not 0 <= number < len(found):
         raise ValueError(
             f"There are {len(found)} budgets, counted from 0. Received: "
@@ -99,3 +103,8 @@ def _describe(runs):
     if not pd.isna(posts) and "the original" not in posts.split(";")[0]:
         words.append(posts.split(";")[0])
     return "; ".join(words)
+
+
+def _short(fingerprint):
+    """The first digits of the identity of posts and of vectors."""
+    return "+".join(part[:6] for part in fingerprint.split("+"))
