@@ -9,7 +9,10 @@ import functools
 import jax
 import keras
 
+# By what models share, the latest last. A program keeps its model in memory, so
+# there are no more than the variants that take turns in a sweep.
 _programs = {}
+_MOST_PROGRAMS = 16
 
 
 class _Program:
@@ -78,9 +81,11 @@ def fit(
     # What `fit` builds from its first batch.
     classes = keras.ops.ones((1, *model.output_shape[1:]))
     model.compute_metrics(None, batches.y[:1], classes)
-    program = _programs.get(share) or _Program(model)
+    program = _programs.pop(share, None) or _Program(model)
     if share is not None:
         _programs[share] = program
+        for oldest in list(_programs)[:-_MOST_PROGRAMS]:
+            del _programs[oldest]
     train = jax.device_put([batches.x, batches.y])
     validation = jax.device_put(validation_data)
 

@@ -66,3 +66,17 @@ def test_on_the_device_learning_rates_and_seeds_share_what_is_compiled(
     other = dataclasses.replace(tiny_run, variant="lstm")
     history(other, data, tmp_path / "shared")
     assert len(resident._programs) == 2
+
+
+def test_on_the_device_no_more_programs_are_kept_than_take_turns(
+    tiny_run, tmp_path, monkeypatch
+):
+    data = load_data(tiny_run)
+    monkeypatch.setattr(resident, "_programs", {})
+    monkeypatch.setattr(resident, "_MOST_PROGRAMS", 2)
+    runs = [dataclasses.replace(tiny_run, epochs=1, units=n) for n in (2, 3, 4)]
+    for run in (runs[0], runs[1], runs[0], runs[2]):
+        run = dataclasses.replace(run, seed=len(resident._programs))
+        history(run, data, tmp_path / str(run.seed))
+    kept = [share.units for share in resident._programs]
+    assert kept == [2, 4]
