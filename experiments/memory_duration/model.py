@@ -70,6 +70,7 @@ def build_model(run, symbols):
     outputs, _ = _stack(run, symbols, inputs, run.carry_state)
     model = keras.Model(inputs, outputs)
     model.compile(
+        # What `run.optimizer` names: the setting has no other value yet.
         optimizer=keras.optimizers.Adam(
             run.learning_rate, global_clipnorm=run.clip_norm or None
         ),

@@ -63,6 +63,7 @@ def build_model(run, embeddings, classes):
     model = keras.Model(inputs, outputs, name="kent_salem")
 
     model.compile(
+        # What `run.optimizer` names: the setting has no other value yet.
         keras.optimizers.RMSprop(run.learning_rate, epsilon=run.epsilon),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
