@@ -123,7 +123,9 @@ class Experiment:
     def folder_of(self, run, results_dir):
         """The `RunFolder` of a run."""
         fingerprint = self.data_of(run).fingerprint
-        return RunFolder(results_dir, self.name, run.config(), fingerprint)
+        return RunFolder(
+            results_dir, self.name, run.config(), fingerprint, self.tables
+        )
 
     def cell_of(self, run, results_dir):
         """The `sweep.Cell` of a run."""

@@ -27,7 +27,8 @@ def plan(configs, folders, made, rows, timed_by=("variant",)):
     for config, folder in zip(configs, folders, strict=True):
         record = {**config, "state": "left", "done": 0}
         if folder is not None:
-            record["done"] = epochs_done(folder)
+            if folder.checkpoint.exists() or folder.result is not None:
+                record["done"] = epochs_done(folder)
             record["state"] = _state(folder, record["done"])
         is_done = record["state"] == "done"
         record["to_go"] = 0 if is_done else config["epochs"] - record["done"]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from experiments.engine.checks import DamagedFile, misfit, tell
 from experiments.engine.runs import read_runs, replacing
 from experiments.engine.settings import value_type
 
@@ -55,6 +56,11 @@ class Tables(NamedTuple):
         return {field.name: value_type(field) for field in fields}
 
     @property
+    def defaults(self):
+        fields = dataclasses.fields(self.run_type)
+        return {field.name: field.default for field in fields}
+
+    @property
     def run_columns(self):
         return {
             "id": str,
@@ -100,13 +106,23 @@ def frame(rows, columns):
     return made.astype({name: _DTYPES[kind] for name, kind in columns.items()})
 
 
+def _read_csv(path, columns):
+    """A `pandas.DataFrame` of a CSV file; only an empty cell is no value."""
+    return pd.read_csv(
+        path,
+        dtype={name: _DTYPES[kind] for name, kind in columns.items()},
+        keep_default_na=False,
+        na_values=[""],
+    )
+
+
 def _row(run, tables):
     start = run["starts"][-1]
     versions = start["versions"]
     result, error = run["result"], run["error"]
     told = {
         **run,
-        **run["data_sources"],
+        **run.get("data_sources", {}),
         **start,
         **versions,
         "backend_version": versions[start["backend"]],
@@ -116,7 +132,8 @@ def _row(run, tables):
     return {
         "id": run["id"],
         "status": "done" if result else "failed" if error else "unfinished",
-        **run["config"],
+        # A setting that earlier runs did not have had its default.
+        **{**tables.defaults, **run["config"]},
         "epochs_done": len(run["history"]),
         **{name: (result or {}).get(name) for name in tables.result},
         # Earlier runs may not have kept all of it.
@@ -133,33 +150,44 @@ def collect(results_dir, tables):
 
     Returns:
         `Results`, the runs in an order that follows from their settings;
-        without rows if there are none.
+        without rows if there are none. What cannot be used is named on the
+        standard error, see `runs.read_runs`.
     """
-    made = read_runs(results_dir, tables.experiment)
+    folder = Path(results_dir, tables.experiment)
+    rows, history = [], []
+    for run in read_runs(results_dir, tables.experiment, tables):
+        row = _row(run, tables)
+        if why := misfit(row, tables.run_columns):
+            tell(DamagedFile(folder / run["id"] / "run.json", why))
+            continue
+        rows.append(row)
+        history += [{"id": run["id"], **epoch} for epoch in run["history"]]
     order = [name for name in tables.settings if name != "seed"]
-    made.sort(
-        key=lambda run: (
-            [str(run["config"][name]) for name in order],
-            run["config"]["seed"],
-            run["id"],
+    rows.sort(
+        key=lambda row: (
+            [str(row[name]) for name in order],
+            row["seed"],
+            row["id"],
         )
     )
-    history = [
-        {"id": run["id"], **row} for run in made for row in run["history"]
-    ]
+    place = {row["id"]: k for k, row in enumerate(rows)}
+    history.sort(key=lambda row: place[row["id"]])
     details = {}
     for name, columns in tables.detail_columns.items():
+        own = {
+            column: kind for column, kind in columns.items() if column != "id"
+        }
         found = [
-            pd.read_csv(
-                Path(results_dir, tables.experiment, run["id"], f"{name}.csv")
-            ).assign(id=run["id"])
-            for run in made
-            if run["result"]
+            _read_csv(folder / row["id"] / f"{name}.csv", own).assign(
+                id=row["id"]
+            )
+            for row in rows
+            if row["status"] == "done"
         ]
-        rows = pd.concat(found, ignore_index=True) if found else None
-        details[name] = frame(rows, columns)
+        table = pd.concat(found, ignore_index=True) if found else None
+        details[name] = frame(table, columns)
     return Results(
-        frame([_row(run, tables) for run in made], tables.run_columns),
+        frame(rows, tables.run_columns),
         frame(history, tables.history_columns),
         details,
     )
@@ -213,13 +241,15 @@ def read(folder, tables):
 
     Raises:
         FileNotFoundError: if one of them is not there.
+        ValueError: if one of them is not such a table.
     """
 
     def table(name, columns):
-        return pd.read_csv(
-            Path(folder) / f"{name}.csv",
-            dtype={name: _DTYPES[kind] for name, kind in columns.items()},
-        )
+        path = Path(folder) / f"{name}.csv"
+        try:
+            return _read_csv(path, columns)
+        except ValueError as error:
+            raise ValueError(f"{path} cannot be read: {error}") from error
 
     return Results(
         table("runs", tables.run_columns),

@@ -1,12 +1,17 @@
 """A run is a folder: what it was, how it went, and that it is done.
 
 `run.json` is written first, `history.csv` grows by the epoch, `result.json`
-comes last. Each file is replaced as a whole, so that a run killed at any
-moment leaves a folder that the next start can go on from.
+comes last. Each file is replaced as a whole and is on the disk before anything
+relies on it, so that a run that is killed at any moment, or by a power cut,
+leaves a folder that the next start can go on from.
+
+Files are checked when they are read. A run of which one is damaged is not
+done, whoever asks, and a sweep makes it again.
 """
 
 import contextlib
 import csv
+import glob
 import hashlib
 import importlib
 import json
@@ -21,20 +26,62 @@ from pathlib import Path
 
 import filelock
 
+from experiments.engine.checks import (
+    DamagedFile,
+    misfit,
+    read_json,
+    read_table,
+    read_text,
+    sha256,
+    tell,
+)
+
 _PARTIAL = ".partial"
+_ABANDONED_SECONDS = 3600  # no file takes that long to be written
+# How long a process that wants a run waits for one that only looks at it.
+_LOOK_SECONDS = 0.5
 
 
 @contextlib.contextmanager
 def replacing(path, mode="w", **options):
-    """Opens a file that takes the place of `path` when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Opens a file that takes the place of `path` when it is complete.
+
+    It survives a power cut from the end of the block on: the content is
+    flushed to the disk before the file gets its name, and the name after it.
+    """
+    _make_folder(path.parent)
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*{_PARTIAL}"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                left.unlink()  # its process was killed
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_PARTIAL}")
     try:
         with open(partial, mode, **options) as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(partial, path)
+        _flush_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _make_folder(path):
+    """Makes a folder and those above it, flushed to the disk."""
+    new = [p for p in (path, *path.parents) if not p.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(new):
+        _flush_folder(folder.parent)
+
+
+def _flush_folder(path):
+    if os.name != "posix":  # Windows opens no folders
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def lock_of(path):
@@ -49,10 +96,6 @@ def _write_json(path, content):
         # JSON has no number that is not finite; `finish` writes null instead.
         json.dump(content, file, indent=2, ensure_ascii=False, allow_nan=False)
         file.write("\n")
-
-
-def _read_json(path):
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def identity(config, fingerprint):
@@ -128,6 +171,18 @@ def _commit():
         return None  # not a checkout, or no git
 
 
+class NotItsFolder(DamagedFile):
+    """The `run.json` of a folder describes the run of another one."""
+
+    def __init__(self, path, name):
+        ValueError.__init__(
+            self,
+            f"{path.parent} is not the folder of the run that it holds, which "
+            f"is {name}. It is left out.",
+        )
+        self.path = path
+
+
 class RunIsClaimed(OSError):
     """Another process is making the run."""
 
@@ -140,11 +195,16 @@ class RunFolder:
         experiment: Name of the experiment, a folder in `results_dir`.
         config: JSON-ready dict, everything that shapes the run but its data.
         fingerprint: String, the identity of the data.
+        tables: `results.Tables` of the experiment, by which the files of the
+            run are checked. Default: `None`, they may hold anything.
     """
 
-    def __init__(self, results_dir, experiment, config, fingerprint):
+    def __init__(
+        self, results_dir, experiment, config, fingerprint, tables=None
+    ):
         self.id = identity(config, fingerprint)
         self.path = Path(results_dir) / experiment / self.id
+        self._tables = tables
         self._description = {
             "id": self.id,
             "experiment": experiment,
@@ -161,7 +221,9 @@ class RunFolder:
         """
         lock = lock_of(self.path)
         try:
-            lock.acquire(blocking=False)
+            # `is_claimed` of another process takes the lock for a moment, and
+            # who makes the run for as long as that takes.
+            lock.acquire(timeout=_LOOK_SECONDS)
         except filelock.Timeout:
             raise RunIsClaimed(
                 f"Another process is making the run {self.path}"
@@ -172,23 +234,67 @@ class RunFolder:
             lock.release()
 
     @property
+    def is_claimed(self):
+        """Whether a process is making the run."""
+        # No file could tell: it would outlive a process that is killed.
+        lock = lock_of(self.path)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            return True
+        lock.release()
+        return False
+
+    @property
     def checkpoint(self):
         return self.path / "checkpoint.npz"
 
     @property
     def result(self):
-        """What `finish` wrote, or `None` for a run that is not done."""
-        path = self.path / "result.json"
-        return _read_json(path) if path.exists() else None
+        """What `finish` was given, or `None` for a run that is not done."""
+        if not (self.path / "result.json").exists():
+            return None
+        try:
+            return read_run(self.path, self._tables)["result"]
+        except DamagedFile:
+            return None
+
+    @property
+    def damaged(self):
+        """List of the errors of files that cannot be used."""
+        if not any((self.path / name).exists() for name in _OF_A_RUN):
+            return []
+        try:
+            return read_run(self.path, self._tables)["damaged"]
+        except DamagedFile as error:
+            return [error]
+
+    def set_aside_damaged(self):
+        """Names the files that cannot be used, and renames them.
+
+        So each is named once, whichever process meets it first. The run must
+        be claimed.
+        """
+        errors = self.damaged
+        paths = {error.path for error in errors}
+        if errors:  # a result that is whole does not make the run done
+            paths.add(self.path / "result.json")
+        for error in errors:
+            tell(error)
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(path, path.with_name(f"{path.name}.damaged"))
 
     def start(self, **details):
         """Writes `run.json`; a run that goes on adds a start to it."""
         for left in self.path.glob(f"*{_PARTIAL}"):  # by a killed process
             left.unlink(missing_ok=True)
-        path = self.path / "run.json"
-        starts = _read_json(path)["starts"] if path.exists() else []
-        starts.append(provenance())
-        _write_json(path, {**self._description, **details, "starts": starts})
+        try:
+            starts = _read_description(self.path)["starts"]
+        except DamagedFile:
+            starts = []  # the first one
+        self._description |= {**details, "starts": [*starts, provenance()]}
+        _write_json(self.path / "run.json", self._description)
         (self.path / "error.txt").unlink(missing_ok=True)
 
     def make(self, train, **details):
@@ -206,21 +312,13 @@ class RunFolder:
         with self.claim():
             if self.result is not None:
                 return
+            self.set_aside_damaged()
             self.start(**details)
             try:
                 self.finish(train())
             except Exception as error:
                 self.fail(error)
                 raise
-
-    @property
-    def is_claimed(self):
-        """Whether a process is making the run."""
-        try:
-            with self.claim():
-                return False
-        except RunIsClaimed:
-            return True
 
     def write_history(self, rows):
         """Replaces `history.csv` by these rows, dicts with the same keys."""
@@ -236,14 +334,30 @@ class RunFolder:
         Args:
             result: JSON-ready dict. A number that is not finite becomes
                 `null`; `history.csv` tells which it was.
+
+        Raises:
+            DamagedFile: if the folder lacks what a run that is done has.
         """
+        description = self.path / "run.json"
+        if not description.exists():  # the folder was moved or deleted
+            _write_json(description, self._description)
         finite = {
             name: None
             if isinstance(value, float) and not math.isfinite(value)
             else value
             for name, value in result.items()
         }
-        _write_json(self.path / "result.json", finite)
+        details = self._tables.details if self._tables else ()
+        files = ["history.csv", *(f"{name}.csv" for name in details)]
+        sums = {
+            name: sha256(self.path / name)
+            for name in files
+            if (self.path / name).exists()
+        }
+        _write_json(self.path / "result.json", {**finite, "sha256": sums})
+        for error in self.damaged:
+            raise error
+        # Only now, as a run that is not done goes on from it.
         self.checkpoint.unlink(missing_ok=True)
 
     def fail(self, error):
@@ -257,39 +371,158 @@ class RunFolder:
             error.add_note(f"It happened in the run {self.path}")
 
 
+# A folder with one of these is that of a run.
+_OF_A_RUN = ("run.json", "result.json")
+
+
+def _read_description(path):
+    """The content of the `run.json` of a folder.
+
+    Raises:
+        DamagedFile: if it is not there, or does not describe a run.
+        NotItsFolder: if it describes the run of another folder.
+    """
+    file = path / "run.json"
+    try:
+        run = read_json(file)
+    except FileNotFoundError:
+        raise DamagedFile(file, "it is missing") from None
+    try:
+        name = identity(dict(run["config"]), run["data_fingerprint"])
+        for start in run["starts"]:
+            start["versions"][start["backend"]]
+        {**run.get("data_sources", {}), **run["starts"][-1]}
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise DamagedFile(file, "it does not describe a run") from None
+    if run.get("id") != name:
+        raise DamagedFile(file, f"its id is not {name}, that of its config")
+    experiment = run.get("experiment", path.parent.name)
+    if (experiment, name) != (path.parent.name, path.name):
+        raise NotItsFolder(file, f"{experiment}/{name}")
+    return run
+
+
 def read_history(path):
-    """The rows of a `history.csv`, numbers as numbers."""
-    with open(path, newline="") as file:
-        return [
-            {
-                name: int(value) if name == "epoch" else float(value)
-                for name, value in row.items()
-            }
-            for row in csv.DictReader(file)
-        ]
+    """The rows of a `history.csv`, numbers as numbers.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Returns:
+        List of dicts.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        DamagedFile: if it is not whole.
+    """
+    if not path.stat().st_size:
+        return []  # of a run before its first epoch
+    rows = read_table(path, {"epoch": int})
+    if [row["epoch"] for row in rows] != list(range(1, len(rows) + 1)):
+        raise DamagedFile(path, "its epochs do not count from 1")
+    return rows
 
 
-def read_run(path):
+def _check_result(path, run, result, sums, history, tables):
+    """Raises `DamagedFile` if a result does not fit the rest of its folder."""
+    if tables is not None and (why := misfit(result, tables.result)):
+        raise DamagedFile(path / "result.json", why)
+    if not isinstance(sums, dict):
+        raise DamagedFile(path / "result.json", "`sha256` is no JSON object")
+    for epochs in (run["config"].get("epochs"), result.get("epochs")):
+        if epochs not in (None, len(history)):
+            raise DamagedFile(
+                path / "history.csv",
+                f"it has {len(history)} epochs of {epochs}",
+            )
+    details = tables.detail_columns if tables else {}
+    for name in {*sums, *(f"{name}.csv" for name in details)}:
+        try:
+            if name not in sums:  # not kept by the first runs
+                columns = dict(details[name.removesuffix(".csv")])
+                del columns["id"]
+                read_table(path / name, columns)
+            elif sha256(path / name) != sums[name]:
+                raise DamagedFile(
+                    path / name, "it is not what the run wrote, by its sha256"
+                )
+        except FileNotFoundError:
+            raise DamagedFile(path / name, "it is missing") from None
+
+
+def read_run(path, tables=None):
     """All that stands in a run folder.
 
     Args:
         path: `pathlib.Path` of the folder.
+        tables: `results.Tables` of the experiment, by which the files are
+            checked. Default: `None`, they may hold anything.
 
     Returns:
         Dict: what `run.json` holds, `result` (`None` if not done), `error`
-        (`None` if it did not fail) and `history`, a list of rows.
+        (`None` if it did not fail), `history`, a list of rows, and `damaged`,
+        a list of the errors of other files that cannot be used.
+
+    Raises:
+        DamagedFile: if `run.json` cannot be used.
+        NotItsFolder: if the folder is a copy of that of the run.
     """
-    result, error = path / "result.json", path / "error.txt"
-    history = path / "history.csv"
+    run = _read_description(path)
+    damaged = []
+
+    def attempt(read, *arguments):
+        try:
+            return read(*arguments)
+        except FileNotFoundError:
+            return None
+        except DamagedFile as error:
+            damaged.append(error)
+            return None
+
+    # The result first: a run that ends meanwhile has all else by then.
+    result = attempt(read_json, path / "result.json")
+    history = attempt(read_history, path / "history.csv") or []
+    if result is not None:
+        sums = result.pop("sha256", {})
+        if not damaged:
+            attempt(_check_result, path, run, result, sums, history, tables)
+        if damaged:
+            result = None
+    error = None
+    if result is None:
+        error = attempt(read_text, path / "error.txt", "replace")
+        if error is None and (path / "error.txt").exists():
+            error = "The error is not known: error.txt is damaged"
     return {
-        **_read_json(path / "run.json"),
-        "result": _read_json(result) if result.exists() else None,
-        "error": error.read_text("utf-8") if error.exists() else None,
-        "history": read_history(history) if history.exists() else [],
+        **run,
+        "result": result,
+        "error": error,
+        "history": history,
+        "damaged": damaged,
     }
 
 
-def read_runs(results_dir, experiment):
-    """All runs of an experiment, done or not, as `read_run` gives them."""
-    found = Path(results_dir).glob(f"{experiment}/*/run.json")
-    return [read_run(path.parent) for path in sorted(found)]
+def run_folders(results_dir, experiment):
+    """The paths of all folders with a run, copies among them."""
+    folder = Path(results_dir) / experiment
+    found = (folder.glob(f"*/{name}") for name in _OF_A_RUN)
+    return sorted({path.parent for paths in found for path in paths})
+
+
+def read_runs(results_dir, experiment, tables=None):
+    """All runs of an experiment, done or not, as `read_run` gives them.
+
+    What is damaged or copied is named on the standard error. A run whose
+    `run.json` cannot be used is left out, and so is the copy of a folder.
+    """
+    runs = []
+    for path in run_folders(results_dir, experiment):
+        try:
+            run = read_run(path, tables)
+        except DamagedFile as error:
+            tell(error)
+            continue
+        for error in run["damaged"]:
+            tell(error)
+        runs.append(run)
+    return runs

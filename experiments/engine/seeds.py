@@ -1,15 +1,29 @@
+import contextlib
 import json
 import time
 from pathlib import Path
 
-from experiments.engine.runs import lock_of, replacing
+from experiments.engine.checks import DamagedFile, read_json, tell
+from experiments.engine.runs import (
+    identity,
+    lock_of,
+    read_run,
+    replacing,
+    run_folders,
+)
+
+_BELOW = 2**32  # of the seeds that Keras and NumPy take
+# Seeds of runs from here on are taken for drawn ones: the clock of 2001.
+_FIRST_DRAWN = 10**9
 
 
 def clock_seeds(results_dir, experiment, keys, draw=True):
     """Seeds from the clock, drawn once for each key of a results folder.
 
     They are kept in `clock_seeds.json` there, so that a sweep that is started
-    again, or two at once, find the runs that are made.
+    again, or two at once, find the runs that are made. If that file is
+    damaged, it is named on the standard error, and the seed of each run that
+    was started is found again in its `run.json`.
 
     Args:
         results_dir: Path of the results of all experiments.
@@ -22,20 +36,65 @@ def clock_seeds(results_dir, experiment, keys, draw=True):
         List of integers; `None` for a seed that is not drawn.
     """
     path = Path(results_dir) / experiment / "clock_seeds.json"
+    if not keys:
+        return []
     if not draw:
-        known = _read(path)
+        known, _ = _read(path)
         return [known.get(key) for key in keys]
     with lock_of(path):
-        known = _read(path)
+        known, is_whole = _read(path)
         new = [key for key in keys if key not in known]
-        if new:
+        if new or not is_whole:
             # Cells drawn in one second would share a seed.
             now = int(time.time())
-            known |= {key: now + k for k, key in enumerate(new)}
+            known |= {key: (now + k) % _BELOW for k, key in enumerate(new)}
             with replacing(path) as file:
                 json.dump(known, file, indent=2)
     return [known[key] for key in keys]
 
 
 def _read(path):
-    return json.loads(path.read_text()) if path.exists() else {}
+    """The seeds by key, those of runs in place of those that are damaged.
+
+    Returns:
+        Tuple of a dict and whether the file is whole.
+    """
+    try:
+        kept = read_json(path)
+    except FileNotFoundError:
+        return {}, True
+    except DamagedFile as error:
+        kept, why = {}, str(error).partition(". ")[0]
+    else:
+        why = f"{path} is damaged: not all of it are seeds"
+    seeds = {key: seed for key, seed in kept.items() if _is_seed(seed)}
+    if kept and len(seeds) == len(kept):
+        return seeds, True
+    of_runs = _of_runs(path.parent)
+    tell(
+        f"{why}. The seeds of runs that were started are taken from their "
+        f"run.json ({len(of_runs.keys() - seeds.keys())} found); those of "
+        "others are drawn anew."
+    )
+    return {**of_runs, **seeds}, False
+
+
+def _is_seed(value):
+    return type(value) is int and 0 <= value < _BELOW
+
+
+def _of_runs(folder):
+    """The seeds from the clock that the runs of a folder have, by key.
+
+    Of several seeds of one key, it is the one that was drawn first.
+    """
+    found = {}
+    for path in run_folders(folder.parent, folder.name):
+        with contextlib.suppress(DamagedFile):
+            run = read_run(path)
+            config = dict(run["config"])
+            seed = config.pop("seed", None)
+            if _is_seed(seed) and seed >= _FIRST_DRAWN:
+                key = identity(config, run["data_fingerprint"])
+                found[key] = min(seed, found.get(key, seed))
+    return found

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from experiments.engine.runs import RunFolder
+from experiments.engine.runs import RunFolder, RunIsClaimed
 
 _POLL_SECONDS = 1.0
 
@@ -39,7 +39,7 @@ def sweep(cells, launch, console):
     """Makes the runs that are not done, each as soon as a worker is free.
 
     A run that another process makes is waited for, and taken over if that
-    process dies.
+    process dies. Files of a run that are damaged are named and set aside.
 
     Args:
         cells: List of `Cell`.
@@ -52,19 +52,33 @@ def sweep(cells, launch, console):
         Tuple of a `Cell` that was not done before, and its error or `None`.
     """
     by_task = {cell.task: cell for cell in cells}
-    left = [cell for cell in cells if cell.folder.result is None]
+    left = []
+    for cell in cells:
+        if cell.folder.result is not None:
+            # Left by a kill between the last two steps of a run.
+            cell.folder.checkpoint.unlink(missing_ok=True)
+            continue
+        left.append(cell)
+        # Here, as not all workers share our standard error.
+        if cell.folder.damaged:
+            with contextlib.suppress(RunIsClaimed), cell.folder.claim():
+                cell.folder.set_aside_damaged()
     with _progress(cells, console):
         while left:
-            elsewhere = [cell for cell in left if cell.folder.is_claimed]
-            free = [cell.task for cell in left if cell not in elsewhere]
-            with contextlib.closing(launch(free)) as ended:
-                for task, error in ended:
-                    cell = by_task[task]
-                    if error is None and cell.folder.result is None:
-                        elsewhere.append(cell)
-                    else:
-                        yield cell, error
-            if not free:
+            elsewhere, free = [], []
+            for cell in left:
+                where = elsewhere if cell.folder.is_claimed else free
+                where.append(cell)
+            if free:  # some launchers start a cluster even for no task
+                tasks = [cell.task for cell in free]
+                with contextlib.closing(launch(tasks)) as ended:
+                    for task, error in ended:
+                        cell = by_task[task]
+                        if error is None and cell.folder.result is None:
+                            elsewhere.append(cell)
+                        else:
+                            yield cell, error
+            if elsewhere:
                 time.sleep(_POLL_SECONDS)
             left = []
             for cell in elsewhere:

@@ -12,7 +12,7 @@ from experiments.engine.training import (
 )
 from experiments.memory_duration.model import build_model
 from experiments.memory_duration.reading import read
-from experiments.memory_duration.results import detail_rows
+from experiments.memory_duration.results import TABLES, detail_rows
 from experiments.memory_duration.spec import EXPERIMENT
 from experiments.memory_duration.streams import Streams
 from keras_slim.datasets import text
@@ -46,7 +46,9 @@ def execute(run, data, results_dir, **options):
         RunIsClaimed: if another process is making the same run.
     """
     check_backend(run.backend)
-    folder = RunFolder(results_dir, EXPERIMENT, run.config(), data.fingerprint)
+    folder = RunFolder(
+        results_dir, EXPERIMENT, run.config(), data.fingerprint, TABLES
+    )
     symbols = len(data.symbols)
 
     def train():

@@ -16,6 +16,7 @@ from experiments.engine.training import (
     seconds_per_epoch,
 )
 from experiments.newsgroups.model import build_model
+from experiments.newsgroups.results import TABLES
 from experiments.newsgroups.spec import EXPERIMENT
 from keras_slim.datasets import glove, newsgroups
 
@@ -115,7 +116,9 @@ def execute(run, data, results_dir, save_model=False, **options):
         RunIsClaimed: if another process is making the same run.
     """
     check_backend(run.backend)
-    folder = RunFolder(results_dir, EXPERIMENT, run.config(), data.fingerprint)
+    folder = RunFolder(
+        results_dir, EXPERIMENT, run.config(), data.fingerprint, TABLES
+    )
 
     def train():
         keras.utils.clear_session()

@@ -217,3 +217,37 @@ def test_runs_are_made_told_of_and_collected(tmp_path, capsys):
         pd.testing.assert_frame_equal(frame, twin, check_exact=True)
     assert found.details == kept.details == {}
     assert without_seconds(found).runs["seconds_per_epoch"].isna().all()
+
+
+def test_a_number_beyond_integers_costs_one_run_only(tmp_path, capsys):
+    assert make_runs([{}, {"units": 10**20}], tmp_path) == 0
+    capsys.readouterr()
+    found = collect(tmp_path, TABLES)
+    assert list(found.runs["units"]) == [8]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "run.json" in line and "`units`" in line
+
+
+@pytest.mark.parametrize("name", ["NA", "null", "nan", "None", "1e3", "007"])
+def test_a_text_survives_csv_whatever_its_name(tmp_path, name):
+    assert make_runs([{"text": name}, {"text": "play"}], tmp_path) == 0
+    write(collect(tmp_path, TABLES), tmp_path)
+    found = read(tmp_path, TABLES).runs
+    assert set(found["text"]) == {name, "play"}
+    assert found["error"].isna().all() and found["window"].isna().all()
+
+
+def test_runs_of_before_a_setting_was_there_had_its_default(tmp_path):
+    config = Run().config()
+    del config["window"], config["shuffled"]
+    folder = RunFolder(tmp_path, "test", config, "data")
+    folder.start(data_sources={"source": "made here"})
+    found = collect(tmp_path, TABLES).runs
+    assert found["window"].isna().all() and not found["shuffled"].any()
+
+
+def test_a_collected_table_that_is_damaged_is_named(tmp_path):
+    write(collect(tmp_path, TABLES), tmp_path)
+    (tmp_path / "history.csv").write_text("")
+    with pytest.raises(ValueError, match="history.csv cannot be read"):
+        read(tmp_path, TABLES)

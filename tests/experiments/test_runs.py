@@ -1,16 +1,22 @@
 import csv
 import json
+import os
+import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import filelock
 import pytest
 
 from experiments.engine import runs
+from experiments.engine.checks import DamagedFile
 from experiments.engine.runs import (
     RunFolder,
     RunIsClaimed,
     identity,
+    lock_of,
     read_history,
     read_runs,
     replacing,
@@ -125,6 +131,8 @@ def raise_(error):
 
 def test_a_result_is_strict_json(tmp_path):
     folder = RunFolder(tmp_path, "test", CONFIG, "data")
+    folder.start()
+    folder.write_history(ROWS)
     folder.finish({"loss": float("nan"), "epochs": 2, "name": "x"})
     assert folder.result == {"loss": None, "epochs": 2, "name": "x"}
     assert "NaN" not in (folder.path / "result.json").read_text()
@@ -152,3 +160,259 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
 
 def test_no_runs_no_error(tmp_path):
     assert read_runs(tmp_path, "test") == []
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """What is done to files, in the order of the calls."""
+    calls = []
+
+    def record(name, tell):
+        original = getattr(os, name)
+
+        def called(*arguments, **options):
+            calls.append((name, tell(*arguments)))
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(os, name, called)
+
+    def named(path, *_):
+        return Path(path).name.split(".")[0]
+
+    def opened(number):
+        return named(os.readlink(f"/proc/self/fd/{number}"))
+
+    record("fsync", opened)
+    record("replace", lambda _, to: named(to))
+    record("unlink", named)
+    return calls
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="the system has no /proc"
+)
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, order):
+    with replacing(tmp_path / "new" / "file") as file:
+        file.write("content")
+    assert [call for call in order if call[0] != "unlink"] == [
+        ("fsync", tmp_path.name),  # which has the name of the new folder
+        ("fsync", "file"),
+        ("replace", "file"),
+        ("fsync", "new"),
+    ]
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="the system has no /proc"
+)
+def test_the_checkpoint_goes_when_the_result_is_on_the_disk(tmp_path, order):
+    folder = RunFolder(tmp_path, "test", CONFIG, "data")
+    folder.start()
+    folder.checkpoint.write_bytes(b"variables")
+    order.clear()
+    folder.finish({"loss": 1.0})
+    steps = [call for call in order if call != ("unlink", "result")]
+    assert steps == [
+        ("fsync", "result"),
+        ("replace", "result"),
+        ("fsync", folder.id),
+        ("unlink", "checkpoint"),
+    ]
+
+
+def test_a_partial_file_of_a_killed_process_is_removed(tmp_path):
+    old, new = (tmp_path / f"file.{k}.partial" for k in range(2))
+    other = tmp_path / "file2.0.partial"
+    for path in (old, new, other):
+        path.write_text("half of")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    with replacing(tmp_path / "file") as file:
+        file.write("content")
+    # One that is new may be under way.
+    assert not old.exists() and new.exists() and other.exists()
+
+
+def test_a_look_at_a_run_keeps_nobody_from_making_it(tmp_path):
+    """One that takes long: the lock is held, and freed after a moment."""
+    folder = RunFolder(tmp_path, "test", CONFIG, "data")
+    assert not folder.is_claimed
+    path = lock_of(folder.path).lock_file
+    look = filelock.FileLock(path, thread_local=False)
+    look.acquire()
+    end = threading.Timer(0.1, look.release, [True])
+    end.start()
+    with folder.claim():
+        assert folder.is_claimed
+    end.join()
+    assert not folder.is_claimed
+
+
+DETAIL = {"layer": int, "mean": float}
+
+
+class Table:
+    """As much of `results.Tables` as a run folder asks for."""
+
+    result = {"loss": float, "best_epoch": int}
+    details = {"units": DETAIL}
+    detail_columns = {"units": {"id": str, **DETAIL}}
+
+
+def make(results_dir, seed=0):
+    """A run of two epochs that is done, and leaves a table."""
+    config = {**CONFIG, "seed": seed, "epochs": 2}
+    folder = RunFolder(results_dir, "test", config, "data", Table)
+
+    def train():
+        folder.write_history(ROWS)
+        (folder.path / "units.csv").write_text("layer,mean\n1,2.5\n")
+        return {"loss": 0.5, "best_epoch": 2, "epochs": 2}
+
+    folder.make(train, data_sources={"posts": "made here"})
+    return folder
+
+
+NOT_JSON = ["", " \n", "{", "null", "[]", "{}", "7", "\0", "[" * 100_000]
+DAMAGES = [
+    *(("result.json", text) for text in NOT_JSON),
+    ("result.json", '{"loss": "low"}'),
+    ("result.json", '{"best_epoch": 1e3}'),
+    ("result.json", f'{{"best_epoch": {10**30}}}'),
+    ("result.json", '{"loss": 0.5, "epochs": 3}'),
+    ("result.json", '{"loss": 0.5, "sha256": []}'),
+    *(("run.json", text) for text in NOT_JSON),
+    ("run.json", '{"starts": null}'),
+    ("run.json", None),
+    ("history.csv", ""),
+    ("history.csv", "epoch,loss,seconds\n1,0.5,1\n"),
+    ("history.csv", "epoch,loss,seconds\n1,0.5,1\n2,0.5"),
+    ("history.csv", None),
+    ("units.csv", ""),
+    ("units.csv", "layer,mean\n1,2.6\n"),
+    ("units.csv", None),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    DAMAGES,
+    ids=[f"{name}-{k}" for k, (name, _) in enumerate(DAMAGES)],
+)
+def test_a_damaged_file_is_named_and_its_run_made_again(
+    tmp_path, capsys, name, content
+):
+    folder, other = make(tmp_path), make(tmp_path, seed=1)
+    path = folder.path / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    # A change of the result shows in the file that it speaks of, too.
+    told = "history.csv" if '"epochs": 3' in str(content) else name
+
+    assert folder.result is None and folder.damaged
+    assert other.result is not None and not other.damaged
+    assert capsys.readouterr().err == ""  # each command tells of it once
+    runs = {r["id"]: r for r in read_runs(tmp_path, "test", Table)}
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(folder.path / told) in line
+    assert runs.pop(other.id)["result"] == other.result
+    # Without its settings a run has no row.
+    assert [run["result"] for run in runs.values()] == (
+        [] if name == "run.json" else [None]
+    )
+
+    make(tmp_path)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(folder.path / told) in line
+    assert folder.result == other.result and not folder.damaged
+    assert len(read_runs(tmp_path, "test", Table)) == 2
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["", "mean\n2.5\n", "layer,mean\n1\n", "layer,mean\nx,1\n"]
+)
+def test_without_sums_tables_are_read(tmp_path, text):
+    """As of runs that were made before the sums were kept."""
+    folder = make(tmp_path)
+    path = folder.path / "result.json"
+    result = json.loads(path.read_text())
+    del result["sha256"]
+    path.write_text(json.dumps(result))
+    assert folder.result == result
+    (folder.path / "units.csv").write_text(text)
+    assert folder.result is None
+    (error,) = folder.damaged
+    assert error.path == folder.path / "units.csv"
+
+
+@pytest.mark.parametrize("text", ["", "\n", "epoch,loss\n1,0.5\n2,0."])
+@pytest.mark.parametrize("name", ["error.txt", "history.csv"])
+def test_damaged_files_of_a_run_that_is_not_done(tmp_path, capsys, name, text):
+    folder = RunFolder(tmp_path, "test", CONFIG, "data")
+    folder.start()
+    (folder.path / name).write_text(text)
+    is_whole = (name, text) == ("history.csv", "")  # before the first epoch
+    if name == "error.txt":
+        is_whole = bool(text.strip())
+    (run,) = read_runs(tmp_path, "test")
+    assert (capsys.readouterr().err == "") == is_whole
+    assert run["history"] == [] and run["result"] is None
+    assert (run["error"] is not None) == (name == "error.txt")
+
+
+def test_a_copy_of_a_run_folder_is_left_out(tmp_path, capsys):
+    folder = make(tmp_path)
+    copies = [
+        folder.path.with_name(f"{folder.id} (copy)"),
+        tmp_path / "other" / folder.id,
+    ]
+    for copy in copies:
+        shutil.copytree(folder.path, copy)
+    assert [run["id"] for run in read_runs(tmp_path, "test")] == [folder.id]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(copies[0]) in line and "left out" in line
+    assert read_runs(tmp_path, "other") == []
+    assert str(copies[1]) in capsys.readouterr().err
+
+
+def test_what_does_not_fit_its_id_is_damaged(tmp_path, capsys):
+    folder = make(tmp_path)
+    path = folder.path / "run.json"
+    run = json.loads(path.read_text())
+    path.write_text(json.dumps({**run, "config": {**run["config"], "seed": 9}}))
+    assert folder.result is None
+    assert read_runs(tmp_path, "test") == []
+    assert str(path) in capsys.readouterr().err
+
+
+def test_a_folder_that_is_moved_away_meanwhile(tmp_path):
+    folder = RunFolder(tmp_path, "test", CONFIG, "data")
+
+    def train():
+        shutil.move(folder.path, tmp_path / "elsewhere")
+        folder.write_history(ROWS)
+        return {"loss": 0.5, "epochs": 2}
+
+    folder.make(train, data_sources={"posts": "made here"})
+    (run,) = read_runs(tmp_path, "test")
+    assert run["result"] == {"loss": 0.5, "epochs": 2}
+    assert run["data_sources"] == {"posts": "made here"}
+    assert len(run["starts"]) == 1
+
+
+def test_a_run_that_lacks_epochs_fails_and_keeps_its_checkpoint(tmp_path):
+    folder = RunFolder(tmp_path, "test", {**CONFIG, "epochs": 3}, "data")
+
+    def train():
+        folder.write_history(ROWS)
+        folder.checkpoint.write_bytes(b"variables")
+        return {"loss": 0.5}
+
+    with pytest.raises(DamagedFile, match="it has 2 epochs of 3"):
+        folder.make(train)
+    assert folder.checkpoint.exists() and folder.result is None
+    (run,) = read_runs(tmp_path, "test")
+    assert "2 epochs of 3" in run["error"]

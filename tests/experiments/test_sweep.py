@@ -10,7 +10,7 @@ from tiny import TINY
 
 from experiments.engine import parsers, seeds, sweep
 from experiments.engine.grid import CLOCK, parse_axis
-from experiments.engine.runs import RunFolder, read_runs
+from experiments.engine.runs import RunFolder, identity, read_runs
 from experiments.engine.seeds import clock_seeds
 from experiments.newsgroups import cli, results
 from experiments.newsgroups import run as run_module
@@ -155,6 +155,7 @@ def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
         ("loss", "accuracy", "val_loss", "val_accuracy"), 1.0
     )
     begun.write_history([{"epoch": 1, **metrics, "seconds": 600.0}])
+    begun.checkpoint.write_bytes(b"variables")  # from which it goes on
     failed.fail(ValueError("on purpose"))
     before = sorted((tmp_path / "runs").rglob("*"))
     capsys.readouterr()
@@ -239,6 +240,7 @@ def test_a_run_that_another_process_makes_is_waited_for(
             yield task, None
 
     def wait(seconds):
+        folders[1].start()
         folders[1].finish({"made by": "another"})
         for claim in claims:
             claim.__exit__(None, None, None)
@@ -250,6 +252,99 @@ def test_a_run_that_another_process_makes_is_waited_for(
     assert [task for tasks in launched for task in tasks] == [0, 2]
     made_by = [folder.result["made by"] for folder in folders]
     assert made_by == ["us", "another", "us"]
+
+
+def test_nothing_is_launched_while_all_runs_are_made_elsewhere(
+    tmp_path, monkeypatch
+):
+    folder = RunFolder(tmp_path, "test", {}, "data")
+    planned = [sweep.Cell(folder, 0, "run", 1)]
+    waits = []
+
+    def wait(seconds):
+        waits.append(seconds)
+        if len(waits) == 3:
+            folder.start()
+            folder.finish({"made by": "another"})
+
+    monkeypatch.setattr(sweep.time, "sleep", wait)
+    launch = pytest.fail
+    with folder.claim():
+        ended = list(sweep.sweep(planned, launch, Console()))
+    assert ended == [(planned[0], None)] and len(waits) == 3
+
+
+def test_a_sweep_names_damaged_files_and_makes_their_runs_again(
+    tmp_path, capsys
+):
+    folders = [RunFolder(tmp_path, "test", {"n": n}, "data") for n in range(3)]
+    planned = [sweep.Cell(f, n, f"run {n}", 1) for n, f in enumerate(folders)]
+    launched = []
+
+    def launch(tasks):
+        for task in tasks:
+            launched.append(task)
+            folders[task].make(lambda: {"loss": 0.5})
+            yield task, None
+
+    for damage in ("", "{}", None):
+        list(sweep.sweep(planned, launch, Console()))
+        assert launched == ([0, 1, 2] if damage == "" else [1])
+        launched.clear()
+        if damage is not None:
+            (folders[1].path / "result.json").write_text(damage)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2
+    assert all(str(folders[1].path / "result.json") in line for line in told)
+
+
+def test_a_checkpoint_that_a_kill_left_goes(tmp_path):
+    folder = RunFolder(tmp_path, "test", {}, "data")
+    folder.make(lambda: {"loss": 0.5})
+    folder.checkpoint.write_bytes(b"variables")
+    cell = sweep.Cell(folder, 0, "run", 1)
+    assert list(sweep.sweep([cell], pytest.fail, Console())) == []
+    assert not folder.checkpoint.exists()
+
+
+@pytest.mark.parametrize("kept", ["", "{", "null", "[]", "{}", "text", None])
+def test_damaged_seeds_from_the_clock_are_found_in_runs(
+    tmp_path, monkeypatch, capsys, kept
+):
+    configs = [{"variant": name} for name in ("lstm", "lstm1", "lstm2")]
+    keys = [identity(config, "data") for config in configs]
+    monkeypatch.setattr(seeds.time, "time", lambda: 1_700_000_000.0)
+    drawn = clock_seeds(tmp_path, "test", keys)
+    # Two are started, one of them with a seed of its user's, too.
+    for config, seed in zip(configs, drawn[:2], strict=False):
+        RunFolder(tmp_path, "test", {**config, "seed": seed}, "data").start()
+    RunFolder(tmp_path, "test", {**configs[0], "seed": 7}, "data").start()
+    path = tmp_path / "test" / "clock_seeds.json"
+    if kept in ("text", None):
+        kept = json.dumps({**dict.fromkeys(keys, kept), keys[1]: drawn[1]})
+    path.write_text(kept)
+
+    monkeypatch.setattr(seeds.time, "time", lambda: 1_800_000_000.0)
+    found = clock_seeds(tmp_path, "test", keys, draw=False)
+    assert found == [*drawn[:2], None]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(path) in line
+    assert path.read_text() == kept
+    found = clock_seeds(tmp_path, "test", keys[:2])
+    assert found == drawn[:2]
+    capsys.readouterr()
+    assert clock_seeds(tmp_path, "test", keys) == [*drawn[:2], 1_800_000_000]
+    assert capsys.readouterr().err == ""  # it is whole again
+
+
+@pytest.mark.parametrize("now", [4.4e9, -5.0])
+def test_seeds_from_a_clock_that_is_wrong_are_allowed(
+    tmp_path, monkeypatch, now
+):
+    monkeypatch.setattr(seeds.time, "time", lambda: now)
+    keys = [str(k) for k in range(9)]
+    for seed in clock_seeds(tmp_path, "test", keys):
+        assert Run(seed=seed)
 
 
 def test_progress_of_all_runs_and_of_those_under_way(tmp_path, monkeypatch):

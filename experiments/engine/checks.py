@@ -1,0 +1,141 @@
+"""Reads files that may be damaged, and names those that are."""
+
+import csv
+import hashlib
+import io
+import json
+import sys
+
+
+class DamagedFile(ValueError):
+    """A file of a run cannot be used.
+
+    Args:
+        path: `pathlib.Path` of the file.
+        why: String.
+    """
+
+    def __init__(self, path, why):
+        super().__init__(
+            f"{path} is damaged: {why}. The run counts as not done."
+        )
+        self.path = path
+
+
+def tell(error):
+    """Names what is damaged, in a line."""
+    print(error, file=sys.stderr)
+
+
+def _bytes(path):
+    """The content of a file.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        DamagedFile: if it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DamagedFile(path, error.strerror) from None
+
+
+def sha256(path):
+    return hashlib.sha256(_bytes(path)).hexdigest()
+
+
+def read_text(path, errors="strict"):
+    """The text of a file, not blank; raises as `_bytes` does."""
+    try:
+        text = _bytes(path).decode("utf-8", errors)
+    except UnicodeDecodeError as error:
+        raise DamagedFile(path, error) from None
+    if not text.strip():
+        raise DamagedFile(path, "it is empty")
+    return text
+
+
+def read_json(path):
+    """The JSON object in a file.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Returns:
+        Dict, not empty.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        DamagedFile: if it holds anything else.
+    """
+    text = read_text(path)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(path, error) from None
+    if not isinstance(content, dict) or not content:
+        raise DamagedFile(
+            path, f"expected a JSON object with content, got {text!r:.40}"
+        )
+    return content
+
+
+def read_table(path, columns):
+    """The rows of a CSV file, as dicts.
+
+    Args:
+        path: `pathlib.Path`.
+        columns: Dict from names of columns, which must be there, to the types
+            of their values. Those of other columns are floats.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        DamagedFile: if it is not whole.
+    """
+    text = read_text(path)
+    if not text.endswith("\n"):
+        raise DamagedFile(path, "its last line is cut off")
+    try:
+        header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        if missing := columns.keys() - set(header):
+            raise ValueError(f"there is no column {min(missing)}")
+        for line, row in enumerate(rows, 2):
+            if len(row) != len(header):
+                raise ValueError(
+                    f"line {line} has {len(row)} values of {len(header)}"
+                )
+        kinds = {name: columns.get(name, float) for name in header}
+        return [
+            {
+                name: kinds[name](value) if value else None
+                for name, value in zip(header, row, strict=True)
+            }
+            for row in rows
+        ]
+    except (ValueError, csv.Error) as error:
+        raise DamagedFile(path, error) from None
+
+
+def misfit(values, columns):
+    """What of a dict does not fit the columns of a table.
+
+    Args:
+        values: Dict, from JSON. `None` fits all columns.
+        columns: Dict from names to types. Names that `values` lacks fit, too.
+
+    Returns:
+        String, or `None` if all fits.
+    """
+    for name, kind in columns.items():
+        value = values.get(name)
+        accepted = (int, float) if kind is float else kind
+        fits = isinstance(value, accepted)
+        if kind is not bool and isinstance(value, bool):
+            fits = False
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            fits = False  # beyond the integers of pandas
+        if value is not None and not fits:
+            return f"`{name}` is {value!r:.40}, expected {kind.__name__}"
+    return None
