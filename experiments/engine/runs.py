@@ -321,12 +321,18 @@ class RunFolder:
                 raise
 
     def write_history(self, rows):
-        """Replaces `history.csv` by these rows, dicts with the same keys."""
-        with replacing(self.path / "history.csv", newline="") as file:
-            if rows:
-                writer = csv.DictWriter(file, rows[0].keys())
-                writer.writeheader()
-                writer.writerows(rows)
+        """Replaces `history.csv` by these rows, dicts with the same keys.
+
+        Without rows there is no such file: an empty one is damaged.
+        """
+        path = self.path / "history.csv"
+        if not rows:
+            path.unlink(missing_ok=True)
+            return
+        with replacing(path, newline="") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
 
     def finish(self, result):
         """Writes `result.json`: from now on the run is done.
@@ -415,8 +421,6 @@ def read_history(path):
         FileNotFoundError: if it is not there.
         DamagedFile: if it is not whole.
     """
-    if not path.stat().st_size:
-        return []  # of a run before its first epoch
     rows = read_table(path, {"epoch": int})
     if [row["epoch"] for row in rows] != list(range(1, len(rows) + 1)):
         raise DamagedFile(path, "its epochs do not count from 1")

@@ -354,13 +354,20 @@ def test_damaged_files_of_a_run_that_is_not_done(tmp_path, capsys, name, text):
     folder = RunFolder(tmp_path, "test", CONFIG, "data")
     folder.start()
     (folder.path / name).write_text(text)
-    is_whole = (name, text) == ("history.csv", "")  # before the first epoch
-    if name == "error.txt":
-        is_whole = bool(text.strip())
+    is_whole = name == "error.txt" and bool(text.strip())
     (run,) = read_runs(tmp_path, "test")
     assert (capsys.readouterr().err == "") == is_whole
     assert run["history"] == [] and run["result"] is None
     assert (run["error"] is not None) == (name == "error.txt")
+
+
+def test_without_epochs_there_is_no_history(tmp_path, capsys):
+    folder = RunFolder(tmp_path, "test", CONFIG, "data")
+    folder.start()
+    folder.write_history(ROWS)
+    folder.write_history([])
+    (run,) = read_runs(tmp_path, "test")
+    assert run["history"] == [] and capsys.readouterr().err == ""
 
 
 def test_a_copy_of_a_run_folder_is_left_out(tmp_path, capsys):
