@@ -20,6 +20,7 @@ class DamagedFile(ValueError):
             f"{path} is damaged: {why}. The run counts as not done."
         )
         self.path = path
+        self.why = why
 
 
 def tell(error):

@@ -64,17 +64,17 @@ def _read(path):
     except FileNotFoundError:
         return {}, True
     except DamagedFile as error:
-        kept, why = {}, str(error).partition(". ")[0]
+        kept, why = {}, error.why
     else:
-        why = f"{path} is damaged: not all of it are seeds"
+        why = "it does not hold seeds only"
     seeds = {key: seed for key, seed in kept.items() if _is_seed(seed)}
     if kept and len(seeds) == len(kept):
         return seeds, True
     of_runs = _of_runs(path.parent)
     tell(
-        f"{why}. The seeds of runs that were started are taken from their "
-        f"run.json ({len(of_runs.keys() - seeds.keys())} found); those of "
-        "others are drawn anew."
+        f"{path} is damaged: {why}. The seeds of runs that were started are "
+        f"taken from their run.json ({len(of_runs.keys() - seeds.keys())} "
+        "found); those of others are drawn anew."
     )
     return {**of_runs, **seeds}, False
 
