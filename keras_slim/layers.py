@@ -99,8 +99,11 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             `unroll=True`. On TensorFlow XLA compiles the fast way, whatever
             `jit_compile` says of the model, in a graph whose number of steps
             is static and, but in training, whose batch size is, too.
-            Second derivatives on PyTorch and derivatives in forward mode on
-            JAX want the plain way.
+            Forward-mode derivatives on JAX need the plain way. On PyTorch,
+            second derivatives, `torch.func`, `torch.jit.trace`,
+            `torch.export` and ONNX export use an unrolled loop with the same
+            results; `torch.compile` leaves the fast loop out of its graph
+            and refuses `fullgraph=True`.
         return_cell_states: Boolean (default `False`). Whether to return the
             cell states `c` of all steps after the output, in the order in
             which the steps are processed. `Bidirectional` does not take such

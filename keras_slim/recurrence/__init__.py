@@ -14,6 +14,10 @@ from keras_slim.recurrence.equations import Equations
 # A module each.
 BACKENDS = ("tensorflow", "jax", "torch")
 
+_loop = None
+if keras.backend.backend() in BACKENDS:
+    _loop = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
+
 
 def through_time(
     cell,
@@ -45,10 +49,9 @@ def through_time(
         states `(batch, timesteps, units)` or `None`.
     """
     backend = keras.backend.backend()
-    loop = importlib.import_module(f"{__name__}.{backend}")
     run = functools.partial(
         _run,
-        loop,
+        _loop,
         cell,
         sequences,
         initial_state,
@@ -59,7 +62,7 @@ def through_time(
         return_cell_states=return_cell_states,
     )
     if backend == "tensorflow":
-        run = loop.compiled(run, sequences, training)
+        run = _loop.compiled(run, sequences, training)
     return run()
 
 

@@ -6,9 +6,10 @@ that a step is one product with the recurrent kernel and a few calls more.
 """
 
 import torch
-from keras import activations
-from torch.autograd.function import once_differentiable
+from keras import activations, tree
+from torch.autograd import forward_ad
 
+from keras_slim.recurrence import equations as eq
 from keras_slim.recurrence.equations import DERIVATIVES
 from keras_slim.variants import GATES
 
@@ -16,7 +17,6 @@ from keras_slim.variants import GATES
 OUT = {activations.tanh: torch.tanh, activations.sigmoid: torch.sigmoid}
 
 
-@torch.compiler.disable  # it would unroll the loop
 def through_time(equations, tensors, mask, training):
     """`h` of all steps and `c`; see `equations.forward`."""
     outside = tensors["outside"]
@@ -27,18 +27,111 @@ def through_time(equations, tensors, mask, training):
         tensors.get("pointwise_kernel"),
         *(outside.get(gate) for gate in GATES),
     )
-    save = torch.is_grad_enabled() and any(
-        t is not None and t.requires_grad for t in differentiable
-    )
     masks = tensors.get("dropout_masks")
-    return _ThroughTime.apply(equations, mask, masks, save, *differentiable)
+    if _is_transformed(differentiable):
+        return _traceable(equations, mask, masks, *differentiable)
+    return _fast(equations, mask, masks, *differentiable)
+
+
+# Unrolled by `torch.compile`, a loop of some tens of steps takes minutes.
+@torch.compiler.disable(
+    reason="the fast time loop of keras_slim runs outside of the graph; "
+    "compile without `fullgraph=True`"
+)
+def _fast(equations, mask, dropout_masks, *arguments):
+    save = torch.is_grad_enabled() and any(
+        t is not None and t.requires_grad for t in arguments
+    )
+    return _ThroughTime.apply(equations, mask, dropout_masks, save, *arguments)
+
+
+def _is_transformed(tensors):
+    """Whether the operations are traced or transformed.
+
+    That is by `torch.export`, `torch.jit.trace` and the ONNX exporters, by
+    `torch.func`, or by automatic differentiation in forward mode.
+    """
+    return (
+        torch.compiler.is_exporting()
+        or torch.jit.is_tracing()
+        or _in_torch_func()
+        or any(
+            t is not None and forward_ad.unpack_dual(t).tangent is not None
+            for t in tensors
+        )
+    )
+
+
+# PyTorch has no public names for these two questions.
+
+
+def _in_torch_func():
+    return torch._C._are_functorch_transforms_active()
+
+
+def _is_vectorized(*gradients):
+    """Whether they are batches of gradients, as of `is_grads_batched=True`."""
+    return _in_torch_func() or any(
+        g is not None and torch._C._functorch.is_legacy_batchedtensor(g)
+        for g in gradients
+    )
+
+
+def _traceable(
+    equations, mask, dropout_masks, h, c, kernel, pointwise_kernel, *outside
+):
+    """The same in operations that PyTorch can trace and differentiate."""
+    tensors = {
+        "outside": {
+            gate: value
+            for gate, value in zip(GATES, outside, strict=True)
+            if value is not None
+        },
+        "h": h,
+        "c": c,
+        "recurrent_kernel": kernel,
+        "pointwise_kernel": pointwise_kernel,
+        "dropout_masks": dropout_masks,
+    }
+    return eq.forward(equations, _scan, tensors, mask, save=False)[0]
+
+
+def _scan(step, carry, xs):
+    """`jax.lax.scan`, unrolled."""
+    emitted = []
+    for leaves in zip(*(x.unbind() for x in tree.flatten(xs)), strict=True):
+        carry, ys = step(carry, tree.pack_sequence_as(xs, leaves))
+        emitted.append(ys)
+    return carry, tree.map_structure(lambda *y: torch.stack(y), *emitted)
+
+
+def _differentiable_gradients(static, arguments, wanted, upstream):
+    """Gradients in the arguments that are wanted, computed by torch alone."""
+    with torch.enable_grad():
+        # Views, lest the gradient in one argument goes on through another.
+        arguments = [None if t is None else t.view_as(t) for t in arguments]
+        results = _traceable(*static, *arguments)
+    pairs = [
+        pair
+        for pair in zip(results, upstream, strict=True)
+        if pair[1] is not None
+    ]
+    found = iter(
+        torch.autograd.grad(
+            [result for result, _ in pairs],
+            [t for t, want in zip(arguments, wanted, strict=True) if want],
+            [gradient for _, gradient in pairs],
+            create_graph=torch.is_grad_enabled(),
+            allow_unused=True,
+        )
+    )
+    return [next(found) if want else None for want in wanted]
 
 
 class _ThroughTime(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx, equations, mask, dropout_masks, save, h, c, kernel, u, *outside
-    ):
+    def forward(ctx, equations, mask, dropout_masks, save, *arguments):
+        h, c, kernel, u, *outside = arguments
         length, batch, units = next(
             o.shape for o in outside if o is not None and o.ndim == 3
         )
@@ -92,8 +185,10 @@ class _ThroughTime(torch.autograd.Function):
         if save:
             ctx.static = equations, mask, dropout_masks
             ctx.set_materialize_grads(False)
+            # The arguments are for derivatives of the gradient alone.
+            # The arguments are saved for derivatives of the gradient.
             ctx.save_for_backward(
-                kernel, u, sums, outputs, cells, squashed, *gates.values()
+                *arguments, sums, outputs, cells, squashed, *gates.values()
             )
             ctx.gates = tuple(gates)
             ctx.rows = {
@@ -105,10 +200,21 @@ class _ThroughTime(torch.autograd.Function):
         return outputs[1:], c.clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, upstream, dc):
+        arguments = ctx.saved_tensors[: 4 + len(GATES)]
+        if torch.is_grad_enabled() or _is_vectorized(upstream, dc):
+            gradients = _differentiable_gradients(
+                ctx.static,
+                arguments,
+                ctx.needs_input_grad[-len(arguments) :],
+                (upstream, dc),
+            )
+            return (None, None, None, None, *gradients)
         equations, mask, dropout_masks = ctx.static
-        kernel, u, sums, outputs, cells, squashed, *gates = ctx.saved_tensors
+        _, _, kernel, u, *_ = arguments
+        sums, outputs, cells, squashed, *gates = ctx.saved_tensors[
+            len(arguments) :
+        ]
         gates = dict(zip(ctx.gates, gates, strict=True))
         length, batch, units = squashed.shape
         looped = _Looped(equations, units, kernel, u, dropout_masks)

@@ -1,0 +1,132 @@
+"""Derivatives of higher order, transforms and exports of PyTorch."""
+
+import keras
+import numpy as np
+import pytest
+from drawn import random_array, randomise
+
+import keras_slim
+
+if keras.backend.backend() != "torch":
+    pytest.skip("features of PyTorch", allow_module_level=True)
+
+import torch
+
+# PyTorch itself still calls what it deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+
+BATCH, TIME, FEATURES, UNITS = 2, 3, 2, 2
+MASK = torch.tensor([[True, False, True], [False, True, True]])
+
+
+def built(variant, recurrence="auto"):
+    layer = keras_slim.SlimLSTM(
+        UNITS,
+        variant=variant,
+        recurrence=recurrence,
+        return_sequences=True,
+    )
+    layer.build((BATCH, TIME, FEATURES))
+    randomise(layer)
+    return layer
+
+
+def arguments():
+    """Inputs and the initial states."""
+    shapes = ((BATCH, TIME, FEATURES), (BATCH, UNITS), (BATCH, UNITS))
+    return tuple(
+        torch.tensor(random_array(*shape, seed=k), dtype=torch.float32)
+        for k, shape in enumerate(shapes)
+    )
+
+
+def loss_of(layer, mask=None):
+    def loss(x, h, c):
+        return (layer(x, initial_state=[h, c], mask=mask) ** 3).sum()
+
+    return loss
+
+
+def assert_same(found, wanted):
+    for a, b in zip(
+        keras.tree.flatten(found), keras.tree.flatten(wanted), strict=True
+    ):
+        assert b.abs().sum() > 0  # not vacuous
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["unmasked", "masked"])
+def test_gradient_penalty(variant, mask):
+    """Second derivatives in the inputs, the initial states and the weights."""
+    found = []
+    for way in ("fast", "plain"):
+        layer = built(variant, way)
+        inputs = [t.requires_grad_() for t in arguments()]
+        loss = loss_of(layer, mask)(*inputs)
+        gradients = torch.autograd.grad(loss, inputs, create_graph=True)
+        sources = [*inputs, *(w.value for w in layer.trainable_weights)]
+        penalty = sum((gradient**2).sum() for gradient in gradients)
+        found.append(torch.autograd.grad(penalty, sources))
+    assert_same(*found)
+
+
+TRANSFORMS = {
+    "hessian": lambda f, a: torch.autograd.functional.hessian(f, a),
+    "vectorized hessian": lambda f, a: torch.autograd.functional.hessian(
+        f, a, vectorize=True
+    ),
+    "hvp": lambda f, a: torch.autograd.functional.hvp(f, a, a)[1],
+    "vectorized jacobian": lambda f, a: torch.autograd.functional.jacobian(
+        f, a, vectorize=True
+    ),
+    "grad": lambda f, a: torch.func.grad(f, (0, 1, 2))(*a),
+    "jacrev": lambda f, a: torch.func.jacrev(f, (0, 1, 2))(*a),
+    "jvp": lambda f, a: torch.func.jvp(f, a, a)[1],
+    "func.hessian": lambda f, a: torch.func.hessian(f, (0, 1, 2))(*a),
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
+def test_transforms_are_those_of_the_plain_loop(transform):
+    fast, plain = (built("lstm1", way) for way in ("fast", "plain"))
+    found = transform(loss_of(fast, MASK), arguments())
+    assert_same(found, transform(loss_of(plain, MASK), arguments()))
+
+
+def test_vmap():
+    layer = built("lstm")
+    x, *_ = arguments()
+    found = torch.func.vmap(lambda sample: layer(sample[None])[0])(x)
+    assert_same(found, layer(x))
+
+
+def test_forward_mode():
+    forward_ad = torch.autograd.forward_ad
+    tangents = []
+    for way in ("fast", "plain"):
+        layer = built("lstm3", way)
+        x, *_ = arguments()
+        with forward_ad.dual_level():
+            outputs = layer(forward_ad.make_dual(x, torch.ones_like(x)))
+            tangents.append(forward_ad.unpack_dual(outputs).tangent)
+    assert_same(*tangents)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("way", ["jit", "export"])
+def test_traced_and_exported(way):
+    layer = built("lstm1")
+    model = keras.Sequential(
+        [
+            keras.Input((TIME, FEATURES), batch_size=BATCH),
+            keras.layers.Bidirectional(layer),
+        ]
+    )
+    x = torch.tensor(random_array(BATCH, TIME, FEATURES), dtype=torch.float32)
+    if way == "jit":
+        program = torch.jit.trace(model, x)
+    else:
+        program = torch.export.export(model, (x,)).module()
+    np.testing.assert_allclose(
+        program(x).detach(), model(x).detach(), atol=1e-6
+    )
