@@ -21,8 +21,9 @@ def through_time(equations, tensors, mask, training):
     """`h` of all steps and `c`; see `equations.forward`."""
     outside = tensors["outside"]
     differentiable = (
-        tensors["h"],
-        tensors["c"],
+        # Saved for the gradient, but a stateful layer overwrites its states.
+        tensors["h"].clone(),
+        tensors["c"].clone(),
         tensors.get("recurrent_kernel"),
         tensors.get("pointwise_kernel"),
         *(outside.get(gate) for gate in GATES),

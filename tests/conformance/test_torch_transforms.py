@@ -130,3 +130,18 @@ def test_traced_and_exported(way):
     np.testing.assert_allclose(
         program(x).detach(), model(x).detach(), atol=1e-6
     )
+
+
+def test_stateful_layers_train():
+    """Their states are overwritten before the gradient is computed."""
+    losses = []
+    for way in ("fast", "plain"):
+        keras.utils.set_random_seed(0)
+        layer = keras_slim.LSTM(UNITS, stateful=True, recurrence=way)
+        model = keras.Sequential(
+            [keras.Input((TIME, FEATURES), batch_size=BATCH), layer]
+        )
+        model.compile("sgd", "mse")
+        x, y = np.ones((BATCH, TIME, FEATURES)), np.ones((BATCH, UNITS))
+        losses.append([model.train_on_batch(x, y) for _ in range(3)])
+    np.testing.assert_allclose(*losses, rtol=1e-5)
