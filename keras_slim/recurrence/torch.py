@@ -186,7 +186,6 @@ class _ThroughTime(torch.autograd.Function):
         if save:
             ctx.static = equations, mask, dropout_masks
             ctx.set_materialize_grads(False)
-            # The arguments are for derivatives of the gradient alone.
             # The arguments are saved for derivatives of the gradient.
             ctx.save_for_backward(
                 *arguments, sums, outputs, cells, squashed, *gates.values()
