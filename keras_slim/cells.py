@@ -121,10 +121,11 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             the previous outputs to drop for the terms `U h` and `u ⊙ h`.
             Default: 0.
         seed: Random seed for dropout.
-        variant: Name of a row in `keras_slim.variants.VARIANTS`, or a row of
-            four gates `(i, f, c, o)`, each a string of the terms `x`, `h`,
-            `u`, `b`, or a number. Default: the full row, `"lstm"`. The
-            classes named after a row, such as LSTM3, take no other.
+        variant: Name of a row in `keras_slim.variants.VARIANTS`, in upper or
+            lower case, or a row of four gates `(i, f, c, o)`, each a string
+            of the terms `x`, `h`, `u`, `b`, or a number. Default: the full
+            row, `"lstm"`. The classes named after a row, such as LSTM3, take
+            no other.
         matched_initialization: Boolean (default `False`). If `False`, an
             initializer is called on the shape of the weight itself, as the
             lab's code does for LSTM1, LSTM2 and LSTM3; a slim weight is then

@@ -85,10 +85,11 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             instead of looped over; it needs a static number of steps.
         use_cudnn: `"auto"` (default) or `False`, which do the same: no cuDNN
             kernel computes slim gates. `True` is refused.
-        variant: Name of a row in `keras_slim.variants.VARIANTS`, or a row of
-            four gates `(i, f, c, o)`, each a string of the terms `x`, `h`,
-            `u`, `b`, or a number. Default: the full row, `"lstm"`. The
-            classes named after a row, such as LSTM3, take no other.
+        variant: Name of a row in `keras_slim.variants.VARIANTS`, in upper or
+            lower case, or a row of four gates `(i, f, c, o)`, each a string
+            of the terms `x`, `h`, `u`, `b`, or a number. Default: the full
+            row, `"lstm"`. The classes named after a row, such as LSTM3, take
+            no other.
         recurrence: `"auto"` (default), `"fast"` or `"plain"`: the way through
             time. The plain way is the loop of `keras.layers.RNN` around the
             cell, differentiated by the framework. The fast way multiplies the

@@ -196,8 +196,8 @@ def get(variant):
     """Returns the `Variant` for a name, a row or a `Variant`.
 
     Args:
-        variant: A name in `VARIANTS`, a sequence of the four gates in the
-            order `i, f, c, o`, or a `Variant`.
+        variant: A name in `VARIANTS`, in upper or lower case, a sequence of
+            the four gates in the order `i, f, c, o`, or a `Variant`.
 
     Returns:
         A `Variant`.
@@ -207,15 +207,15 @@ def get(variant):
 
     Example:
 
-    >>> get("lstm3").row
+    >>> get("LSTM3").row
     ('b', 'b', 'xhb', 'b')
     >>> get(["hb", 1.0, "xhb", "hb"]).f
     1.0
     """
     if isinstance(variant, Variant):
         return variant
-    if isinstance(variant, str) and variant in VARIANTS:
-        return VARIANTS[variant]
+    if isinstance(variant, str) and variant.lower() in VARIANTS:
+        return VARIANTS[variant.lower()]
     if isinstance(variant, (list, tuple)) and len(variant) == len(GATES):
         return Variant(*variant)
     raise ValueError(

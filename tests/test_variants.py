@@ -130,6 +130,12 @@ def test_a_constant_is_a_plain_float(value):
     assert type(row.f) is float and row.f == 1.0
 
 
+@pytest.mark.parametrize("name", variants.VARIANTS)
+def test_a_name_is_known_in_any_case(name):
+    for spelling in (name, name.upper(), name.title()):
+        assert variants.get(spelling).name == name
+
+
 def test_get_takes_a_name_a_row_or_a_variant():
     named = variants.get("lstm2")
     assert variants.get(named) is named
@@ -140,7 +146,7 @@ def test_get_takes_a_name_a_row_or_a_variant():
     "bad",
     [
         "lstm99",
-        "LSTM1",
+        " lstm1",
         None,
         3,
         (),
