@@ -94,7 +94,8 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
     Args:
         units: Positive integer, dimensionality of the output space.
         activation: Activation function `g` of the candidate and of the
-            output. Default: hyperbolic tangent (`"tanh"`). `None` is linear.
+            output, a name, a function or a layer. Default: hyperbolic tangent
+            (`"tanh"`). `None` is linear.
         recurrent_activation: Activation function `σ` of the gates. Default:
             `"sigmoid"`. `None` is linear.
         use_bias: Boolean (default `True`). `False` takes the biases out of
@@ -262,6 +263,10 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
                     options = {**options, "initializer": initializer}
                 weight = self.add_weight(shapes[name], name=name, **options)
             setattr(self, name, weight)
+        # With weights from the start, which no loop can create.
+        for activation in (self.activation, self.recurrent_activation):
+            if isinstance(activation, keras.Layer) and not activation.built:
+                activation.build((*input_shape[:-1], self.units))
         self.built = True
 
     def _initial_bias(self, shape, dtype=None):
@@ -308,9 +313,10 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
     def call(self, inputs, states, training=False):
         h, c = states
         z = self._sums_of_terms(inputs, h, training)
-        i, f, o = (self._gate(gate, z) for gate in "ifo")
+        # In the order of Keras's cell, as activations may draw random numbers.
+        i, f = (self._gate(gate, z) for gate in "if")
         c = f * c + i * self.activation(z["c"])
-        h = o * self.activation(c)
+        h = self._gate("o", z) * self.activation(c)
         return h, [h, c]
 
     def _gate(self, gate, z):

@@ -1,10 +1,11 @@
 import contextvars
 
 import keras
+import numpy as np
 from keras import InputSpec, ops, tree
 
 from keras_slim.cells import NamedVariant, SlimLSTMCell, document_row
-from keras_slim.recurrence import BACKENDS, plain, through_time
+from keras_slim.recurrence import BACKENDS, is_pure, plain, through_time
 
 # From `inner_loop` to `call`, as `RNN.call` returns only what it knows of. Not
 # in the layer, which several threads may call at a time.
@@ -40,10 +41,13 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
     Args:
         units: Positive integer, dimensionality of the output space.
         activation: Activation function `g` of the candidate and of the
-            output, elementwise or `"softmax"`. Default: hyperbolic tangent
-            (`"tanh"`). `None` is linear.
-        recurrent_activation: Activation function `σ` of the gates. Default:
-            `"sigmoid"`. `None` is linear.
+            output: a name, a function or a layer, the weights of which are
+            trained with those of the cell. On JAX one that updates state or
+            draws random numbers needs `unroll=True`, as in
+            `keras.layers.LSTM`. Default: hyperbolic tangent (`"tanh"`).
+            `None` is linear.
+        recurrent_activation: Activation function `σ` of the gates, likewise.
+            Default: `"sigmoid"`. `None` is linear.
         use_bias: Boolean (default `True`). `False` takes the biases out of
             every gate that the variant gives one.
         kernel_initializer: Initializer of `kernel`, the products with the
@@ -90,18 +94,21 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             of the terms `x`, `h`, `u`, `b`, or a number. Default: the full
             row, `"lstm"`. The classes named after a row, such as LSTM3, take
             no other.
-        recurrence: `"auto"` (default), `"fast"` or `"plain"`: the way through
-            time. The plain way is the loop of `keras.layers.RNN` around the
-            cell, differentiated by the framework. The fast way multiplies the
-            inputs with `kernel` for all steps at once, keeps in the loop only
-            what recurs, and has its gradient derived by hand; output and
-            gradient are those of the plain way, to rounding. `"auto"` is the
-            fast way on TensorFlow, JAX and PyTorch, and the plain way with
-            `unroll=True`. On TensorFlow XLA compiles the fast way, whatever
-            `jit_compile` says of the model, in a graph whose number of steps
-            is static and, but in training, whose batch size is, too.
-            Forward-mode derivatives on JAX need the plain way. On PyTorch,
-            second derivatives, `torch.func`, `torch.jit.trace`,
+        recurrence: `"auto"` (default), `"fast"` or `"plain"`: the time loop.
+            The plain loop is that of `keras.layers.RNN` around the cell,
+            differentiated by the framework. The fast loop multiplies the
+            inputs by `kernel` for all steps at once, computes only the
+            recurrence step by step, and has a hand-derived gradient; outputs
+            and gradients are those of the plain loop, to rounding. It needs
+            activations out of `keras.activations` or
+            `keras_slim.activations`, as any other callable may have weights,
+            state or randomness, and the TensorFlow, JAX or PyTorch backend.
+            `"auto"` is the fast loop where it can be used, and the plain loop
+            elsewhere and with `unroll=True`. On TensorFlow XLA compiles the
+            fast loop, whatever `jit_compile` says of the model, in a graph
+            whose number of steps is static and, but in training, whose batch
+            size is, too. Forward-mode derivatives on JAX need the plain loop.
+            On PyTorch, second derivatives, `torch.func`, `torch.jit.trace`,
             `torch.export` and ONNX export use an unrolled loop with the same
             results; `torch.compile` leaves the fast loop out of its graph
             and refuses `fullgraph=True`.
@@ -127,11 +134,13 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
 
     Call arguments:
         inputs: A 3D tensor, with shape `(batch, timesteps, features)`.
-        mask: Binary tensor of shape `(batch, timesteps)` (optional). A step
-            that is `False` leaves the states as they are. Default: `None`.
+        mask: Binary tensor of shape `(batch, timesteps)` or
+            `(batch, timesteps, 1)` (optional). A step that is `False` leaves
+            the states as they are. Default: `None`.
         training: Python boolean, whether dropout is applied. Default: `None`.
         initial_state: List of the initial states `[h, c]`, tensors of shape
-            `(batch, units)` (optional). Default: `None`, zeros.
+            `(batch, units)` (optional). A mask or a state of a batch of one is
+            that of every sample. Default: `None`, zeros.
 
     Returns:
         - `return_sequences=False`: a 2D tensor, `(batch, units)`.
@@ -144,7 +153,9 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
     Raises:
         ValueError: if `units`, `variant`, `dropout`, `recurrent_dropout`,
             `implementation`, `use_cudnn` or `recurrence` is not one of the
-            values above, or `recurrence="fast"` cannot be taken.
+            values above, `recurrence="fast"` is not supported, `mask` or
+            `initial_state` has another shape, or `Bidirectional` wraps a layer
+            with `return_cell_states=True`.
 
     Example:
 
@@ -192,12 +203,6 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         implementation=2,
         **kwargs,
     ):
-        if use_cudnn not in ("auto", False):
-            raise ValueError(
-                "Invalid value for argument `use_cudnn`. Expected 'auto' or "
-                "False, as no cuDNN kernel computes slim gates. "
-                f"Received: use_cudnn={use_cudnn!r}"
-            )
         cell = SlimLSTMCell(
             units,
             activation=activation,
@@ -248,15 +253,34 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         )
         if recurrence == "fast" and self._obstacle():
             raise ValueError(
-                "Invalid value for argument `recurrence`. The fast way does "
-                f"not go with {self._obstacle()}; expected 'auto' or 'plain'. "
+                "Invalid value for argument `recurrence`. The fast loop does "
+                f"not support {self._obstacle()}. Expected 'auto' or 'plain'. "
                 "Received: recurrence='fast'"
             )
 
+    @property
+    def use_cudnn(self):
+        return self._use_cudnn
+
+    @use_cudnn.setter
+    def use_cudnn(self, value):
+        if value not in ("auto", False):
+            raise ValueError(
+                "Invalid value for argument `use_cudnn`. Expected 'auto' or "
+                "False, as no cuDNN kernel computes slim gates. "
+                f"Received: use_cudnn={value!r}"
+            )
+        # Only `Bidirectional` sets it on a layer that is complete.
+        if getattr(self, "return_cell_states", False):
+            raise ValueError(
+                "Invalid value for argument `return_cell_states`. Expected "
+                "False in a layer that `Bidirectional` wraps; "
+                "`keras_slim.memory.cell_states` reads its cell states. "
+                "Received: return_cell_states=True"
+            )
+        self._use_cudnn = value
+
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        # One mask for each of inputs and states, as Keras's LSTM takes it.
-        if isinstance(mask, (list, tuple)):
-            mask = mask[0]
         keeps_cell_states = (
             self.return_cell_states or self.cell_state_regularizer is not None
         )
@@ -290,6 +314,19 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         return results
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
+        self._check_shapes(sequences, initial_state, mask)
+        batch, timesteps = ops.shape(sequences)[:2]
+        mask = _first_of(mask)
+        if mask is not None:
+            mask = ops.cast(mask, "bool")
+            if len(mask.shape) == 3:
+                mask = ops.squeeze(mask, axis=-1)
+            mask = _fitted(mask, batch, timesteps)
+        if initial_state is not None:
+            initial_state = [
+                _fitted(ops.convert_to_tensor(state), batch, self.units)
+                for state in initial_state
+            ]
         results = super().call(
             sequences,
             initial_state=initial_state,
@@ -319,10 +356,58 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         output, *states = masks if self.return_state else [masks]
         return [output, tree.flatten(mask)[0], *states]
 
+    def compute_output_spec(
+        self, sequences, initial_state=None, mask=None, training=False
+    ):
+        self._check_shapes(sequences, initial_state, mask)
+        return super().compute_output_spec(
+            sequences,
+            initial_state=initial_state,
+            mask=mask,
+            training=training,
+        )
+
+    def _check_shapes(self, sequences, initial_state, mask):
+        """Refuses a mask or initial states of another shape, if it is known."""
+        batch, timesteps = sequences.shape[:2]
+        mask = _first_of(mask)
+        if mask is not None:
+            shape = _shape_of(mask)
+            per_step = shape[:2] if shape[2:] == (1,) else shape
+            if not _fits(per_step, batch, timesteps):
+                raise ValueError(
+                    "Invalid value for argument `mask`. Expected a tensor "
+                    f"with shape (batch, timesteps) = {(batch, timesteps)}, "
+                    "or (batch, timesteps, 1). Received: a mask with shape "
+                    f"{shape}"
+                )
+        if initial_state is None:
+            return
+        is_pair = isinstance(initial_state, (list, tuple))
+        shapes = [_shape_of(s) for s in initial_state] if is_pair else []
+        if len(shapes) != 2 or not all(
+            _fits(shape, batch, self.units) for shape in shapes
+        ):
+            received = type(initial_state).__name__
+            if is_pair:
+                received += f" of tensors with shapes {shapes}"
+            raise ValueError(
+                "Invalid value for argument `initial_state`. Expected a list "
+                "of two tensors [h, c], each with shape (batch, units) = "
+                f"{(batch, self.units)}. Received: {received}"
+            )
+
     def _obstacle(self):
-        """What keeps the layer from the fast way, or `None`."""
+        """What keeps the layer from the fast loop, or `None`."""
         if self.unroll:
             return "unroll=True"
+        for name in ("activation", "recurrent_activation"):
+            activation = getattr(self, name)
+            if not is_pure(activation):
+                return (
+                    f"{name}={activation!r}, only functions of "
+                    "`keras.activations` and `keras_slim.activations`"
+                )
         if keras.backend.backend() not in BACKENDS:
             return f"the backend {keras.backend.backend()!r}"
         return None
@@ -350,6 +435,43 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def _first_of(mask):
+    # One mask for each of inputs and states, as Keras's LSTM takes it.
+    return mask[0] if isinstance(mask, (list, tuple)) else mask
+
+
+def _shape_of(value):
+    shape = value.shape if hasattr(value, "shape") else np.shape(value)
+    return tuple(shape)
+
+
+def _fits(shape, batch, size):
+    """Whether a shape may be `(batch, size)`, or `(1, size)` to be repeated."""
+    return (
+        len(shape) == 2
+        and (_equal(shape[0], batch) is not False or shape[0] == 1)
+        and _equal(shape[1], size) is not False
+    )
+
+
+def _fitted(tensor, batch, size):
+    """The tensor with shape `(batch, size)`, a batch of one being repeated.
+
+    Where sizes are known in a running graph only, that is where this fails.
+    """
+    rows, columns = ops.shape(tensor)
+    if not _equal(rows, batch):
+        tensor = ops.broadcast_to(tensor, (batch, columns))
+    if not _equal(columns, size):
+        tensor = ops.reshape(tensor, (batch, size))
+    return tensor
+
+
+def _equal(a, b):
+    """Whether two sizes are equal, or `None` if one of them is unknown."""
+    return a == b if isinstance(a, int) and isinstance(b, int) else None
 
 
 def _of_cell(name):

@@ -5,10 +5,12 @@
 
 import functools
 import importlib
+import types
 
 import keras
 from keras import ops
 
+import keras_slim.activations
 from keras_slim.recurrence.equations import Equations
 
 # A module each.
@@ -17,6 +19,24 @@ BACKENDS = ("tensorflow", "jax", "torch")
 _loop = None
 if keras.backend.backend() in BACKENDS:
     _loop = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
+
+# Functions of their input alone, which the loop may call again on the way back
+# and compile apart from the model.
+_PURE = {
+    function
+    for module in (keras.activations, keras_slim.activations)
+    for function in vars(module).values()
+    if isinstance(function, types.FunctionType)
+}
+
+
+def is_pure(activation):
+    """Whether an activation is known to have no weights, state or randomness.
+
+    A function of the user's own may close over a variable or draw random
+    numbers, which cannot be seen.
+    """
+    return isinstance(activation, types.FunctionType) and activation in _PURE
 
 
 def through_time(
@@ -80,8 +100,7 @@ def _run(
     h, c = initial_state
     inputs = _time_major(sequences, go_backwards)
     if mask is not None:
-        mask = ops.expand_dims(ops.cast(mask, "bool"), -1)
-        mask = _time_major(mask, go_backwards)
+        mask = _time_major(ops.expand_dims(mask, -1), go_backwards)
     equations = Equations(
         cell.row,
         cell.activation,

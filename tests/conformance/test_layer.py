@@ -576,6 +576,15 @@ def test_use_cudnn_is_refused(value):
         keras_slim.LSTM1(4, use_cudnn=value)
 
 
+@pytest.mark.parametrize("return_state", [False, True])
+def test_bidirectional_refuses_a_layer_that_returns_cell_states(return_state):
+    layer = keras_slim.LSTM3(
+        UNITS, return_cell_states=True, return_state=return_state
+    )
+    with pytest.raises(ValueError, match="`return_cell_states`.*Bidirectional"):
+        keras.layers.Bidirectional(layer)
+
+
 def test_input_must_have_three_dimensions():
     with pytest.raises(ValueError, match="ndim=3"):
         keras_slim.LSTM3(4)(np.zeros((2, 3), "float32"))

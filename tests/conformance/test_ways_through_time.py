@@ -210,6 +210,9 @@ def ways(monkeypatch):
         ({"recurrence": "fast"}, "fast"),
         ({"recurrence": "plain"}, "plain"),
         ({"unroll": True}, "plain"),
+        ({"activation": "gelu", "recurrent_activation": "softmax"}, "fast"),
+        ({"activation": lambda x: 2 * x}, "plain"),
+        ({"recurrent_activation": lambda x: 2 * x}, "plain"),
     ],
     ids=str,
 )
