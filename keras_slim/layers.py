@@ -7,9 +7,9 @@ from keras import InputSpec, ops, tree
 from keras_slim.cells import NamedVariant, SlimLSTMCell, document_row
 from keras_slim.recurrence import BACKENDS, is_pure, plain, through_time
 
-# From `inner_loop` to `call`, as `RNN.call` returns only what it knows of. Not
-# in the layer, which several threads may call at a time.
-_cell_states = contextvars.ContextVar("cell_states")
+# From `inner_loop` to `call`, as `RNN.call` hands on what it knows of. Not an
+# attribute of the layer, which several threads may call at once.
+_cell_states = contextvars.ContextVar("cell_states", default=None)
 
 
 @keras.saving.register_keras_serializable("keras_slim")

@@ -1,5 +1,6 @@
 """The cell states of all steps, and the regularizer of them."""
 
+import concurrent.futures
 import threading
 
 import frameworks
@@ -131,6 +132,26 @@ def test_what_is_returned(return_sequences, return_state):
     assert masks[1] is MASK
 
 
+def test_threads_get_the_cell_states_of_their_own_inputs():
+    at_the_end_of_the_loop = threading.Barrier(2, timeout=60)
+
+    class Waiting(keras_slim.LSTM3):
+        def inner_loop(self, *args, **kwargs):
+            results = super().inner_loop(*args, **kwargs)
+            at_the_end_of_the_loop.wait()
+            return results
+
+    layer = Waiting(UNITS, return_cell_states=True)
+    layer.build((BATCH, TIME, FEATURES))
+    x = random_array(BATCH, TIME, FEATURES)
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        results = list(threads.map(layer, (x, -x)))
+    for inputs, (_, found) in zip((x, -x), results, strict=True):
+        state = np.zeros((2, BATCH, UNITS))
+        _, wanted = expected(layer, weights_of(layer), inputs, *state)
+        np.testing.assert_allclose(to_numpy(found), wanted, atol=1e-5)
+
+
 @pytest.mark.parametrize("recurrence", WAYS)
 @pytest.mark.parametrize(
     "stateful",
@@ -192,33 +213,6 @@ def test_regularizer_slows_cell_states_down_in_training():
         (found,) = keras_slim.memory.cell_states(model, x).values()
         changes.append(np.abs(np.diff(found, axis=1)).mean())
     assert changes[1] < changes[0] / 2
-
-
-def test_two_threads_call_a_layer_at_a_time():
-    """Each gets the cell states of its own inputs."""
-    both = threading.Barrier(2, timeout=60)
-
-    class Layer(keras_slim.LSTM3):
-        def inner_loop(self, *args, **kwargs):
-            results = super().inner_loop(*args, **kwargs)
-            if threading.current_thread() is not threading.main_thread():
-                both.wait()
-            return results
-
-    layer = Layer(UNITS, return_cell_states=True)
-    inputs = [random_array(1, TIME, FEATURES, seed=seed) for seed in (1, 2)]
-    wanted = [to_numpy(layer(x)[1]) for x in inputs]
-    found = [None, None]
-
-    def call(k):
-        found[k] = to_numpy(layer(inputs[k])[1])
-
-    threads = [threading.Thread(target=call, args=(k,)) for k in (0, 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
 def test_saved_and_loaded(tmp_path):
