@@ -203,6 +203,11 @@ def ways(monkeypatch):
     return taken
 
 
+@keras.saving.register_keras_serializable("tests")
+def doubled(x):
+    return 2 * x
+
+
 @pytest.mark.parametrize(
     ("options", "way"),
     [
@@ -211,8 +216,8 @@ def ways(monkeypatch):
         ({"recurrence": "plain"}, "plain"),
         ({"unroll": True}, "plain"),
         ({"activation": "gelu", "recurrent_activation": "softmax"}, "fast"),
-        ({"activation": lambda x: 2 * x}, "plain"),
-        ({"recurrent_activation": lambda x: 2 * x}, "plain"),
+        ({"activation": doubled}, "plain"),
+        ({"recurrent_activation": doubled}, "plain"),
     ],
     ids=str,
 )
