@@ -258,12 +258,13 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
                 "Received: recurrence='fast'"
             )
 
-    @property
-    def use_cudnn(self):
-        return self._use_cudnn
+    def __setattr__(self, name, value):
+        # Not a property: TensorFlow skips one that is set to its own value.
+        if name == "use_cudnn":
+            self._check_use_cudnn(value)
+        super().__setattr__(name, value)
 
-    @use_cudnn.setter
-    def use_cudnn(self, value):
+    def _check_use_cudnn(self, value):
         if value not in ("auto", False):
             raise ValueError(
                 "Invalid value for argument `use_cudnn`. Expected 'auto' or "
@@ -278,7 +279,6 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
                 "`keras_slim.memory.cell_states` reads its cell states. "
                 "Received: return_cell_states=True"
             )
-        self._use_cudnn = value
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         keeps_cell_states = (
