@@ -15,3 +15,10 @@ TINY = {
     "seed": 3,
     "backend": keras.backend.backend(),
 }
+
+
+def replaced(arguments, *options):
+    """A command line with options in place of those of the same name."""
+    names = {option.split("=")[0] for option in options}
+    kept = (a for a in arguments if a.split("=")[0] not in names)
+    return [*kept, *options]

@@ -66,10 +66,9 @@ def stopped_run(experiment, settings, results_dir):
     Returns:
         The exit status.
     """
-    places = {
-        "data_dir": os.environ.get("KERAS_SLIM_DATA"),  # part of it, too
-        "results_dir": results_dir,
-    }
+    places = {"results_dir": results_dir}
+    if data_dir := os.environ.get("KERAS_SLIM_DATA"):
+        places["data_dir"] = data_dir  # part of what a run is, too
     print(
         "\nStopped. To go on from the last finished epoch:\n"
         f"  {program(experiment)} run {as_options({**settings, **places})}",
@@ -139,7 +138,7 @@ def sweep(options, experiment):
     """
     # Workers may start in another folder.
     results_dir = options.results_dir.resolve()
-    given = settings_given(options, experiment, experiment.axes)
+    given = settings_given(options, experiment, several=True)
     how = launch_options(options, experiment)
     cells = experiment.cells(options.preset, given)
     runs = experiment.runs_of(cells, results_dir, draw=not options.dry_run)
@@ -151,8 +150,9 @@ def sweep(options, experiment):
         for part in experiment.plan(cells, runs, results_dir):
             Console().print(part, highlight=False, soft_wrap=True)
         return 0
+    varied = experiment.varied(cells)
     status = make_runs(
-        [experiment.cell_of(run, results_dir) for run in runs],
+        [experiment.cell_of(run, results_dir, varied) for run in runs],
         functools.partial(
             experiment.make,
             results_dir=results_dir,

@@ -21,11 +21,11 @@ class Experiment:
 
     Args:
         tables: `results.Tables`, with its name and the class of its runs.
-        axes: Names of the settings of which a sweep takes several values,
-            `variant` and `seed` among them.
+        axes: Names of the settings that the tables of the paper vary,
+            `variant` and `seed` among them. A sweep may vary any other, too.
         presets: Dict of grids by name, each a tuple of dicts of settings, the
-            runs of which are put together. A tuple is an axis; an axis that is
-            not there has the default of a run.
+            runs of which are put together. A tuple is an axis; a setting that
+            is not there has the default of a run.
         load_data: Function of a run, which returns its data, with their
             identity as `fingerprint`.
         of_data: Names of the settings that `load_data` looks at.
@@ -77,7 +77,8 @@ class Experiment:
         that is cut short can be compared as it is.
 
         Args:
-            preset: String, a key of `presets`.
+            preset: String, a key of `presets`, or `None` for a grid of what
+                is given only.
             given: Dict of settings, with tuples for the axes, that take the
                 place of the preset's. Where grids vary one axis each, it goes
                 to the grid that varies it.
@@ -87,12 +88,17 @@ class Experiment:
             `grid.CLOCK`.
 
         Raises:
-            ValueError: if a value is not one that a run allows.
+            ValueError: if a value is not one that a run allows, or neither a
+                preset nor a setting is given.
         """
-        order = (*self._rows, "seed", "variant")
+        if preset is None and not given.keys() - {"backend"}:
+            raise ValueError(
+                "Expected --preset, or at least one setting, such as "
+                "--variant=lstm,lstm3"
+            )
         run = self.run_type()
-        defaults = {name: (getattr(run, name),) for name in self.axes}
-        grids = self.presets[preset]
+        defaults = {name: getattr(run, name) for name in self.axes}
+        grids = ({},) if preset is None else self.presets[preset]
         varied = {name for settings in grids for name in settings}
         found = []
         for settings in grids:
@@ -101,14 +107,16 @@ class Experiment:
             settings = {**defaults, **settings, **own}
             found += [
                 cell
-                for cell in grid.product(self.run_type, settings, order)
+                for cell in grid.product(self.run_type, settings)
                 if cell not in found
             ]
         return found
 
-    @property
-    def _rows(self):
-        return tuple(n for n in self.axes if n not in ("seed", "variant"))
+    def varied(self, cells):
+        """The settings of cells that are no axes, but vary among them."""
+        configs = [r.config() for r in grid.seedless(self.run_type, cells)]
+        found = grid.varied(self.run_type, configs)
+        return [name for name in found if name not in self.axes]
 
     def data_of(self, run):
         """What `load_data` returns, loaded once for the runs of a sweep."""
@@ -127,10 +135,13 @@ class Experiment:
             results_dir, self.name, run.config(), fingerprint, self.tables
         )
 
-    def cell_of(self, run, results_dir):
-        """The `sweep.Cell` of a run."""
+    def cell_of(self, run, results_dir, varied=()):
+        """The `sweep.Cell` of a run, labelled with the settings `varied`."""
         folder = self.folder_of(run, results_dir)
-        return Cell(folder, run, self.label(run), run.epochs)
+        words = [f"{name}={getattr(run, name)}" for name in varied]
+        return Cell(
+            folder, run, " ".join([self.label(run), *words]), run.epochs
+        )
 
     def runs_of(self, cells, results_dir, draw=True):
         """The runs of a sweep.
@@ -160,12 +171,14 @@ class Experiment:
         Returns:
             Tuple of a `rich.table.Table` and a string.
         """
+        varied = self.varied(cells)
+        rows = [n for n in self.axes if n not in ("seed", "variant")]
         return plan(
             [run.config() for run in grid.seedless(self.run_type, cells)],
             [run and self.folder_of(run, results_dir) for run in runs],
             collect(results_dir, self.tables),
-            self._rows,
-            self.timed_by,
+            [*rows, *varied],
+            list(dict.fromkeys([*self.timed_by, *varied])),
         )
 
     def make(self, run, results_dir, tensorboard=False):

@@ -11,7 +11,10 @@ import keras
 
 from experiments.engine.grid import parse_axis
 from experiments.engine.launchers import LAUNCHERS, Options
-from experiments.engine.settings import value_type
+from experiments.engine.settings import checked, from_text, value_type
+
+# Settings of which a sweep has one value: Keras has one backend in a process.
+ONE_VALUE = ("backend",)
 
 
 def default_of(field, unsaid):
@@ -19,38 +22,74 @@ def default_of(field, unsaid):
     return {"backend": "that of Keras", **unsaid}.get(field.name, field.default)
 
 
-def add_settings(parser, run_type, axes=(), unsaid=MappingProxyType({})):
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses an option given twice.
+
+    `argparse` takes the last one, and says nothing of the others.
+    """
+
+    def __init__(self, **options):
+        super().__init__(allow_abbrev=False, **options)
+        for name in (None, "store"):
+            self.register("action", name, _Once)
+
+
+class _Once(argparse.Action):
+    def __call__(self, parser, namespace, values, option_string=None):
+        given = vars(namespace).setdefault("given", set())
+        if self.dest in given:
+            parser.error(f"{option_string} is given twice")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+class _Flags(argparse.BooleanOptionalAction):
+    """`--x` and `--no-x` add `true` and `false` to the values of `x`."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        text = "false" if option_string.startswith("--no-") else "true"
+        found = [*getattr(namespace, self.dest, ()), text]
+        setattr(namespace, self.dest, found)
+
+
+def path(text):
+    """The path that an option names; `~` is the home folder."""
+    return Path(text).expanduser()
+
+
+def add_settings(parser, run_type, several=False, unsaid=MappingProxyType({})):
     """Adds an option for each field, which is left out where it is not given.
 
     Args:
-        parser: `argparse.ArgumentParser`.
+        parser: `Parser`.
         run_type: `Settings` class.
-        axes: Names of the fields that take several values, see `given`.
+        several: Boolean, whether an option may have several values, see
+            `settings_given`.
         unsaid: Dict from the names of settings to strings, what a run takes
             where the command line is silent, if that is not the default.
     """
     for field in dataclasses.fields(run_type):
         choices = field.metadata["choices"]
         kind = value_type(field)
+        note, origin = field.metadata["note"], field.metadata["origin"]
+        if several:
+            told = f"{note}; default: that of the preset, else of a run"
+        else:
+            told = f"{note}; {origin}; default: {default_of(field, unsaid)}"
         options = {
             "dest": field.name,
             "default": argparse.SUPPRESS,
-            "help": f"{field.metadata['note']}; {field.metadata['origin']}; "
-            f"default: {default_of(field, unsaid)}",
+            "help": told.replace("%", "%%"),  # it is a format
         }
-        if field.name in axes:
-            options["metavar"] = f"{kind.__name__.upper()},..."
-            options["help"] = (
-                f"{field.metadata['note']}; default: that of the preset"
-            )
-        elif kind is bool:
-            options["action"] = argparse.BooleanOptionalAction
+        if kind is bool:
+            options["action"] = _Flags
         else:
-            options["type"] = kind
-            options["metavar"] = kind.__name__.upper()
+            metavar = kind.__name__.upper()
             if choices:
-                options["metavar"] = "{" + ",".join(choices) + "}"
-        options["help"] = options["help"].replace("%", "%%")  # it is a format
+                metavar = "{" + ",".join(choices) + "}"
+            if several and field.name not in ONE_VALUE:
+                metavar += ",..."
+            options |= {"action": "append", "metavar": metavar}
         parser.add_argument("--" + field.name.replace("_", "-"), **options)
 
 
@@ -58,7 +97,7 @@ def add_results_dir(parser):
     """Adds `--results-dir`."""
     parser.add_argument(
         "--results-dir",
-        type=Path,
+        type=path,
         default=Path("runs"),
         help="folder of the run folders; default: runs",
     )
@@ -74,6 +113,7 @@ def add_places(parser, data):
     add_results_dir(parser)
     parser.add_argument(
         "--data-dir",
+        type=path,
         help=f"folder with {data}; default: KERAS_SLIM_DATA, "
         "else the cache and the public homes",
     )
@@ -91,10 +131,10 @@ def add_sweep(parser, experiment, data, presets):
     parser.add_argument(
         "--preset",
         choices=experiment.presets,
-        required=True,
-        help=f"{presets}. Options below take the place of its values",
+        help=f"{presets}. Settings below take the place of its values; without "
+        "a preset, they are the grid",
     )
-    add_settings(parser, experiment.run_type, experiment.axes)
+    add_settings(parser, experiment.run_type, several=True)
     add_places(parser, data)
     parser.add_argument(
         "--dry-run",
@@ -122,7 +162,7 @@ def add_sweep(parser, experiment, data, presets):
     }
     for field in dataclasses.fields(Options):
         kind = {"workers": int, "cpus_per_run": int, "slurm_minutes": int}
-        kind["gpus_per_run"] = float
+        kind |= {"gpus_per_run": float, "slurm_folder": path}
         group.add_argument(
             "--" + field.name.replace("_", "-"),
             type=kind.get(field.name, str),
@@ -143,7 +183,7 @@ def add_collect(parser, experiment):
     add_results_dir(parser)
     parser.add_argument(
         "--to",
-        type=Path,
+        type=path,
         metavar="FOLDER",
         help=f"default: <results-dir>/{experiment.name}",
     )
@@ -165,7 +205,7 @@ def add_report(parser, experiment, axes):
     add_results_dir(parser)
     parser.add_argument(
         "--from",
-        type=Path,
+        type=path,
         metavar="FOLDER",
         dest="collected",
         help="read what `collect` wrote instead of run folders, such as "
@@ -173,7 +213,7 @@ def add_report(parser, experiment, axes):
     )
     parser.add_argument(
         "--to",
-        type=Path,
+        type=path,
         metavar="FOLDER",
         help=f"default: <results-dir>/{experiment.name}/report",
     )
@@ -187,31 +227,6 @@ def add_report(parser, experiment, axes):
     )
 
 
-def given(options, kind, axes=()):
-    """The fields of a dataclass that the command line names.
-
-    Args:
-        options: What the parser returned.
-        kind: Dataclass whose fields are options, left out where not given.
-        axes: Names of those that are read by `grid.parse_axis`.
-
-    Returns:
-        Dict of values, with tuples for the axes.
-
-    Raises:
-        ValueError: if an axis cannot be read.
-    """
-    found = {
-        field.name: getattr(options, field.name)
-        for field in dataclasses.fields(kind)
-        if hasattr(options, field.name)
-    }
-    for name in axes:
-        if name in found:
-            found[name] = parse_axis(kind, name, found[name])
-    return found
-
-
 def as_options(values):
     """Settings as they are typed: `--epochs=3 --no-unit-forget-bias`."""
     options = []
@@ -219,27 +234,44 @@ def as_options(values):
         name = name.replace("_", "-")
         if isinstance(value, bool):
             options.append(f"--{name}" if value else f"--no-{name}")
-        elif value is not None:
-            options.append(f"--{name}={value}")
+        else:
+            options.append(f"--{name}={'none' if value is None else value}")
     return shlex.join(options)
 
 
-def settings_given(options, experiment, axes=()):
+def settings_given(options, experiment, several=False):
     """The settings of a run that the command line names, and the backend.
 
     Args:
-        options: What the parser returned.
+        options: What a parser with the options of `add_settings` returned.
         experiment: `experiment.Experiment`.
-        axes: Names of the settings that take several values.
+        several: Boolean, whether a setting may have several values: between
+            commas, or by an option that is given several times.
 
     Returns:
-        Dict of settings, with tuples for the axes.
+        Dict of settings, with tuples for them if they may be several.
 
     Raises:
-        ValueError: if an axis cannot be read.
+        ValueError: if a value cannot be read or is not allowed, or there are
+            several where there may be one.
     """
-    found = given(options, experiment.run_type, axes)
-    return {"backend": keras.backend.backend(), **found}
+    run_type = experiment.run_type
+    found = {"backend": keras.backend.backend()}
+    for field in dataclasses.fields(run_type):
+        name = field.name
+        if not hasattr(options, name):
+            continue
+        texts = getattr(options, name)
+        if several and name not in ONE_VALUE:
+            found[name] = parse_axis(run_type, name, *texts)
+        elif len(texts) == 1:
+            found[name] = checked(field, from_text(field, texts[0]))
+        else:
+            received = " and ".join(map(repr, texts))
+            raise ValueError(
+                f"Expected one value of `{name}`. Received: {name}={received}"
+            )
+    return found
 
 
 def launch_options(options, experiment):
@@ -256,7 +288,11 @@ def launch_options(options, experiment):
         ValueError: if a value is not allowed.
         ImportError: if `--tensorboard` needs a package that is not there.
     """
-    named = given(options, Options)
+    named = {
+        field.name: getattr(options, field.name)
+        for field in dataclasses.fields(Options)
+        if hasattr(options, field.name)
+    }
     if named.get("launcher") == "slurm":
         # Workers may start in another folder.
         folder = options.results_dir.resolve() / experiment.name / ".slurm"

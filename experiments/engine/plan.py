@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 from rich.table import Table
 
@@ -45,7 +46,7 @@ def plan(configs, folders, made, rows, timed_by=("variant",)):
         table.add_column(variant)
     for values, row in frame.groupby(list(rows), sort=False, dropna=False):
         table.add_row(
-            *(v if isinstance(v, str) else f"{v:g}" for v in values),
+            *map(written, values),
             *(_states(row[row["variant"] == variant]) for variant in variants),
         )
     counts = frame["state"].value_counts()
@@ -57,6 +58,15 @@ def plan(configs, folders, made, rows, timed_by=("variant",)):
         f"epochs to go\n{_estimate(frame, made, alike, list(timed_by))}"
     )
     return table, text
+
+
+def written(value):
+    """The value of a setting, as tables have it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    return "none" if pd.isna(value) else f"{value:g}"
 
 
 def _state(folder, epochs):

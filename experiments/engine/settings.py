@@ -2,10 +2,15 @@
 
 import dataclasses
 import numbers
+import os
 import typing
 
+from experiments.engine.names import activation_name, variant_name
 
-def setting(default, origin, note, choices=None, least=None, below=None):
+
+def setting(
+    default, origin, note, choices=None, least=None, below=None, read=None
+):
     """A field of a `Settings` class.
 
     Args:
@@ -16,6 +21,9 @@ def setting(default, origin, note, choices=None, least=None, below=None):
         choices: Tuple of strings. Default: `None`, any are allowed.
         least: Number, the smallest that is allowed. Default: `None`, any.
         below: Number, below which all must be. Default: `None`, any.
+        read: Function of a valid value that returns its canonical form, of
+            which the id of a run is made, or raises a `ValueError` with what
+            is expected. Default: `None`, every value is canonical.
 
     Returns:
         What `dataclasses.field` returns.
@@ -28,8 +36,24 @@ def setting(default, origin, note, choices=None, least=None, below=None):
             "choices": choices,
             "least": least,
             "below": below,
+            "read": read,
         },
     )
+
+
+def variant_setting(default, origin, note):
+    """A field for a row of gates, see `names.variant_name`."""
+    return setting(default, origin, note, read=variant_name)
+
+
+def activation_setting(default, origin, note):
+    """A field for an activation, see `names.activation_name`."""
+    return setting(default, origin, note, read=activation_name)
+
+
+def path_setting(default, origin, note):
+    """A field for a name or the path of a file; `~` is the home folder."""
+    return setting(default, origin, note, read=os.path.expanduser)
 
 
 def seed_setting(default, origin, note):
@@ -51,7 +75,7 @@ class Settings:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value = _checked(field, getattr(self, field.name))
+            value = checked(field, getattr(self, field.name))
             # One kind of number a field, so that one run has one id.
             object.__setattr__(self, field.name, value)
 
@@ -73,6 +97,33 @@ def _optional(field):
     return type(None) in typing.get_args(field.type)
 
 
+def is_path(field):
+    """Whether the values of a field may be paths."""
+    return field.metadata["read"] is os.path.expanduser
+
+
+_WORDS = {"none": None, "true": True, "false": False}
+
+
+def from_text(field, text):
+    """Reads a value of a field from a command line.
+
+    Args:
+        field: `dataclasses.Field` of a `Settings` class.
+        text: String; `none` is the `None` of an optional field.
+
+    Returns:
+        The value, not checked; `text` itself if it cannot be read.
+    """
+    kind = value_type(field)
+    if text.lower() in _WORDS and (kind is bool or _optional(field)):
+        return _WORDS[text.lower()]
+    try:
+        return text if kind is bool else kind(text)
+    except ValueError:
+        return text
+
+
 _KINDS = {
     bool: (bool, "True or False"),
     int: (numbers.Integral, "an integer"),
@@ -81,13 +132,18 @@ _KINDS = {
 }
 
 
-def _checked(field, value):
+def checked(field, value):
+    """The canonical form of a value of a field.
+
+    Raises:
+        ValueError: if it is not one that the field allows.
+    """
     if value is None and _optional(field):
         return None
     kind = value_type(field)
     accepted, expected = _KINDS[kind]
-    choices, least, below = map(
-        field.metadata.get, ("choices", "least", "below")
+    choices, least, below, read = map(
+        field.metadata.get, ("choices", "least", "below", "read")
     )
     valid = isinstance(value, accepted)
     if kind is not bool:
@@ -101,6 +157,11 @@ def _checked(field, value):
     if below is not None:
         expected += f" and < {below}"
         valid = valid and value < below
+    if read is not None and valid:
+        try:
+            value = read(value)
+        except ValueError as error:
+            valid, expected = False, str(error)
     if not valid:
         raise ValueError(
             f"Invalid value for `{field.name}`. Expected {expected}. "

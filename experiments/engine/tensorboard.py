@@ -14,7 +14,7 @@ def log_of(cell, config):
     Returns:
         `TensorBoardLog`.
     """
-    name = f"{cell.label} {cell.folder.id}".replace(" ", "-")
+    name = f"{cell.label} {cell.folder.id}".replace("/", "_").replace(" ", "-")
     log_dir = cell.folder.path.parent / "tensorboard" / name
     settings = {k: v for k, v in config.items() if v is not None}
     return TensorBoardLog(cell.folder, log_dir, settings)

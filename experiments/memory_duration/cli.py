@@ -1,7 +1,5 @@
 """Command line: `python -m experiments.memory_duration <command>`."""
 
-import argparse
-
 from rich.console import Console
 
 from experiments.engine import command_line, parsers
@@ -19,16 +17,14 @@ DATA = "the paper's texts"
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = parsers.Parser(
         prog=command_line.program(MEMORY_DURATION),
         description=__doc__,
-        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
     run = commands.add_parser(
         "run",
-        allow_abbrev=False,
         help="train one network: a table and a picture, in minutes",
         description="Trains one network, the paper's on a text that comes "
         "with Python if nothing else is said, reads the test text with it, "
@@ -41,7 +37,6 @@ def _parser():
 
     many = commands.add_parser(
         "sweep",
-        allow_abbrev=False,
         help="train a grid of networks: Figures 1 and 2",
         description="Makes the runs of a grid that are not made yet. The same "
         "command goes on with a sweep that was stopped, and several at once "
@@ -58,20 +53,18 @@ def _parser():
 
     tidy = commands.add_parser(
         "collect",
-        allow_abbrev=False,
         help="write the runs as CSV",
-        description="Writes a row a run to runs.csv, with all its settings, "
-        "results and versions, a row an epoch to history.csv, and how often "
-        "each memory duration was found to durations.csv.",
+        description="Writes one row per run to runs.csv, with all its "
+        "settings, results and versions, one row per epoch to history.csv, and "
+        "how often each memory duration was found to durations.csv.",
     )
     parsers.add_collect(tidy, MEMORY_DURATION)
 
     show = commands.add_parser(
         "report",
-        allow_abbrev=False,
         help="show and write tables, verdicts and pictures",
-        description="Sets what the runs came to beside what the paper says: "
-        "in the terminal, and as CSV and PNG.",
+        description="Compares the runs with what the paper says: "
+        "in the terminal, and as HTML, LaTeX, CSV and PNG.",
     )
     parsers.add_report(
         show,
@@ -81,7 +74,6 @@ def _parser():
 
     commands.add_parser(
         "settings",
-        allow_abbrev=False,
         help="show each setting of a run and where it comes from",
     )
     return parser

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 import keras_slim
+from experiments.engine.names import variant
 from keras_slim.memory import CellStateDifference
 
 
@@ -117,7 +118,7 @@ def _stack(run, symbols, inputs, carry_state, return_cell_states=False):
         r = run.coefficient(number)
         layer = keras_slim.SlimLSTM(
             run.units,
-            variant=run.variant,
+            variant=variant(run.variant),
             unit_forget_bias=run.unit_forget_bias,
             return_sequences=True,
             cell_state_regularizer=CellStateDifference(r) if r else None,

@@ -8,8 +8,13 @@ import dataclasses
 from pathlib import Path
 
 from experiments.engine.backend import BACKENDS
-from experiments.engine.settings import Settings, seed_setting, setting
-from keras_slim.variants import VARIANTS
+from experiments.engine.settings import (
+    Settings,
+    path_setting,
+    seed_setting,
+    setting,
+    variant_setting,
+)
 
 EXPERIMENT = "memory_duration"  # the folder of its runs
 # Of eq. 7: those of the first, the second and the third layer.
@@ -34,13 +39,13 @@ class Run(Settings):
         ValueError: if a value is not one that its field allows.
     """
 
-    variant: str = setting(
+    variant: str = variant_setting(
         "lstm",
         "stated",
-        "lstm (section 2); the others are ours",
-        choices=tuple(VARIANTS),
+        "lstm (section 2); the others are ours, as are rows such as "
+        "hb/1.0/xhb/b",
     )
-    text: str = setting(
+    text: str = path_setting(
         "python_reference",
         "ours",
         "python_reference, python_library, king_lear, linux, wikipedia (the "

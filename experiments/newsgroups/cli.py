@@ -1,6 +1,5 @@
 """Command line: `python -m experiments.newsgroups <command>`."""
 
-import argparse
 import time
 
 from experiments.engine import command_line, parsers
@@ -14,16 +13,14 @@ DATA = "20 Newsgroups and GloVe"
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = parsers.Parser(
         prog=command_line.program(NEWSGROUPS),
         description=__doc__,
-        allow_abbrev=False,
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
     run = commands.add_parser(
         "run",
-        allow_abbrev=False,
         help="train one network",
         description="Trains one network and leaves a run folder. The same "
         "command with the same seed goes on with a run that was cut off. "
@@ -41,7 +38,6 @@ def _parser():
 
     quick = commands.add_parser(
         "quickstart",
-        allow_abbrev=False,
         help="four variants, a few minutes, a table and a picture",
         description="Trains lstm, lstm1, lstm2 and lstm3 with a small budget "
         "on real 20 Newsgroups text, then shows a table and their learning "
@@ -54,7 +50,6 @@ def _parser():
 
     many = commands.add_parser(
         "sweep",
-        allow_abbrev=False,
         help="train a grid of networks: Tables I and II and the figures",
         description="Makes the runs of a grid that are not made yet. The same "
         "command goes on with a sweep that was stopped, and several at once "
@@ -71,18 +66,16 @@ def _parser():
 
     tidy = commands.add_parser(
         "collect",
-        allow_abbrev=False,
         help="write the runs as CSV",
-        description="Writes a row a run to runs.csv, with all its settings, "
-        "results and versions, and a row an epoch to history.csv.",
+        description="Writes one row per run to runs.csv, with all its "
+        "settings, results and versions, and one row per epoch to history.csv.",
     )
     parsers.add_collect(tidy, NEWSGROUPS)
 
     show = commands.add_parser(
         "report",
-        allow_abbrev=False,
         help="show and write tables, verdicts and pictures",
-        description="Sets what the runs came to beside what the paper prints: "
+        description="Compares the runs with what the paper prints: "
         "in the terminal, and as HTML, LaTeX, CSV and PNG.",
     )
     parsers.add_report(
@@ -91,7 +84,6 @@ def _parser():
 
     commands.add_parser(
         "settings",
-        allow_abbrev=False,
         help="show each setting of a run and where it comes from",
     )
     return parser

@@ -1,10 +1,11 @@
 """The grids of a sweep: its axes, and presets of their values."""
 
 from experiments.engine.grid import CLOCK
-from experiments.newsgroups.spec import ACTIVATIONS
 
 AXES = ("variant", "activation", "learning_rate", "seed")
+# Those of the paper: what else a run admits is no part of a preset.
 VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
+ACTIVATIONS = ("tanh", "linear", "sigmoid", "softmax", "relu")
 LEARNING_RATES = (2e-3, 1e-3, 5e-4)
 # The text says ten (III.A); these are the ones it lists.
 SEEDS = (0, 100, 500, 1_000, 5_000, 9_001, 10_000, 100_000)

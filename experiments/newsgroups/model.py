@@ -2,12 +2,7 @@ import keras
 from keras import layers
 
 import keras_slim
-
-RECURRENT_ACTIVATIONS = {
-    "keras2_hard_sigmoid": keras_slim.activations.keras2_hard_sigmoid,
-    "hard_sigmoid": "hard_sigmoid",
-    "sigmoid": "sigmoid",
-}
+from experiments.engine.names import activation, variant
 
 
 def build_model(run, embeddings, classes):
@@ -48,14 +43,14 @@ def build_model(run, embeddings, classes):
         x = layers.Dropout(run.pool_dropout)(x)
     recurrent = keras_slim.SlimLSTM(
         run.units,
-        variant=run.variant,
-        activation=run.activation,
-        recurrent_activation=RECURRENT_ACTIVATIONS[run.recurrent_activation],
+        variant=variant(run.variant),
+        activation=activation(run.activation),
+        recurrent_activation=activation(run.recurrent_activation),
         unit_forget_bias=run.unit_forget_bias,
         matched_initialization=run.matched_initialization,
         dropout=run.dropout,
         recurrent_dropout=run.recurrent_dropout,
-        name=run.variant,
+        name=run.variant.replace("/", "_"),
     )
     x = layers.Bidirectional(recurrent, name="recurrent")(x)
     x = layers.Dense(run.dense_units, activation="relu")(x)

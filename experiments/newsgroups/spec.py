@@ -9,11 +9,15 @@ these tells.
 import dataclasses
 
 from experiments.engine.backend import BACKENDS
-from experiments.engine.settings import Settings, seed_setting, setting
-from keras_slim.variants import VARIANTS
+from experiments.engine.settings import (
+    Settings,
+    activation_setting,
+    seed_setting,
+    setting,
+    variant_setting,
+)
 
 EXPERIMENT = "newsgroups"  # the folder of its runs
-ACTIVATIONS = ("tanh", "linear", "sigmoid", "softmax", "relu")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,14 +28,17 @@ class Run(Settings):
         ValueError: if a value is not one that its field allows.
     """
 
-    variant: str = setting(
+    variant: str = variant_setting(
         "lstm3",
         "stated",
-        "lstm, lstm1, lstm2, lstm3 (II.C); the others are ours",
-        choices=tuple(VARIANTS),
+        "lstm, lstm1, lstm2, lstm3 (II.C); the others are ours, as are rows "
+        "such as hb/1.0/xhb/b",
     )
-    activation: str = setting(
-        "tanh", "stated", "of the recurrent layer (II.C)", choices=ACTIVATIONS
+    activation: str = activation_setting(
+        "tanh",
+        "stated",
+        "of the recurrent layer: tanh, linear, sigmoid, softmax, relu (II.C); "
+        "the others of Keras are ours",
     )
     learning_rate: float = setting(
         2e-3, "stated", "2e-3, 1e-3, 5e-4 (II.C)", least=0, below=1e9
@@ -92,11 +99,8 @@ class Run(Settings):
     recurrent_dropout: float = setting(
         0.3, "stated", "of the recurrent layer (II.A)", least=0, below=1
     )
-    recurrent_activation: str = setting(
-        "keras2_hard_sigmoid",
-        "derived",
-        "the default of Keras 2.0 (II.B)",
-        choices=("keras2_hard_sigmoid", "hard_sigmoid", "sigmoid"),
+    recurrent_activation: str = activation_setting(
+        "keras2_hard_sigmoid", "derived", "the default of Keras 2.0 (II.B)"
     )
     unit_forget_bias: bool = setting(
         True,

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from tiny import TINY
+from tiny import TINY, replaced
 
 from experiments.newsgroups.spec import Run
 
@@ -47,14 +47,12 @@ def arguments(data_dir, tmp_path):
 @pytest.fixture
 def sweep_arguments(arguments, data_dir):
     """The command line of a sweep over two tiny runs."""
-    tiny = [a for a in arguments if not a.startswith("--seed")]
-    given = [
-        *tiny,
+    return replaced(
+        ["sweep", "--preset=paper", *arguments],
         f"--data-dir={data_dir}",
         "--variant=lstm,lstm3",
         "--activation=tanh",
         "--learning-rate=2e-3",
         "--seed=3",
         "--epochs=2",
-    ]
-    return ["sweep", "--preset=paper", *given]
+    )

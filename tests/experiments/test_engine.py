@@ -1,7 +1,10 @@
 """The engine with an experiment of another paper's axes."""
 
-import argparse
 import dataclasses
+import functools
+import re
+import shlex
+import types
 
 import pandas as pd
 import pytest
@@ -20,12 +23,15 @@ from experiments.engine.results import (
     write,
 )
 from experiments.engine.runs import RunFolder
-from experiments.engine.settings import Settings, seed_setting, setting
+from experiments.engine.settings import (
+    Settings,
+    path_setting,
+    seed_setting,
+    setting,
+)
 from experiments.engine.sweep import Cell
 
 pytestmark = pytest.mark.any_backend
-
-AXES = ("variant", "text", "units", "r_1", "seed")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,7 +132,7 @@ def test_the_product_over_axes_and_its_seeds(tmp_path):
         "seed": (3, CLOCK),
         "epochs": 1,
     }
-    cells = product(Run, settings, ("units", "seed", "variant"))
+    cells = product(Run, settings)
     found = [(c["units"], c["seed"], c["variant"]) for c in cells]
     assert found == [
         (units, seed, variant)
@@ -146,30 +152,104 @@ def test_the_product_over_axes_and_its_seeds(tmp_path):
     assert len({run.seed for run in runs}) == 1 + 4
     settings["units"] = (8, 0)
     with pytest.raises(ValueError, match="Received: units=0"):
-        product(Run, settings, ("units", "seed", "variant"))
+        product(Run, settings)
+
+
+def settings_of(line, several):
+    parser = parsers.Parser()
+    parsers.add_settings(parser, Run, several)
+    experiment = types.SimpleNamespace(run_type=Run)
+    given = parsers.settings_given(parser.parse_args(line), experiment, several)
+    del given["backend"]
+    return given
 
 
 def test_options_of_a_command_line_and_back():
-    parser = argparse.ArgumentParser()
-    parsers.add_settings(parser, Run, AXES)
-    line = ["--variant=lstm,lstm3", "--r-1=0,0.5", "--window=3", "--shuffled"]
-    options = parser.parse_args(line)
-    given = parsers.given(options, Run, AXES)
+    line = ["--variant=lstm3", "--r-1=0.5", "--window=none", "--shuffled"]
+    given = settings_of(line, several=False)
     assert given == {
-        "variant": ("lstm", "lstm3"),
-        "r_1": (0.0, 0.5),
-        "window": 3,
+        "variant": "lstm3",
+        "r_1": 0.5,
+        "window": None,
         "shuffled": True,
     }
-    assert parsers.as_options({"window": 3, "shuffled": False}) == (
-        "--window=3 --no-shuffled"
-    )
+    assert shlex.split(parsers.as_options(given)) == line
+    assert parsers.as_options({"shuffled": False}) == "--no-shuffled"
+
+
+def test_every_setting_of_a_sweep_takes_several_values():
+    line = ["--variant=lstm", "--variant=lstm3,lstm", "--r-1=0,0.5"]
+    line += ["--epochs=2-4", "--window=3,none", "--shuffled", "--no-shuffled"]
+    assert settings_of(line, several=True) == {
+        "variant": ("lstm", "lstm3"),
+        "r_1": (0.0, 0.5),
+        "epochs": (2, 3, 4),
+        "window": (3, None),
+        "shuffled": (True, False),
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "several", "message"),
+    [
+        (["--units=8", "--units=9"], False, "`units`. Received: units='8' and"),
+        (["--shuffled", "--no-shuffled"], False, "one value of `shuffled`"),
+        (["--units=8,9"], False, "`units`. Expected an integer >= 1"),
+        (["--units=9,8-9"], True, "`units` is given twice"),
+        (["--units=none"], True, "`units`. Expected integers and ranges"),
+    ],
+    ids=str,
+)
+def test_a_value_never_replaces_another(line, several, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        settings_of(line, several)
+
+
+def test_other_options_are_given_once(capsys):
+    parser = parsers.Parser()
+    parsers.add_places(parser.add_subparsers().add_parser("run"), "data")
+    for name in ("--results-dir", "--data-dir"):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["run", f"{name}=a", name, "b"])
+        assert f"{name} is given twice" in capsys.readouterr().err
+
+
+def test_home_is_expanded_in_every_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    experiment = types.SimpleNamespace(name="test", run_type=Run, presets=())
+    for add, names in (
+        (parsers.add_collect, ("results_dir", "to")),
+        (functools.partial(parsers.add_report, axes=""), ("collected",)),
+        (
+            functools.partial(parsers.add_sweep, data="", presets=""),
+            ("results_dir", "data_dir", "slurm_folder"),
+        ),
+    ):
+        for name in names:
+            parser = parsers.Parser()
+            add(parser, experiment)
+            option = {"collected": "from"}.get(name, name.replace("_", "-"))
+            options = parser.parse_args([f"--{option}=~/x"])
+            assert getattr(options, name) == tmp_path / "x"
+    assert FileRun(text="~/x").text == str(tmp_path / "x")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FileRun(Run):
+    text: str = path_setting("play", "stated", "")
+
+
+def test_a_path_with_commas_is_one_value(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Lear, King.txt").write_text("Nothing, my lord.")
+    given = ("Lear, King.txt", "play,code")
+    assert parse_axis(FileRun, "text", *given) == (given[0], "play", "code")
 
 
 def test_the_plan_of_a_sweep_has_a_row_for_each_cell(tmp_path):
     settings = {"variant": ("lstm", "lstm3"), "seed": (0,)}
     settings |= {"text": ("play",), "units": (8, 60), "r_1": (0.0, 0.5)}
-    cells = product(Run, settings, ("text", "units", "r_1", "seed", "variant"))
+    cells = product(Run, settings)
     runs = [Run(**cell) for cell in cells]
     assert make_runs([cells[0], cells[4]], tmp_path) == 0  # of lstm
     table, text = plan(

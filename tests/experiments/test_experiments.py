@@ -1,12 +1,17 @@
 """What the engine asks of an experiment, asked of each."""
 
+import csv
 import dataclasses
 import importlib
 import pickle
 import types
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from experiments.engine.runs import identity
+from experiments.engine.settings import from_text
 from experiments.memory_duration.experiment import MEMORY_DURATION
 from experiments.newsgroups.experiment import NEWSGROUPS
 
@@ -85,6 +90,61 @@ def test_the_cells_of_a_preset(experiment):
         assert {cell["epochs"] for cell in found} == {2}
     with pytest.raises(ValueError, match="Received: epochs=0"):
         experiment.cells("quick", {"epochs": 0})
+
+
+def test_without_a_preset_the_settings_given_are_the_grid(experiment):
+    given = {"units": (64, 128), "variant": ("LSTM3", "hb/1/xhb/b"), "seed": 1}
+    found = experiment.cells(None, given)
+    assert [(cell["units"], cell["variant"]) for cell in found] == [
+        (64, "lstm3"),
+        (64, "hb/1.0/xhb/b"),
+        (128, "lstm3"),
+        (128, "hb/1.0/xhb/b"),
+    ]
+    default = experiment.run_type()
+    for cell in found:
+        for name in cell.keys() - given.keys():
+            assert cell[name] == getattr(default, name)
+    for nothing in ({}, {"backend": default.backend}):
+        with pytest.raises(ValueError, match="Expected --preset, or at least"):
+            experiment.cells(None, nothing)
+
+
+def test_what_varies_shows_in_plan_and_labels(experiment, small, tmp_path):
+    """Each run is told apart, whichever settings a sweep varies."""
+    given = {name: (value,) for name, value in small.items()}
+    given |= {"dropout": (0.0, 0.5), "unit_forget_bias": (True, False)}
+    cells = experiment.cells(None, given)
+    runs = experiment.runs_of(cells, tmp_path)
+    varied = experiment.varied(cells)
+    assert {"dropout", "unit_forget_bias"} <= set(varied)
+    labels = {experiment.cell_of(r, tmp_path, varied).label for r in runs}
+    assert len(labels) == len(runs) == 4
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(*experiment.plan(cells, runs, tmp_path))
+    told = shown.get()
+    assert "dropout" in told and "unit forget bias" in told
+    rows = [line for line in told.splitlines() if "left" in line]
+    assert sum("false" in row for row in rows) == 2
+    assert sum("0.5" in row for row in rows) == 2
+
+
+@pytest.mark.parametrize("name", ["newsgroups", "memory_duration"])
+def test_runs_that_were_made_keep_their_ids(name):
+    """Those of `results/`, by their settings as they stand in CSV."""
+    experiment = {e.name: e for e in EXPERIMENTS}[name]
+    folder = Path(__file__).parents[2] / "results" / name
+    with open(folder / "runs.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    for row in rows:
+        settings = {
+            field.name: from_text(field, row[field.name] or "none")
+            for field in dataclasses.fields(experiment.run_type)
+        }
+        config = experiment.run_type(**settings).config()
+        assert identity(config, row["data_fingerprint"]) == row["id"]
 
 
 def test_variants_follow_each_other_before_seeds(experiment):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tiny import replaced
 
 from experiments.engine.launchers import LAUNCHERS
 from experiments.newsgroups import cli, results
@@ -42,7 +43,7 @@ def test_launchers_give_the_same_table(launcher, sweep_arguments, tmp_path):
         options.append("--slurm-cluster=local")
     other = f"--results-dir={tmp_path / launcher}"
     assert cli.main(sweep_arguments) == 0
-    assert cli.main([*sweep_arguments, *options, other]) == 0
+    assert cli.main(replaced(sweep_arguments, *options, other)) == 0
     assert_same_table(tmp_path / "runs", tmp_path / launcher)
 
 
@@ -58,11 +59,11 @@ def test_killed_twenty_times_it_gives_the_table_of_an_undisturbed_sweep(
     axes += ["--learning-rate=1e-3,2e-3", "--epochs=16"]
 
     def start(name):
-        arguments = [
-            *sweep_arguments,
+        arguments = replaced(
+            sweep_arguments,
             *axes,
             f"--results-dir={tmp_path / name}",
-        ]
+        )
         process = context.Process(target=cli.main, args=(arguments,))
         process.start()
         return process

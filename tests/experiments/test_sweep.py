@@ -6,7 +6,7 @@ import time
 import pandas as pd
 import pytest
 from rich.console import Console
-from tiny import TINY
+from tiny import TINY, replaced
 
 from experiments.engine import parsers, seeds, sweep
 from experiments.engine.grid import CLOCK, parse_axis
@@ -30,7 +30,7 @@ def kept(tmp_path_factory):
 def made_sweep(kept, sweep_arguments, tmp_path):
     """The results folder of a sweep that is done, made once for all tests."""
     if not kept.exists():
-        assert cli.main([*sweep_arguments, f"--results-dir={kept}"]) == 0
+        assert cli.main(replaced(sweep_arguments, f"--results-dir={kept}")) == 0
     return shutil.copytree(kept, tmp_path / "runs")
 
 
@@ -95,7 +95,7 @@ def test_axes(name, text, values):
 def test_bad_options_before_anything_is_made(
     sweep_arguments, tmp_path, capsys, option, message
 ):
-    assert cli.main([*sweep_arguments, option]) == 1
+    assert cli.main(replaced(sweep_arguments, option)) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
@@ -120,8 +120,8 @@ def test_seeds_from_the_clock_are_drawn_once(tmp_path, monkeypatch):
 def test_a_sweep_of_clock_seeds_finds_its_runs(
     sweep_arguments, tmp_path, capsys
 ):
-    arguments = [*sweep_arguments, "--seed=clock", "--epochs=1"]
-    assert cli.main([*arguments, "--dry-run"]) == 0
+    arguments = replaced(sweep_arguments, "--seed=clock", "--epochs=1")
+    assert cli.main(replaced(arguments, "--dry-run")) == 0
     told = capsys.readouterr().out
     assert "2 runs: 2 left; 2 epochs to go" in told
     assert "Posts: 20_newsgroup" in told
@@ -137,7 +137,7 @@ def test_a_sweep_of_clock_seeds_finds_its_runs(
 def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
     sweep_arguments, tmp_path, capsys, monkeypatch
 ):
-    assert cli.main([*sweep_arguments, "--variant=lstm"]) == 0
+    assert cli.main(replaced(sweep_arguments, "--variant=lstm")) == 0
     # One that was cut off, and one that failed.
     begun, failed = (
         RunFolder(
@@ -163,8 +163,8 @@ def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
         "experiments.engine.experiment.collect",
         lambda results_dir, _: _with_seconds(results.collect(results_dir), 60),
     )
-    arguments = [*sweep_arguments, "--variant=lstm,lstm1,lstm2,lstm3"]
-    assert cli.main([*arguments, "--dry-run"]) == 0
+    arguments = replaced(sweep_arguments, "--variant=lstm,lstm1,lstm2,lstm3")
+    assert cli.main(replaced(arguments, "--dry-run")) == 0
     told = capsys.readouterr().out
     assert "4 runs: 1 done, 1 failed, 1 begun, 1 left; 5 epochs to go" in told
     assert "About 5 min, one run at a time, by the 60.0 s an epoch" in told
@@ -391,7 +391,7 @@ def test_logs_for_tensorboard(sweep_arguments, tmp_path):
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator"
     )
-    arguments = [*sweep_arguments, "--variant=lstm3", "--tensorboard"]
+    arguments = replaced(sweep_arguments, "--variant=lstm3", "--tensorboard")
     assert cli.main(arguments) == 0
     (run,) = read_runs(tmp_path / "runs", "newsgroups")
     (log,) = (tmp_path / "runs" / "newsgroups" / "tensorboard").iterdir()
@@ -410,7 +410,7 @@ def test_logs_without_tensorboard(
     sweep_arguments, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(parsers.importlib.util, "find_spec", lambda name: None)
-    assert cli.main([*sweep_arguments, "--tensorboard"]) == 1
+    assert cli.main(replaced(sweep_arguments, "--tensorboard")) == 1
     assert "pip install -e '.[tensorboard]'" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
@@ -444,7 +444,7 @@ def test_collected_tables_survive_csv(made_sweep, tmp_path, capsys):
 
 
 def test_runs_that_did_not_keep_chance_are_collected_too(arguments, tmp_path):
-    assert cli.main(["run", *arguments, "--epochs=1"]) == 0
+    assert cli.main(["run", *replaced(arguments, "--epochs=1")]) == 0
     (path,) = (tmp_path / "runs").glob("*/*/run.json")
     described = json.loads(path.read_text())
     assert 0 < described.pop("chance") < 1

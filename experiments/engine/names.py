@@ -1,0 +1,92 @@
+"""Names of variants and activations, as command lines and run ids have them."""
+
+import functools
+
+import keras
+
+import keras_slim
+from keras_slim.variants import VARIANTS, get
+
+
+def variant_name(name):
+    """Returns the canonical name of a variant, of which run ids are made.
+
+    Args:
+        name: String, a name in `keras_slim.variants.VARIANTS` in upper or
+            lower case, or the gates i, f, c and o of a row of one's own,
+            joined by `/`, such as `"hb/1.0/xhb/b"`.
+
+    Returns:
+        String; the name in `VARIANTS` if the row has one.
+
+    Raises:
+        ValueError: with what is expected, if it is neither.
+    """
+    lower = name.lower()
+    if lower in VARIANTS:
+        return lower
+    try:
+        row = get(_row(lower))
+    except ValueError:
+        raise ValueError(
+            f"one of {', '.join(VARIANTS)}, or four gates (i, f, c, o) joined "
+            "by '/', each of the terms x, h, u and b or a number, such as "
+            "hb/1.0/xhb/b"
+        ) from None
+    return row.name or "/".join(map(str, row.row))
+
+
+def variant(name):
+    """What `keras_slim.SlimLSTM` takes for a name of `variant_name`."""
+    return name if name in VARIANTS else _row(name)
+
+
+def _row(name):
+    return tuple(map(_gate, name.split("/")))
+
+
+def _gate(text):
+    try:
+        return float(text)
+    except ValueError:
+        return "".join(sorted(text, key="xhub".find))
+
+
+# Activations that Keras does not know by name.
+_OWN = {
+    name: function
+    for name, function in vars(keras_slim.activations).items()
+    if getattr(function, "__module__", "") == keras_slim.activations.__name__
+}
+
+
+def activation(name):
+    """The activation function of a name of `activation_name`."""
+    return _OWN.get(name) or keras.activations.get(name)
+
+
+@functools.cache
+def activation_name(name):
+    """Returns the canonical name of an activation, of which run ids are made.
+
+    Args:
+        name: String, an activation of Keras, or one of
+            `keras_slim.activations`.
+
+    Returns:
+        String. Aliases such as `"swish"` and `"silu"` have one name.
+
+    Raises:
+        ValueError: with what is expected, if it is not the name of an
+            activation, or of one that changes the shape of its input.
+    """
+    try:
+        function = activation(name)
+        if function(keras.KerasTensor((2, 4))).shape == (2, 4):
+            return function.__name__
+    except (TypeError, ValueError):  # TypeError: more arguments are needed
+        pass
+    raise ValueError(
+        "the name of a Keras activation that keeps the shape of its input, "
+        f"such as tanh, relu or gelu, or one of {', '.join(_OWN)}"
+    )
