@@ -1,4 +1,5 @@
 import contextlib
+import textwrap
 
 import matplotlib.pyplot as plt
 
@@ -15,3 +16,18 @@ def picture(path, *shape, **options):
             figure.savefig(file, format="png", dpi=150)
     finally:
         plt.close(figure)
+
+
+def wrapped(text, figure, inches=0.0):
+    """Breaks a text into lines that a title or legend of a figure has room for.
+
+    Args:
+        text: String; its own line ends stay.
+        figure: `matplotlib.figure.Figure`.
+        inches: Float, the width that is taken by something else.
+
+    Returns:
+        String.
+    """
+    letters = int(8 * (figure.get_figwidth() - inches))  # of a title's size
+    return "\n".join(textwrap.fill(line, letters) for line in text.split("\n"))

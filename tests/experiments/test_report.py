@@ -6,6 +6,7 @@ import pytest
 from made_results import CORNER, GRID, a_run, made, the_paper
 from rich.console import Console
 
+from experiments.engine import report as engine_report
 from experiments.newsgroups import report
 from experiments.newsgroups.report import figures, published, tables
 from experiments.newsgroups.report.budgets import choose
@@ -84,13 +85,18 @@ def test_a_reduced_budget_is_never_taken_for_the_full_one(small, written):
     for metric in tables.METRICS:
         assert words in tables.caption(small, metric)
     for path in written.glob("*.tex"):
-        if path.stem in ("contradictions", "runs_without_result", "made_with"):
+        if path.stem in (
+            "contradictions",
+            "runs_without_result",
+            "made_with",
+            "all_settings",
+        ):
             continue
         assert words in path.read_text("utf-8"), path.name
     page = (written / "index.html").read_text("utf-8")
     assert "Not the full experiment" in page
     # The other budget is named, and its run of 99 % in no table.
-    assert "epochs 10 of 100; all posts (runs: 1)" in page
+    assert "epochs 10 of 100; all posts (runs: 1; --budget 1)" in page
     assert tables.long_table(small)["reproduced"].max() < 0.9
 
 
@@ -176,7 +182,7 @@ def test_the_page_is_whole(written):
 
 def test_latex_has_as_many_cells_in_each_row(written):
     paths = list(written.glob("*.tex"))
-    assert len(paths) == 11
+    assert len(paths) == 12
     for path in paths:
         text = path.read_text("utf-8")
         assert text.isascii(), path.name
@@ -194,15 +200,79 @@ def test_latex_has_as_many_cells_in_each_row(written):
         assert len(widths) == 1, path.name
 
 
-@pytest.mark.parametrize("width", [80, 160])
-def test_in_a_terminal(small, width):
+def shown(results, width):
     console = Console(width=width, record=True, file=open("/dev/null", "w"))
     with console.file:
-        report.show(small, console)
-    text = console.export_text()
-    for word in ("74.469", "± 1.414", "‡", "20 of 100", "Not shown: epochs 10"):
+        report.show(results, console)
+    return console.export_text()
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_in_a_terminal(small, width):
+    text = shown(small, width)
+    for word in ("74.5", "71.0 ±1.4", "‡", "20 of 100", "Not shown: epochs 10"):
         assert word in text
     assert max(map(len, text.splitlines())) <= width
+
+
+def test_in_a_terminal_the_whole_paper_is_short():
+    text = shown(the_paper(seeds=(0, 1), noise=0.02), 80)
+    assert len(text.splitlines()) < 120
+    assert max(map(len, text.splitlines())) <= 80
+    for cell in ("linear", "sigmoid", "softmax", "lstm3"):
+        assert cell in text.split()
+
+
+def test_settings_that_vary_are_columns():
+    rows = [a_run(CORNER[0], units=u, value=u / 200) for u in (64, 128)]
+    items = {item.name: item for item in report.contents(made(rows))}
+    text = items["all_settings"].text
+    assert text[["units", "val accuracy"]].to_numpy().tolist() == [
+        ["64", "32.0 %"],
+        ["128", "64.0 %"],
+    ]
+    assert "all_settings" not in {
+        item.name for item in report.contents(made(rows[:1]))
+    }
+
+
+def test_other_data_are_another_budget_that_is_named():
+    rows = [a_run(CORNER[0], data_fingerprint=f) for f in ("01", "23")]
+    text = shown(made(rows), 80)
+    assert "Not shown: epochs 100; all posts (runs: 1; --budget 1)" in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_no_word_of_a_table_is_split(width):
+    words = "considerably longer words than a column has place for".split()
+    frame = pd.DataFrame({f"{w} {w}": [" ".join(words), w] for w in words[:4]})
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))
+    with console.file:
+        engine_report.show(console, frame, "title")
+    text = console.export_text()
+    printed = text.replace(":", " ").replace(";", " ").split()
+    for word in words:
+        assert printed.count(word) >= 4
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_legends_and_titles_fit_their_pictures(tmp_path, monkeypatch):
+    more = {"units": 64, "batch_size": 64, "dropout": 0.1, "filters": 64}
+    rows = [
+        a_run(CORNER[0], s, samples=2_000, epochs=9, **more) for s in (0, 1)
+    ]
+    results, drawn = made(rows), []
+    monkeypatch.setattr("matplotlib.pyplot.close", drawn.append)
+    figures.overview(results, tmp_path / "x.png")
+    figures.variant_curves(results, tmp_path / "x.png")
+    figures.seed_spread(results, tmp_path / "x.png", "lstm")
+    assert len(drawn) == 3
+    for figure in drawn:
+        texts = [*figure.legends, *filter(None, [figure._suptitle])]
+        assert texts
+        for text in texts:
+            box = text.get_window_extent()
+            assert 0 <= box.x0 and box.x1 <= figure.bbox.x1
 
 
 def test_before_any_run(tmp_path):

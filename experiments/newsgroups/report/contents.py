@@ -1,10 +1,10 @@
 """The tables of a report: each as text, to be read, and as numbers."""
 
-from typing import NamedTuple
-
 import pandas as pd
 
-from experiments.newsgroups.report.budgets import choose
+from experiments.engine.plan import written
+from experiments.engine.report import Item
+from experiments.newsgroups.report.budgets import budgets, choose
 from experiments.newsgroups.report.published import BEST_CELL
 from experiments.newsgroups.report.statistics import (
     LEVEL,
@@ -15,6 +15,7 @@ from experiments.newsgroups.report.statistics import (
 from experiments.newsgroups.report.tables import (
     FOOTNOTE,
     METRICS,
+    all_settings,
     caption,
     layers,
     long_table,
@@ -34,16 +35,6 @@ MADE_WITH = [
     "device",
     "commit",
 ]
-
-
-class Item(NamedTuple):
-    """One table: as text, to be read, and as numbers, to go on with."""
-
-    name: str
-    caption: str
-    text: pd.DataFrame
-    numbers: pd.DataFrame
-    note: str = ""
 
 
 def contents(results, number=0):
@@ -93,7 +84,29 @@ def contents(results, number=0):
         _runs_without_result(budget),
         _made_with(budget),
     ]
+    if len(budgets(results)) > 1:
+        made.append(_all_settings(results))
     return made
+
+
+def _all_settings(results):
+    numbers = all_settings(results)
+    text = numbers.assign(
+        learning_rate=numbers["learning_rate"].map(rate),
+        **{
+            name: numbers[name].map(lambda v: f"{100 * v:.1f} %")
+            for name in ("val_accuracy", "best_val_accuracy")
+        },
+        val_loss=numbers["val_loss"].map("{:.3f}".format),
+    )
+    return Item(
+        "all_settings",
+        "All runs that are done, of any settings: means over seeds, after the "
+        "last epoch and of the best one. Only rows that differ in one setting "
+        "compare it.",
+        text.map(written).rename(columns=lambda name: name.replace("_", " ")),
+        numbers,
+    )
 
 
 def _figure(value):

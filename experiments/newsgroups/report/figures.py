@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from experiments.engine.intervals import LEVEL, intervals
-from experiments.engine.pictures import picture
+from experiments.engine.pictures import picture, wrapped
 from experiments.newsgroups.report.budgets import choose
 from experiments.newsgroups.report.published import EPOCHS
 from experiments.newsgroups.report.tables import long_table, rate
@@ -80,8 +80,9 @@ def _cell(results, activation, learning_rate, **more):
     return budget, budget.history.merge(settings, on="id")
 
 
-def _title(budget, activation, learning_rate, what):
-    return f"{activation}, {rate(learning_rate)}: {what}\n{budget.description}"
+def _title(figure, budget, activation, learning_rate, what):
+    words = f"{activation}, {rate(learning_rate)}: {what}\n{budget.description}"
+    figure.suptitle(wrapped(words, figure))
 
 
 def _count(seeds):
@@ -139,15 +140,14 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
         figure.legend(
             handles, labels, loc="outside lower center", ncols=len(labels)
         )
-        figure.suptitle(
-            _title(
-                budget,
-                activation,
-                learning_rate,
-                f"mean over seeds, with {LEVEL:.0%} interval"
-                if history["seed"].nunique() > 1
-                else "one seed each",
-            )
+        _title(
+            figure,
+            budget,
+            activation,
+            learning_rate,
+            f"mean over seeds, with {LEVEL:.0%} interval"
+            if history["seed"].nunique() > 1
+            else "one seed each",
         )
     return True
 
@@ -200,9 +200,8 @@ def seed_spread(
             ylabel="after the last epoch (%)",
         )
         final.grid(alpha=0.3, axis="y")
-        figure.suptitle(
-            _title(budget, activation, learning_rate, f"the seeds of {variant}")
-        )
+        words = f"the seeds of {variant}"
+        _title(figure, budget, activation, learning_rate, words)
     return True
 
 
@@ -269,7 +268,7 @@ def breakdowns(results, path, activation="linear", learning_rate=2e-3):
         figure.legend(
             handles=handles, loc="outside lower center", ncols=len(handles)
         )
-        figure.suptitle(_title(budget, activation, learning_rate, "breakdowns"))
+        _title(figure, budget, activation, learning_rate, "breakdowns")
     return True
 
 
@@ -363,11 +362,14 @@ def overview(results, path, metric="val_accuracy"):
                     ls="-",
                     color="0.4",
                     ms=5,
-                    label=f"reproduced, ± sd over seeds: {budget.description}",
+                    label=wrapped(
+                        f"reproduced, ± sd over seeds: {budget.description}",
+                        figure,
+                        inches=1,
+                    ),
                 ),
             ],
             loc="outside upper center",
-            ncols=2,
         )
 
 

@@ -1,23 +1,16 @@
-"""What the runs came to, for a browser, a paper, a program or a terminal."""
+"""The report: as files, and in short in a terminal."""
 
 from pathlib import Path
 
-import jinja2
-import pandas as pd
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
+from experiments.engine import report
 from experiments.newsgroups.report import figures
 from experiments.newsgroups.report.budgets import budgets, choose
-from experiments.newsgroups.report.contents import CELL_TABLES, contents
-from experiments.newsgroups.report.tables import FOOTNOTE, rate
-from experiments.newsgroups.report.verdicts import (
-    FAILS,
-    HOLDS,
-    NOT_ENOUGH,
-    NOT_PRINTED,
-)
+from experiments.newsgroups.report.contents import contents
+from experiments.newsgroups.report.tables import SHORT_FOOTNOTE, rate, short
+
+MOST = 20  # rows of a list without an end, in a terminal
 
 
 def write(results, folder, number=0):
@@ -35,35 +28,30 @@ def write(results, folder, number=0):
         List of the `pathlib.Path` of `index.html`.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     budget = choose(results, number)
-    pages = []
-    for item in contents(budget):
-        path = folder / item.name
-        html = _html(item.text)
-        item.numbers.to_csv(path.with_suffix(".csv"), index=False)
-        path.with_suffix(".tex").write_text(_latex(item), encoding="utf-8")
-        path.with_suffix(".html").write_text(html, encoding="utf-8")
-        pages.append((item, html))
-    environment = jinja2.Environment(autoescape=True)
-    template = Path(__file__).with_name("page.html").read_text("utf-8")
-    page = environment.from_string(template).render(
-        budget=budget,
-        others=_others(results, budget),
-        items=pages,
-        pictures=_pictures(budget, folder),
+    items = contents(results, number)
+    page = report.Page(
+        "Performance of three slim variants of the LSTM layer",
+        "Kent & Salem, arXiv:1901.00525",
+        "https://arxiv.org/abs/1901.00525",
+        budget.description,
+        len(budget.runs),
+        ""
+        if budget.is_full
+        else "Not the full experiment, 100 epochs on all posts with every "
+        f"setting in place, but: {budget.description}. A difference from the "
+        "published figures may come from that.",
+        _others(results, number),
     )
-    index = folder / "index.html"
-    index.write_text(page, encoding="utf-8")
-    return [index]
+    return [report.write(page, items, _pictures(budget, folder), folder)]
 
 
-def _others(results, budget):
+def _others(results, number):
     """The budgets that are not shown, in words."""
     return [
-        f"{other.description} (runs: {len(other.runs)})"
-        for other in budgets(results)
-        if other.description != budget.description
+        f"{other.description} (runs: {len(other.runs)}; --budget {place})"
+        for place, other in enumerate(budgets(results))
+        if place != number
     ]
 
 
@@ -91,60 +79,8 @@ def _pictures(budget, folder):
     return drawn
 
 
-def _html(text):
-    html = text.to_html(index=_has_names(text), border=0, na_rep="")
-    classes = {HOLDS: "holds", FAILS: "fails"}
-    classes |= dict.fromkeys((NOT_ENOUGH, NOT_PRINTED), "open")
-    for verdict, name in classes.items():
-        html = html.replace(
-            f"<td>{verdict}</td>", f'<td class="{name}">{verdict}</td>'
-        )
-    return html
-
-
-def _has_names(text):
-    """Whether the rows have names, or only numbers that say nothing."""
-    return isinstance(text.index, pd.MultiIndex)
-
-
-_LATEX = {
-    "†": r"\textdagger{}",
-    "‡": r"\textdaggerdbl{}",
-    "§": r"\textsection{}",
-    "±": r"\textpm{}",
-    "“": "``",
-    "”": "''",
-}
-
-
-def _latex(item):
-    """A LaTeX table over the width of the page; it needs booktabs."""
-    words = f"{item.caption} {item.note}".strip()
-    for letter in "%&_#":
-        words = words.replace(letter, "\\" + letter)
-    if _has_names(item.text):
-        columns = "ll" + "r" * item.text.shape[1]
-    else:
-        # Sentences would run out of the page.
-        prose = {"claim", "reading", "conclusion", "error", "posts"}
-        columns = "".join("p{4cm}" if c in prose else "l" for c in item.text)
-    latex = item.text.to_latex(
-        index=_has_names(item.text),
-        escape=True,
-        column_format=columns,
-        multicolumn_format="c",
-        multirow=False,
-        caption=words,
-        label=f"tab:{item.name}",
-        na_rep="",
-    ).replace("{table}", "{table*}")
-    for letter, command in _LATEX.items():
-        latex = latex.replace(letter, command)
-    return latex
-
-
 def show(results, console, number=0):
-    """Prints the tables of one budget in a terminal.
+    """Prints the report of one budget in a terminal, in short.
 
     Args:
         results: `results.Results`, or a `Budget`.
@@ -152,49 +88,68 @@ def show(results, console, number=0):
         number: Integer, place of the budget in the list of `budgets`.
     """
     budget = choose(results, number)
-    for item in contents(budget):
-        text = item.text
-        if text.empty:
-            continue
-        if item.name in CELL_TABLES:
-            text = _stacked(text)
-        if item.name == "verdicts":
-            text = _narrow(text)
-        rows = Table(
-            title=item.caption,
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
+    items = {item.name: item for item in contents(results, number)}
+    report.show(
+        console,
+        short(budget),
+        "Validation accuracy after the last epoch (%): published above "
+        f"reproduced. {budget.description}",
+    )
+    console.print(Text(SHORT_FOOTNOTE))
+    console.print()
+    _show_verdicts(console, items["verdicts"].text)
+    pairs = items["comparison_settings"].text
+    differ = pairs[pairs["conclusion"] == "they differ"]
+    told = ", ".join(
+        f"{a} and {b}" for a, b in zip(differ["a"], differ["b"], strict=True)
+    )
+    console.print(
+        Text(f"Variants that differ over all settings: {told or 'none shown'}.")
+    )
+    layers = items["layers"].text
+    columns = ["variant", "parameters", "seconds per epoch", "n"]
+    if not layers.empty:
+        console.print()
+        report.show(console, layers[columns], "Recurrent layers")
+    _show_missing(console, items["runs_without_result"].text)
+    if "all_settings" in items:
+        report.show(
+            console,
+            items["all_settings"].text,
+            "All settings that were run",
+            MOST,
         )
-        for name in text:
-            rows.add_column(name)
-        for row in text.itertuples(index=False):
-            rows.add_row(*(Text(str(value)) for value in row))
-        console.print(rows)
-    console.print(Text(FOOTNOTE))
-    for other in _others(results, budget):
+    for other in _others(results, number):
         console.print(Text(f"Not shown: {other}"))
 
 
-def _stacked(text):
-    """Published above reproduced, for a narrow terminal."""
-    if text.columns.nlevels > 1:
-        printed, made = (
-            text.xs(name, axis=1, level=1)
-            for name in ("published", "reproduced")
+def _show_verdicts(console, verdicts):
+    """How many sentences hold, and those that do not by our runs."""
+    for whom, column in (
+        ("the paper's own tables", "by its table"),
+        ("our runs", "by our runs"),
+    ):
+        counts = verdicts[column].value_counts().items()
+        told = ", ".join(f"{verdict}: {count}" for verdict, count in counts)
+        console.print(Text(f"{len(verdicts)} sentences by {whom}: {told}."))
+    failed = verdicts[verdicts["by our runs"] == report.FAILS]
+    if failed.empty:
+        return
+    console.print()
+    text = failed[["section", "claim", "published", "reproduced", "unit"]]
+    report.show(console, text, "Sentences that do not hold by our runs")
+
+
+def _show_missing(console, missing):
+    for row in missing.head(MOST).to_dict("records"):
+        error = f": {row['error']}" if row["error"] else ""
+        console.print(
+            Text(
+                f"{row['status']}: {row['variant']} {row['activation']} "
+                f"{row['learning rate']} seed {row['seed']}{error}"
+            )
         )
-        text = (printed + "\n" + made).add_suffix("\npublished\nreproduced")
-    return text.reset_index()
-
-
-def _narrow(text):
-    """Each verdict above its number, without the reading."""
-    return pd.DataFrame(
-        {
-            "section": text["section"],
-            "claim": text["claim"],
-            "by its table": text["by its table"] + "\n" + text["published"],
-            "by our runs": text["by our runs"] + "\n" + text["reproduced"],
-            "for seeds": text["for seeds"],
-            "unit": text["unit"],
-        }
-    )
+    if len(missing) > MOST:
+        console.print(
+            Text(f"... and {len(missing) - MOST} more runs without a result")
+        )

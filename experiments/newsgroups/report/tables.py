@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from experiments.engine.grid import varied
 from experiments.newsgroups.report import published
 from experiments.newsgroups.report.budgets import choose
 from experiments.newsgroups.report.cells import done
 from experiments.newsgroups.report.published import CELL
+from experiments.newsgroups.spec import Run
 
 METRICS = {
     "val_accuracy": "Table I: validation accuracy after the last epoch",
@@ -20,6 +22,12 @@ FOOTNOTE = (
     "value without ± is one seed; an empty cell has no run. † a run of the "
     "cell broke down, and is in the mean. ‡ a run failed, § a run is "
     "unfinished: neither is in the mean."
+)
+
+SHORT_FOOTNOTE = (
+    "±: standard deviation over seeds. † a run of the cell broke down, and is "
+    "in the mean; ‡ a run failed, § is unfinished: neither is. Settings "
+    "without a run are left out; the page has them, and all other tables."
 )
 
 
@@ -137,6 +145,58 @@ def marked(results, metric="val_accuracy"):
     return wide
 
 
+def short(results):
+    """Accuracies as text for a terminal, published above reproduced.
+
+    Args:
+        results: `results.Results`, or a `Budget`.
+
+    Returns:
+        `pandas.DataFrame` of strings: activation, learning rate, and a column
+        for each variant that was run. Only settings with a run are in it, or
+        all of the paper's if there is none.
+    """
+    long = long_table(results)
+    counts = long[["n", "failed", "unfinished"]].sum(axis=1)
+    if counts.any():
+        long = long[counts.groupby(level=[0, 1]).transform("sum") > 0]
+        counts = counts.reindex(long.index).groupby(level="variant").sum()
+        kept = counts.index[counts > 0]
+        long = long[long.index.get_level_values("variant").isin(kept)]
+    cells = [
+        f"{_percent(row['published'])}\n{_percent(row['reproduced'])}"
+        + (f" ±{100 * row['spread']:.1f}" if row["n"] > 1 else "")
+        + _marks(row)
+        for row in long.to_dict("records")
+    ]
+    wide = pd.Series(cells, long.index).unstack("variant", sort=False)
+    wide = wide.fillna("").rename_axis(columns=None).reset_index()
+    wide["learning_rate"] = wide["learning_rate"].map(rate)
+    return wide.rename(columns={"learning_rate": "rate"})
+
+
+def _percent(value):
+    return "" if pd.isna(value) else f"{100 * value:.1f}"
+
+
+def all_settings(results):
+    """One row for each group of runs that differ in their seed only.
+
+    Args:
+        results: `results.Results`, whose runs may differ in any setting.
+
+    Returns:
+        `pandas.DataFrame` with the settings of the paper's tables and those
+        in which the runs differ; the mean `val_accuracy`, `best_val_accuracy`
+        and `val_loss` of runs that are done, and their number `n`.
+    """
+    runs = results.runs
+    by = list(dict.fromkeys([*CELL, *varied(Run, runs)]))
+    groups = done(runs).groupby(by, sort=False, dropna=False)
+    measures = ["val_accuracy", "best_val_accuracy", "val_loss"]
+    return groups[measures].mean().assign(n=groups.size()).reset_index()
+
+
 def rate(value):
     """A learning rate as it is written: 2e-3."""
     digits, exponent = f"{value:e}".split("e")
@@ -153,7 +213,11 @@ def _reproduced(row, scale):
     text = _number(scale * row["reproduced"])
     if row["n"] > 1:
         text += f" ± {_number(scale * row['spread'])} ({row['n']})"
-    return text + "".join(MARKS[name] for name in MARKS if row[name])
+    return text + _marks(row)
+
+
+def _marks(row):
+    return "".join(MARKS[name] for name in MARKS if row[name])
 
 
 def caption(results, metric="val_accuracy"):

@@ -3,16 +3,13 @@
 import pandas as pd
 
 from experiments.engine.intervals import mean_interval
+from experiments.engine.report import FAILS, HOLDS, NOT_ENOUGH, NOT_PRINTED
 from experiments.newsgroups.grid import SEEDS
 from experiments.newsgroups.report import published
 from experiments.newsgroups.report.budgets import choose
 from experiments.newsgroups.report.cells import cells, with_breakdowns
 from experiments.newsgroups.report.claims import CLAIMS
 
-HOLDS = "holds"
-FAILS = "does not hold"
-NOT_ENOUGH = "not enough runs"
-NOT_PRINTED = "not in the table"
 GRID = published.load().index
 
 

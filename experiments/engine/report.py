@@ -1,0 +1,209 @@
+"""Tables for a terminal, a browser, a paper and a program."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from experiments.engine.runs import replacing
+
+# What becomes of a claim.
+HOLDS = "holds"
+FAILS = "does not hold"
+NOT_ENOUGH = "not enough runs"
+NOT_PRINTED = "not in the table"
+_CLASSES = {
+    HOLDS: "holds",
+    FAILS: "fails",
+    NOT_ENOUGH: "open",
+    NOT_PRINTED: "open",
+}
+
+
+class Item(NamedTuple):
+    """One table of a report.
+
+    Attributes:
+        name: String, of its files.
+        caption: String.
+        text: `pandas.DataFrame` of strings, to be read. A `MultiIndex` names
+            its rows; another index is not shown.
+        numbers: `pandas.DataFrame`, to go on with.
+        note: String, what the table needs to be understood. Default: none.
+    """
+
+    name: str
+    caption: str
+    text: pd.DataFrame
+    numbers: pd.DataFrame
+    note: str = ""
+
+
+class Page(NamedTuple):
+    """What an HTML page says of its tables and pictures.
+
+    Attributes:
+        title: String.
+        paper: String, authors and year.
+        url: String, where the paper is, or `""`.
+        description: String, what the runs have in common.
+        runs: Integer, how many.
+        warning: String, why they are no match for the paper. Default: none.
+        others: List of strings, runs that are not shown. Default: none.
+    """
+
+    title: str
+    paper: str
+    url: str
+    description: str
+    runs: int
+    warning: str = ""
+    others: list = ()
+
+
+def write(page, items, pictures, folder):
+    """Writes tables as CSV (numbers), LaTeX and HTML (text), and a page.
+
+    Args:
+        page: `Page`.
+        items: List of `Item`.
+        pictures: List of tuples of a file name in `folder` and a caption. The
+            first stands above the tables, the others below.
+        folder: `pathlib.Path`, made if it is not there.
+
+    Returns:
+        The `pathlib.Path` of `index.html`, which has all tables and pictures.
+    """
+    htmls = [html(item.text) for item in items]
+    for item, table in zip(items, htmls, strict=True):
+        numbers = item.numbers.to_csv(index=False, lineterminator="\n")
+        _write(folder / f"{item.name}.csv", numbers)
+        _write(folder / f"{item.name}.tex", latex(item))
+        _write(folder / f"{item.name}.html", table)
+    environment = jinja2.Environment(autoescape=True)
+    template = Path(__file__).with_name("page.html").read_text("utf-8")
+    index = folder / "index.html"
+    _write(
+        index,
+        environment.from_string(template).render(
+            page=page,
+            items=list(zip(items, htmls, strict=True)),
+            pictures=pictures,
+        ),
+    )
+    return index
+
+
+def _write(path, text):
+    with replacing(path, encoding="utf-8") as file:
+        file.write(text)
+
+
+def html(text):
+    """An HTML table of strings, with a class for each verdict."""
+    table = text.to_html(index=_has_names(text), border=0, na_rep="")
+    table = table.replace(" ± ", " ±&nbsp;")  # no line ends in it
+    for verdict, name in _CLASSES.items():
+        table = table.replace(
+            f"<td>{verdict}</td>", f'<td class="{name}">{verdict}</td>'
+        )
+    return table
+
+
+def _has_names(text):
+    return isinstance(text.index, pd.MultiIndex)
+
+
+_LATEX = {
+    "†": r"\textdagger{}",
+    "‡": r"\textdaggerdbl{}",
+    "§": r"\textsection{}",
+    "±": r"\textpm{}",
+    "“": "``",
+    "”": "''",
+}
+
+
+def latex(item):
+    """A LaTeX table as wide as the page; it needs the package booktabs."""
+    words = f"{item.caption} {item.note}".strip()
+    for letter in "%&_#":
+        words = words.replace(letter, "\\" + letter)
+    if _has_names(item.text):
+        columns = "ll" + "r" * item.text.shape[1]
+    else:
+        # Sentences would run out of the page.
+        columns = "".join(
+            "p{4cm}"
+            if max(map(len, map(str, item.text[name])), default=0) > 30
+            else "l"
+            for name in item.text
+        )
+    table = item.text.to_latex(
+        index=_has_names(item.text),
+        escape=True,
+        column_format=columns,
+        multicolumn_format="c",
+        multirow=False,
+        caption=words,
+        label=f"tab:{item.name}",
+        na_rep="",
+    ).replace("{table}", "{table*}")
+    for letter, command in _LATEX.items():
+        table = table.replace(letter, command)
+    return table
+
+
+def show(console, text, title, most=None):
+    """Prints a table of strings in a terminal, and splits no word.
+
+    A table that is too wide for that is printed as a list, row by row.
+
+    Args:
+        console: `rich.console.Console`.
+        text: `pandas.DataFrame`; its index is not shown.
+        title: String.
+        most: Integer, how many rows are printed. Default: `None`, all.
+    """
+    more = 0 if most is None else max(0, len(text) - most)
+    text = text.head(len(text) - more)
+    columns = {str(name): _longest_word([name, *text[name]]) for name in text}
+    if sum(columns.values()) + 2 * (len(columns) - 1) > console.width:
+        _show_rows(console, text, title)
+    else:
+        _show_table(console, text, title, columns)
+    if more:
+        console.print(Text(f"... and {more} more rows, see the page"))
+
+
+def _show_table(console, text, title, columns):
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for name, width in columns.items():
+        table.add_column(name, min_width=width)
+    for row in text.itertuples(index=False):
+        table.add_row(*(Text(str(value)) for value in row))
+    console.print(table)
+
+
+def _show_rows(console, text, title):
+    console.print(Text(title, "bold"))
+    for row in text.itertuples(index=False):
+        pairs = zip(text.columns, map(str, row), strict=True)
+        told = (f"{name}: {' '.join(v.split())}" for name, v in pairs if v)
+        console.print(Text(f"- {'; '.join(told)}"))
+
+
+def _longest_word(values):
+    words = (word for value in values for word in str(value).split())
+    return max(map(len, words), default=0)
