@@ -5,12 +5,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.engine.intervals import mean_interval
+from experiments.engine.report import FAILS, HOLDS, NOT_ENOUGH
 from experiments.memory_duration.spec import COEFFICIENTS
 from experiments.memory_duration.tables import modulated
 
-HOLDS = "holds"
-FAILS = "does not hold"
-NOT_ENOUGH = "not enough runs"
 HARDLY = 0.1  # no more than this share of a mean duration is "hardly" changed
 
 

@@ -1,9 +1,11 @@
 """The experiment as the engine sees it, see `engine.experiment`."""
 
+import pandas as pd
+
 from experiments.engine.experiment import Experiment
 from experiments.memory_duration import report
 from experiments.memory_duration.grid import AXES, PRESETS
-from experiments.memory_duration.results import TABLES
+from experiments.memory_duration.results import TABLES, learned
 from experiments.memory_duration.run import OF_DATA, execute, load_data
 from experiments.memory_duration.spec import COEFFICIENTS
 
@@ -28,9 +30,13 @@ def outcome(folder):
     """What a run that is done came to, in a line."""
     result = folder.result
     durations = ", ".join(f"{mean:.1f}" for mean in result["mean_durations"])
+    bits = result["test_bits_per_character"]
+    (useful,) = learned(pd.DataFrame([{**result, "status": "done"}]))
     return (
-        f"{result['test_bits_per_character']:.3f} bits a character of the "
-        f"test text; mean memory duration by layer: {durations}"
+        ("not finite" if bits is None else f"{bits:.3f}")
+        + " bits per character of the test text; mean memory duration by "
+        f"layer: {durations}"
+        + ("" if useful else "; learned nothing but character frequencies")
     )
 
 

@@ -27,9 +27,9 @@ def _write_out(axis):
 def histograms(budget, path):
     """Draws the histograms of memory durations by layer, as Figure 1.
 
-    A panel for each text and variant, seeds put together. Bins are powers of
-    two; a bin is as high as the share of the runs in it by its width, so that
-    wide bins do not look fuller.
+    A panel for each text and variant, means over seeds. Bins are powers of
+    two; a bin is as high as the share of the durations in it divided by its
+    width, so that wide bins do not look fuller.
 
     Args:
         budget: `engine.results.Results`, runs that may share a table.
@@ -38,11 +38,7 @@ def histograms(budget, path):
     Returns:
         Boolean, whether there was something to draw.
     """
-    panels = (
-        modulated(cells(budget))
-        .drop_duplicates("id")
-        .groupby(["text", "variant"], sort=False)
-    )
+    panels = modulated(cells(budget)).groupby(["text", "variant"], sort=False)
     if not len(panels):
         return False
     durations = budget.details["durations"]
@@ -60,18 +56,23 @@ def histograms(budget, path):
         for axis, ((text, variant), runs) in zip(
             axes.flat, panels, strict=False
         ):
-            own = durations[durations["id"].isin(runs["id"])]
-            for layer, of_layer in own.groupby("layer"):
-                found = durations_of(of_layer)
-                counts, edges = found.histogram()
-                shares = counts / found.runs / np.diff(edges)
-                shown = counts > 0
+            for layer, of_layer in runs.groupby("layer"):
+                own = durations[
+                    durations["id"].isin(of_layer["id"])
+                    & (durations["layer"] == layer)
+                ]
+                _, edges = durations_of(own).histogram()
+                shares = np.mean(
+                    [_shares(rows, edges) for _, rows in own.groupby("id")],
+                    axis=0,
+                )
+                shown = shares > 0
                 axis.plot(
                     np.sqrt(edges[1:] * edges[:-1])[shown],
                     shares[shown],
                     marker=".",
                     color=_colour(layer),
-                    label=f"layer {layer}, mean {found.mean():.1f}",
+                    label=f"layer {layer}, mean {of_layer['mean'].mean():.2f}",
                 )
             axis.set(xscale="log", yscale="log", title=f"{text}, {variant}")
             axis.grid(alpha=0.3)
@@ -79,8 +80,15 @@ def histograms(budget, path):
         for axis in list(axes.flat)[len(panels) :]:
             axis.set_visible(False)
         figure.supxlabel("memory duration (characters)")
-        figure.supylabel("share of the runs per character")
+        figure.supylabel("share of the durations per character")
     return True
+
+
+def _shares(durations, edges):
+    """The shares of a run's durations between edges, by the bins' width."""
+    found = durations_of(durations)
+    counts, _ = found.histogram(edges)
+    return counts / found.runs / np.diff(edges)
 
 
 def modulation(budget, path):
@@ -195,7 +203,6 @@ def variants(budget, path):
                     color=_colour(layer),
                     label=f"layer {layer}",
                 )
-            # A network that learned nothing may never change a sign.
             axis.set(title=text, yscale="log", xlim=(-0.5, len(names) - 0.5))
             _write_out(axis.yaxis)
             lines = [name.replace(" at ", "\nat ") for name in names]

@@ -29,6 +29,28 @@ class Reading(NamedTuple):
     durations: list
 
 
+def frequency_bits(train, test, symbols):
+    """Bits per character of a predictor that knows frequencies only.
+
+    It gives each character the share that it has in the training text, of
+    which every symbol is counted once more (Laplace's rule), so that a symbol
+    of the test text alone is not impossible.
+
+    Args:
+        train: Integer array, the training text.
+        test: Integer array, the text that is predicted, from its second
+            character on, as `read` does.
+        symbols: Integer, how many different characters there are.
+
+    Returns:
+        Float, the mean of -log2 of the share.
+    """
+    shares = (np.bincount(train, minlength=symbols) + 1) / (
+        len(train) + symbols
+    )
+    return float(-np.log2(shares[test[1:]]).mean())
+
+
 def read(model, run, symbols, ids):
     """Reads a text from its first character on, with states at zero before.
 

@@ -1,21 +1,44 @@
-"""What the runs came to: tables in the terminal and as CSV, and pictures."""
+"""The report: tables and pictures as files, and in short in a terminal."""
 
 from pathlib import Path
 
 import pandas as pd
-from rich.table import Table
 from rich.text import Text
 
-from experiments.engine.runs import replacing
+from experiments.engine import report
+from experiments.engine.plan import written
 from experiments.memory_duration import claims, figures, tables
+from experiments.memory_duration.results import LEAST_GAIN
 from experiments.memory_duration.spec import COEFFICIENTS
 from keras_slim.datasets.text import PAPER_COUNTS
 
 PICTURES = {
-    "histograms.png": figures.histograms,
-    "modulation.png": figures.modulation,
-    "variants.png": figures.variants,
+    "histograms.png": (figures.histograms, "Figure 1: histograms by layer."),
+    "modulation.png": (
+        figures.modulation,
+        "Figure 2: mean durations by r_1, r_2 and r_3 of eq. 7.",
+    ),
+    "variants.png": (
+        figures.variants,
+        "Mean durations by layer and variant; small points are single runs.",
+    ),
 }
+# What runs in no mean are called, by their column in `tables.summary`.
+WITHOUT_RESULT = {
+    "learned_nothing": "learned nothing",
+    "failed": "failed",
+    "unfinished": "cut off",
+}
+LEARNED_NOTHING = (
+    "Learned nothing: runs whose bits per character are not lower, by "
+    f"{LEAST_GAIN}, than those of a predictor that knows how frequent the "
+    "characters are in the training text; they are in no mean, no claim and "
+    "no picture."
+)
+SHORT_FOOTNOTE = (
+    "Bits: per character of the test text. ±: half of the 95 % interval over "
+    f"seeds. {LEARNED_NOTHING}"
+)
 FOOTNOTE = (
     "Bits: of a character of the test text. Layers: mean memory duration "
     "(spread). A duration is a run of steps in which a cell state keeps its "
@@ -23,7 +46,7 @@ FOOTNOTE = (
     "characters; the first and the last run of a unit count with what is seen "
     "of them. ±: half of the 95 % interval over seeds; with one seed there is "
     "none. Spread: the standard deviation of the logarithm to the base 2, in "
-    "octaves."
+    f"octaves. {LEARNED_NOTHING}"
 )
 
 
@@ -48,15 +71,61 @@ def choose(found, number=0):
             f"budget={number}"
         )
     others = [
-        f"{tables.describe(other)} (runs: {len(other.runs)})"
-        for other in budgets
-        if other is not budgets[number]
+        f"{tables.describe(other)} (runs: {len(other.runs)}; --budget {place})"
+        for place, other in enumerate(budgets)
+        if place != number
     ]
     return budgets[number], others
 
 
+def contents(found, number=0):
+    """All tables of one budget.
+
+    Args:
+        found: `engine.results.Results`.
+        number: Integer, place of the budget in the list of budgets.
+
+    Returns:
+        List of `engine.report.Item`.
+    """
+    budget, others = choose(found, number)
+    words = tables.describe(budget)
+    verdicts = claims.verdicts(tables.cells(budget))
+    read = texts(budget)
+    made = [
+        report.Item("texts", "Texts that were read.", read, read),
+        report.Item(
+            "summary",
+            f"Mean memory durations in characters (spread): {words}.",
+            readable(budget),
+            tables.summary(budget),
+            FOOTNOTE,
+        ),
+        report.Item(
+            "verdicts",
+            f"Claims of the paper, and the same of what is ours: {words}.",
+            verdicts,
+            verdicts,
+        ),
+    ]
+    if others:
+        made.append(
+            report.Item(
+                "all_settings",
+                "All runs, of any settings. Only rows that differ in one "
+                "setting compare it.",
+                readable(found),
+                tables.summary(found),
+            )
+        )
+    return made
+
+
 def write(found, folder, number=0):
-    """Writes the tables of one budget as CSV, and its pictures.
+    """Writes the tables of one budget, and its pictures.
+
+    Each table comes as CSV (numbers), LaTeX and HTML (text); `index.html` has
+    them all, with the pictures.
 
     Args:
         found: `engine.results.Results`.
@@ -64,26 +133,29 @@ def write(found, folder, number=0):
         number: Integer, place of the budget in the list of budgets.
 
     Returns:
-        List of `pathlib.Path`, the pictures.
+        List of `pathlib.Path`: `index.html` and the pictures.
     """
-    budget, _ = choose(found, number)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, table in (
-        ("summary", tables.summary(budget)),
-        ("verdicts", claims.verdicts(tables.cells(budget))),
-    ):
-        with replacing(folder / f"{name}.csv", newline="") as file:
-            table.to_csv(file, index=False, lineterminator="\n")
-    return [
-        folder / name
-        for name, draw in PICTURES.items()
+    budget, others = choose(found, number)
+    page = report.Page(
+        "Layer specificity of memory duration in multilayer LSTM networks",
+        "Hatanaka, Teramae & Wakamiya, NOLTA 2017",
+        "",
+        tables.describe(budget),
+        len(budget.runs),
+        others=others,
+    )
+    pictures = [
+        (name, caption)
+        for name, (draw, caption) in PICTURES.items()
         if draw(budget, folder / name)
     ]
+    index = report.write(page, contents(found, number), pictures, folder)
+    return [index, *(folder / name for name, _ in pictures)]
 
 
 def show(found, console, number=0):
-    """Prints the tables of one budget in a terminal.
+    """Prints the report of one budget in a terminal, in short.
 
     Args:
         found: `engine.results.Results`.
@@ -91,15 +163,43 @@ def show(found, console, number=0):
         number: Integer, place of the budget in the list of budgets.
     """
     budget, others = choose(found, number)
-    console.print(_as_rich(texts(budget), "Texts"))
-    title = f"Memory durations: {tables.describe(budget)}"
-    console.print(_as_rich(readable(budget), title))
-    verdicts = claims.verdicts(tables.cells(budget))
-    if len(verdicts):
-        console.print(_as_rich(verdicts, "Claims"))
-    console.print(Text(FOOTNOTE))
+    items = {item.name: item for item in contents(found, number)}
+    for _, row in items["texts"].text.iterrows():
+        console.print(Text(f"{row['text']}: {row['source']}"))
+    console.print()
+    report.show(
+        console,
+        _without_constants(readable(budget, short=True)),
+        f"Mean memory durations in characters: {tables.describe(budget)}",
+    )
+    for row in items["summary"].numbers.to_dict("records"):
+        for status, heading in WITHOUT_RESULT.items():
+            if row[status]:
+                told = f"{heading}: {row['variant']}, {row['text']}"
+                console.print(Text(f"{told} (runs: {row[status]})"))
+    console.print(Text(SHORT_FOOTNOTE))
+    verdicts = items["verdicts"].text
+    verdicts = verdicts[verdicts["verdict"] != report.NOT_ENOUGH]
+    columns = ["text", "variant", "section", "verdict", "seeds", "reading"]
+    for claim, rows in verdicts.groupby("claim", sort=False):
+        console.print()
+        text = _without_constants(rows[columns])
+        report.show(console, text, f"Claim: {claim}")
+    if "all_settings" in items:
+        console.print()
+        report.show(
+            console,
+            _without_constants(readable(found, short=True)),
+            "All settings that were run",
+            most=20,
+        )
     for other in others:
         console.print(Text(f"Not shown: {other}"))
+
+
+def _without_constants(text):
+    """Without the text if it is the same in all rows."""
+    return text.drop(columns="text") if text["text"].nunique() == 1 else text
 
 
 def texts(budget):
@@ -125,31 +225,48 @@ def texts(budget):
     return pd.DataFrame(rows)
 
 
-def readable(budget):
+def readable(found, short=False):
     """The table of `tables.summary` as text, to be read.
 
+    Args:
+        found: `engine.results.Results`, of one budget or of several.
+        short: Boolean, whether to leave out spreads and the counts of
+            `WITHOUT_RESULT`, and to put the coefficients in one column.
+
     Returns:
-        `pandas.DataFrame` of strings: bits a character of the test text, and
-        for each layer the mean duration (the spread). Coefficients that are
-        zero in all rows are left out.
+        `pandas.DataFrame` of strings: bits per character of the test text,
+        and for each layer the mean duration (the spread). Settings that are
+        the same in all rows are left out.
     """
-    summary = tables.summary(budget)
+    summary = tables.summary(found)
     shown = pd.DataFrame({"text": summary["text"]})
     shown["variant"] = summary["variant"]
-    for name in COEFFICIENTS:
-        if summary[name].any():
-            shown[name] = summary[name].map("{:g}".format)
+    settings = tables.settings_of(found.runs)[2:]
+    if summary["variant"].str.contains(" at ").any():
+        settings.remove("learning_rate")  # it is named there
+    if short and summary[[*COEFFICIENTS]].any(axis=None):
+        shown["eq. 7"] = [
+            ", ".join(f"{n}={row[n]:g}" for n in COEFFICIENTS if row[n])
+            for row in summary.to_dict("records")
+        ]
+    for name in settings:
+        if name in COEFFICIENTS:
+            differs = not short and summary[name].any()
+        else:
+            differs = summary[name].nunique(dropna=False) > 1
+        if differs:
+            shown[name] = summary[name].map(written)
     shown["seeds"] = summary["seeds"].astype(str)
-    for status, heading in (("failed", "failed"), ("unfinished", "cut off")):
-        if summary[status].any():
+    for status, heading in WITHOUT_RESULT.items():
+        if summary[status].any() and not short:
             shown[heading] = summary[status].astype(str)
-    rows = [row for _, row in summary.iterrows()]
+    rows = summary.to_dict("records")
     shown["bits"] = [_with_interval(row, "bits") for row in rows]
     layers = [n[5:] for n in summary if n[:5] == "mean_" and n[5:].isdigit()]
     for layer in layers:
+        in_brackets = None if short else f"spread_{layer}"
         shown[f"layer {layer}"] = [
-            _with_interval(row, f"mean_{layer}", f"spread_{layer}")
-            for row in rows
+            _with_interval(row, f"mean_{layer}", in_brackets) for row in rows
         ]
     return shown
 
@@ -158,19 +275,13 @@ def _with_interval(row, name, in_brackets=None):
     mean, high = row[name], row[f"{name}_high"]
     if pd.isna(mean):
         return ""
-    text = f"{mean:.2f}"
+    text = _figure(mean)
     if not pd.isna(high):
-        text += f" ±{high - mean:.2f}"
+        text += f" ±{_figure(high - mean)}"
     return (
         f"{text} ({_with_interval(row, in_brackets)})" if in_brackets else text
     )
 
 
-def _as_rich(frame, title):
-    table = Table(title=title, title_justify="left")
-    for name in frame:
-        is_name = name in ("text", "variant")
-        table.add_column(str(name), overflow="fold", no_wrap=is_name)
-    for row in frame.itertuples(index=False):
-        table.add_row(*(Text(str(value)) for value in row))
-    return table
+def _figure(value):
+    return f"{value:.2f}" if value < 100 else f"{value:,.0f}"

@@ -17,6 +17,7 @@ TABLES = results.Tables(
         "accuracy": float,
         "test_bits_per_character": float,
         "test_accuracy": float,
+        "frequency_bits": float,  # not kept by the first runs
         "seconds_per_epoch": float,
     },
     provenance={
@@ -83,6 +84,32 @@ def durations_of(rows):
         counts.to_numpy("int64"),
         units=1,
     )
+
+
+# In bits per character, by how much a network must predict better than the
+# frequencies of the characters; the first thing it learns is worth one bit.
+LEAST_GAIN = 0.1
+
+
+def learned(runs):
+    """Whether runs learned more than how frequent the characters are.
+
+    Their memory durations are those of no language model: they may be of any
+    length, and a cell state may never change its sign.
+
+    Args:
+        runs: `pandas.DataFrame`, as of `engine.results.Results`.
+
+    Returns:
+        Boolean series, false for a finished run whose bits per character of
+        the test text are not finite, or not `LEAST_GAIN` below
+        `frequency_bits`. A run that did not keep those counts as learned.
+    """
+    bits = runs["test_bits_per_character"].astype(float)
+    # Results that were collected before have no such column.
+    unknown = pd.Series(np.nan, runs.index)
+    needed = runs.get("frequency_bits", unknown).astype(float) - LEAST_GAIN
+    return (runs["status"] != "done") | ~(bits.isna() | (bits > needed))
 
 
 def layers(found):

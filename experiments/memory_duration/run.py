@@ -11,7 +11,7 @@ from experiments.engine.training import (
     seconds_per_epoch,
 )
 from experiments.memory_duration.model import build_model
-from experiments.memory_duration.reading import read
+from experiments.memory_duration.reading import frequency_bits, read
 from experiments.memory_duration.results import TABLES, detail_rows
 from experiments.memory_duration.spec import EXPERIMENT
 from experiments.memory_duration.streams import Streams
@@ -68,7 +68,10 @@ def execute(run, data, results_dir, **options):
         for name, rows in detail_rows(found.durations).items():
             with replacing(folder.path / f"{name}.csv", newline="") as file:
                 rows.to_csv(file, index=False, lineterminator="\n")
-        return _summarise(model, history, found)
+        return {
+            **_summarise(model, history, found),
+            "frequency_bits": frequency_bits(data.train, data.test, symbols),
+        }
 
     folder.make(
         train,

@@ -4,9 +4,10 @@ import dataclasses
 
 import pandas as pd
 
+from experiments.engine.grid import varied
 from experiments.engine.intervals import mean_interval
 from experiments.engine.results import only
-from experiments.memory_duration.results import layers
+from experiments.memory_duration.results import layers, learned
 from experiments.memory_duration.spec import COEFFICIENTS, Run
 
 AXES = ("text", "variant", "learning_rate", *COEFFICIENTS, "seed")
@@ -72,13 +73,17 @@ def describe(budget):
 
 
 def cells(budget):
-    """What each layer of each run of a budget came to, beside its settings.
+    """The durations of each layer of each run of a budget, with its settings.
+
+    Claims, pictures and means are made of them: runs that learned nothing are
+    in none.
 
     Returns:
-        `pandas.DataFrame`, a row a layer of a finished run: the columns of
-        `results.layers` and those of `runs.csv`.
+        `pandas.DataFrame`, one row per layer of a finished run that learned
+        something: the columns of `results.layers` and those of `runs.csv`.
     """
-    return layers(budget).merge(budget.runs, on="id", validate="many_to_one")
+    runs = budget.runs[learned(budget.runs)]
+    return layers(budget).merge(runs, on="id", validate="many_to_one")
 
 
 def modulated(cells, *names):
@@ -87,27 +92,39 @@ def modulated(cells, *names):
     return cells[(cells[others] == 0).all(axis=1)]
 
 
-def summary(budget):
+def settings_of(runs):
+    """The settings that have a column in tables: axes, and what varies."""
+    by = [name for name in AXES if name != "seed"]
+    return list(dict.fromkeys([*by, *varied(Run, runs)]))
+
+
+def summary(found):
     """Means over seeds, with confidence intervals.
 
+    Args:
+        found: `engine.results.Results`, of one budget or of several.
+
     Returns:
-        `pandas.DataFrame`, a row for each text, variant and coefficients, as
-        numbers: `seeds`; `bits` a character of the test text, and for each
-        layer `mean_k` and `spread_k`, each with `_low` and `_high`, the 95 %
-        interval by Student's t, empty with one seed. `failed` and
-        `unfinished` count runs that are in none of them.
+        `pandas.DataFrame`, one row for each text, variant, coefficients and
+        whatever else differs, as numbers: `seeds`; `bits` per character of
+        the test text, and for each layer `mean_k` and `spread_k`, each with
+        `_low` and `_high`, the 95 % interval by Student's t, empty with one
+        seed. `learned_nothing`, `failed` and `unfinished` count runs that are
+        in none of them.
     """
-    by = [name for name in AXES if name != "seed"]
-    of_layers = cells(budget)
+    by = settings_of(found.runs)
+    of_layers = cells(found)
     rows = []
-    for key, runs in budget.runs.groupby(by, sort=False):
+    for key, runs in found.runs.groupby(by, sort=False, dropna=False):
         own = of_layers[of_layers["id"].isin(runs["id"])]
         counts = runs["status"].value_counts()
         row = dict(zip(by, key, strict=True))
-        row["seeds"] = counts.get("done", 0)
+        useful = runs[learned(runs) & (runs["status"] == "done")]
+        row["seeds"] = len(useful)
+        row["learned_nothing"] = counts.get("done", 0) - len(useful)
         row["failed"] = counts.get("failed", 0)
         row["unfinished"] = counts.get("unfinished", 0)
-        values = {"bits": runs["test_bits_per_character"]}
+        values = {"bits": useful["test_bits_per_character"]}
         for layer, group in own.groupby("layer"):
             values[f"mean_{layer}"] = group["mean"]
             values[f"spread_{layer}"] = group["spread"]

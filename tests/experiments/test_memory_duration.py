@@ -6,17 +6,27 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn import randomise
+from rich.console import Console
+from tiny import replaced
 
 from experiments.engine import training
 from experiments.engine.runs import read_history
-from experiments.memory_duration import claims, cli, grid, results, tables
+from experiments.memory_duration import (
+    claims,
+    cli,
+    figures,
+    grid,
+    report,
+    results,
+    tables,
+)
 from experiments.memory_duration.experiment import MEMORY_DURATION
 from experiments.memory_duration.model import (
     CarriedState,
     build_model,
     layer_name,
 )
-from experiments.memory_duration.reading import read
+from experiments.memory_duration.reading import frequency_bits, read
 from experiments.memory_duration.run import execute, load_data
 from experiments.memory_duration.spec import COEFFICIENTS, Run
 from experiments.memory_duration.streams import Streams
@@ -263,9 +273,15 @@ def wide_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
 
 
+# With which a tiny network learns more than character frequencies.
+LEARNING = ("--epochs=20", "--learning-rate=0.03", "--units=12")
+
+
 def test_a_run_ends_in_a_table_and_pictures(arguments, wide_terminal, capsys):
+    arguments = replaced(arguments, *LEARNING)
     assert cli.main(["run", *arguments]) == 0
     told = capsys.readouterr().out
+    assert "learned nothing but" not in told
     assert "bits" in told and "the mean duration grows" in told
     pictures = [line for line in told.splitlines() if ".png" in line]
     assert len(pictures) == 2  # histograms and variants
@@ -278,8 +294,9 @@ def test_a_run_ends_in_a_table_and_pictures(arguments, wide_terminal, capsys):
 
 @pytest.mark.any_backend
 def test_a_sweep_and_its_report(arguments, wide_terminal, tmp_path, capsys):
-    axes = ["--variant=lstm3", "--layers=3", "--seed=0-1", "--epochs=1"]
-    sweep = ["sweep", "--preset=modulation", *arguments, *axes, "--r-1=0,1"]
+    axes = ["--variant=lstm3", "--layers=3", "--seed=0-1", "--r-1=0,1"]
+    line = replaced(arguments, *axes, *LEARNING, "--dropout=0")
+    sweep = ["sweep", "--preset=modulation", *line]
     assert cli.main([*sweep, "--dry-run"]) == 0
     # Two seeds of: none, r_1 at 1, r_2 and r_3 at three values each.
     planned = 2 * (1 + 1 + 3 + 3)
@@ -308,6 +325,11 @@ def test_a_sweep_and_its_report(arguments, wide_terminal, tmp_path, capsys):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
     summary = pd.read_csv(tmp_path / "summary.csv")
     assert len(summary) == 2 and (summary["seeds"] == 2).all()
+    page = (tmp_path / "index.html").read_text("utf-8")
+    for name in ("summary", "verdicts", "texts"):
+        assert f'id="{name}"' in page
+        assert "\\toprule" in (tmp_path / f"{name}.tex").read_text("utf-8")
+    assert "histograms.png" in page
 
 
 @pytest.mark.any_backend
@@ -417,6 +439,109 @@ def test_whether_coefficients_change_their_layers(changed, verdict):
     assert verdict_of(of_rate, "r_1 hardly")["section"] == "4.2"
     missing = pd.concat(cells[:3])
     assert verdict_of(missing, "r_1 hardly")["verdict"] == claims.NOT_ENOUGH
+
+
+@pytest.mark.any_backend
+def test_bits_of_character_frequencies():
+    """By the definition: shares of the training text, Laplace's rule."""
+    train, test = list("aabac"), list("bad")
+    symbols = "abcd"
+    shares = {s: (train.count(s) + 1) / (5 + 4) for s in symbols}
+    wanted = -np.mean([math.log2(shares[s]) for s in test[1:]])
+    ids = [np.array([symbols.index(s) for s in t]) for t in (train, test)]
+    np.testing.assert_allclose(frequency_bits(*ids, 4), wanted)
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize(
+    ("bits", "frequencies", "learned"),
+    [
+        (2.5, 4.7, True),
+        (4.71, 4.7, False),
+        (4.65, 4.7, False),  # by chance a little lower
+        (4.5, 4.7, True),
+        (5.1, math.nan, True),  # cannot be told of earlier runs
+        (math.nan, 4.7, False),
+        (None, None, False),
+    ],
+)
+def test_what_learned_nothing(bits, frequencies, learned):
+    row = {"test_bits_per_character": bits, "frequency_bits": frequencies}
+    runs = pd.DataFrame([{**row, "status": "done"}], dtype=object)
+    assert results.learned(runs).tolist() == [learned]
+    earlier = runs.drop(columns="frequency_bits")
+    assert results.learned(earlier).tolist() == [bits == bits and bool(bits)]
+    unfinished = runs.assign(status="unfinished", test_bits_per_character=None)
+    assert results.learned(unfinished).tolist() == [True]
+
+
+@pytest.fixture
+def of_three_seeds():
+    """The third learned nothing: its units never change a sign."""
+    runs, durations = [], []
+    for seed, bits in enumerate((2.5, 2.6, 4.72)):
+        row = {"id": str(seed), "status": "done", "epochs_done": 30}
+        row |= Run(seed=seed, epochs=30).config() | {"text_symbols": 62}
+        row |= {"test_bits_per_character": bits, "frequency_bits": 4.72}
+        row |= {"text_characters": 9_999, "text_source": "made here"}
+        runs.append({**row, "data_fingerprint": "01", "error": None})
+        for layer in (1, 2, 3):
+            rows = {1: 100 * (seed + 1), 2 + 2 * layer: 100, 6_000: seed // 2}
+            durations += [
+                {"id": str(seed), "layer": layer, "duration": d, "count": n}
+                for d, n in rows.items()
+                if n
+            ]
+    history = pd.DataFrame({"id": []})
+    return results.results.Results(
+        pd.DataFrame(runs).assign(trainable_parameters=1),
+        history,
+        {"durations": pd.DataFrame(durations)},
+    )
+
+
+@pytest.mark.any_backend
+def test_what_learned_nothing_is_in_no_mean_and_no_claim(
+    of_three_seeds, tmp_path
+):
+    (budget,) = tables.budgets(of_three_seeds)
+    assert set(tables.cells(budget)["id"]) == {"0", "1"}
+    (row,) = tables.summary(budget).to_dict("records")
+    assert (row["seeds"], row["learned_nothing"]) == (2, 1)
+    assert row["bits"] == pytest.approx(2.55)
+    # Of 100 and 200 durations of 1, and 100 of 4: (2.5 + 2) / 2.
+    assert row["mean_1"] == pytest.approx(2.25)
+    found = claims.verdicts(tables.cells(budget))
+    assert found["seeds"].tolist()[0] == "2 of 2"
+    assert "2.25 < 3.08 < 3.92" in found["reading"].tolist()[0]
+    console = Console(width=80, record=True, file=open("/dev/null", "w"))
+    with console.file:
+        report.show(of_three_seeds, console)
+    told = console.export_text()
+    assert "learned nothing: lstm, python_reference (runs: 1)" in told
+    text = report.readable(budget).iloc[0]
+    assert text["learned nothing"] == "1" and text["seeds"] == "2"
+
+
+@pytest.mark.any_backend
+def test_table_and_picture_pool_a_layer_in_one_way(
+    of_three_seeds, tmp_path, monkeypatch
+):
+    """Each seed counts once, however many durations it has."""
+    (budget,) = tables.budgets(of_three_seeds)
+    row = tables.summary(budget).iloc[0]
+    drawn = []
+    monkeypatch.setattr("matplotlib.pyplot.close", drawn.append)
+    assert figures.histograms(budget, tmp_path / "x.png")
+    axis = drawn[0].axes[0]
+    for layer, line in enumerate(axis.get_lines(), 1):
+        mean = row[f"mean_{layer}"]
+        assert line.get_label() == f"layer {layer}, mean {mean:.2f}"
+        # Of the first bin, from 1 to 2: the mean of the shares of two seeds.
+        assert line.get_ydata()[0] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    nothing = budget._replace(runs=budget.runs[budget.runs["id"] == "2"])
+    for draw in (figures.histograms, figures.variants, figures.modulation):
+        assert not draw(nothing, tmp_path / "y.png")
 
 
 @pytest.mark.any_backend
