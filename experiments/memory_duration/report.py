@@ -179,12 +179,15 @@ def show(found, console, number=0):
                 console.print(Text(f"{told} (runs: {row[status]})"))
     console.print(Text(SHORT_FOOTNOTE))
     verdicts = items["verdicts"].text
-    verdicts = verdicts[verdicts["verdict"] != report.NOT_ENOUGH]
     columns = ["text", "variant", "section", "verdict", "seeds", "reading"]
     for claim, rows in verdicts.groupby("claim", sort=False):
         console.print()
-        text = _without_constants(rows[columns])
-        report.show(console, text, f"Claim: {claim}")
+        text = rows.loc[rows["verdict"] != report.NOT_ENOUGH, columns]
+        if text.empty:
+            console.print(Text(f"Claim: {claim}: {report.NOT_ENOUGH}"))
+        else:
+            text = _without_constants(text)
+            report.show(console, text, f"Claim: {claim}")
     if "all_settings" in items:
         console.print()
         report.show(
