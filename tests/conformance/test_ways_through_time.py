@@ -219,7 +219,6 @@ def doubled(x):
         ({"activation": doubled}, "plain"),
         ({"recurrent_activation": doubled}, "plain"),
     ],
-    ids=str,
 )
 def test_which_way_is_taken(ways, options, way):
     layer = keras_slim.LSTM3(UNITS, **options)
