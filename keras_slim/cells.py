@@ -327,7 +327,8 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
 
     def _sums_of_terms(self, inputs, h, training):
         """What goes into the activation of each gate, by gate."""
-        sums = self.outside_terms(inputs, training)
+        mask = self.get_dropout_mask(inputs) if training else None
+        sums = self.outside_terms(inputs, self.kernel, self.bias, mask)
         mask = self.get_recurrent_dropout_mask(h) if training else None
 
         def add(term, values):
@@ -344,28 +345,28 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             add("u", [hg * u[:, j] for j, hg in enumerate(masked)])
         return sums
 
-    def outside_terms(self, inputs, training=False):
+    def outside_terms(self, inputs, kernel, bias, dropout_mask=None):
         """The terms that do not read the previous output, summed by gate.
 
         Args:
             inputs: Tensor with shape `(..., batch, features)`.
-            training: Python boolean, whether dropout is applied.
+            kernel, bias: The weights, or `None` where the cell has none.
+            dropout_mask: What `get_dropout_mask` returns, or `None`.
 
         Returns:
             Dict from gate to a tensor with shape `(..., batch, units)`, or
             `(1, units)` for a gate that does not read the inputs. A gate that
             only reads the previous output is missing.
         """
-        mask = self.get_dropout_mask(inputs) if training else None
         gates = self.row.gates_with("x")
-        products = self._products("x", inputs, mask, self.kernel)
+        products = self._products("x", inputs, dropout_mask, kernel)
         sums = dict(zip(gates, products, strict=True))
-        if self.bias is not None:
+        if bias is not None:
             # A row, not a vector: Keras's softmax refuses a vector.
-            row = ops.expand_dims(self.bias, 0)
+            row = ops.expand_dims(bias, 0)
             gates = self.row.gates_with("b")
-            for gate, bias in zip(gates, _columns(row, gates), strict=True):
-                sums[gate] = sums[gate] + bias if gate in sums else bias
+            for gate, part in zip(gates, _columns(row, gates), strict=True):
+                sums[gate] = sums[gate] + part if gate in sums else part
         for gate, terms in zip(GATES, self.row.row, strict=True):
             if terms == "b" and gate not in sums:  # a bias, without it
                 sums[gate] = ops.zeros((1, self.units), self.compute_dtype)

@@ -69,35 +69,54 @@ def through_time(
         states `(batch, timesteps, units)` or `None`.
     """
     backend = keras.backend.backend()
+    dropout_masks = (None, None)
+    if training:
+        dropout_masks = (
+            cell.get_dropout_mask(sequences[:, 0]),
+            cell.get_recurrent_dropout_mask(initial_state[0]),
+        )
     run = functools.partial(
         _run,
-        _loop,
-        cell,
-        sequences,
-        initial_state,
-        mask,
+        cell=cell,
+        mask=mask,
+        dropout_masks=dropout_masks,
         training=training,
         go_backwards=go_backwards,
         zero_output_for_mask=zero_output_for_mask,
         return_cell_states=return_cell_states,
     )
-    if backend == "tensorflow":
-        run = _loop.compiled(run, sequences, training)
-    return run()
+    weights = {
+        name: ops.convert_to_tensor(weight)
+        for name in ("kernel", "bias", "recurrent_kernel", "pointwise_kernel")
+        if (weight := getattr(cell, name)) is not None
+    }
+    if backend == "tensorflow" and _loop.is_compiled(sequences, training):
+        results = _loop.run_compiled(run, sequences, initial_state, weights)
+    else:
+        results = run(_loop.through_time, sequences, initial_state, weights)
+    outputs, h, c = results
+    cell_states = None
+    if return_cell_states:
+        cell_states, c = ops.swapaxes(c, 0, 1), c[-1]
+    return outputs[-1], ops.swapaxes(outputs, 0, 1), [h, c], cell_states
 
 
 def _run(
-    loop,
-    cell,
+    through_time,
     sequences,
     initial_state,
+    weights,
+    cell,
     mask,
+    dropout_masks,
     training,
     go_backwards,
     zero_output_for_mask,
     return_cell_states,
 ):
+    """Outputs of all steps, the last `h`, and `c`, of all steps or the last."""
     h, c = initial_state
+    dropout_mask, recurrent_dropout_masks = dropout_masks
     inputs = _time_major(sequences, go_backwards)
     if mask is not None:
         mask = _time_major(ops.expand_dims(mask, -1), go_backwards)
@@ -107,31 +126,28 @@ def _run(
         cell.recurrent_activation,
         return_cell_states,
     )
+    weights = dict(weights)
+    outside = cell.outside_terms(
+        inputs,
+        weights.pop("kernel", None),
+        weights.pop("bias", None),
+        dropout_mask,
+    )
     tensors = {
         "outside": {
             gate: value
             if gate in equations.looped
             else equations.activation_of(gate)(value)
-            for gate, value in cell.outside_terms(inputs, training).items()
+            for gate, value in outside.items()
         },
         "h": h,
         "c": c,
+        **weights,
     }
-    if cell.recurrent_kernel is not None:
-        tensors["recurrent_kernel"] = ops.convert_to_tensor(
-            cell.recurrent_kernel
-        )
-    if cell.pointwise_kernel is not None:
-        tensors["pointwise_kernel"] = ops.convert_to_tensor(
-            cell.pointwise_kernel
-        )
-    masks = cell.get_recurrent_dropout_mask(h) if training else None
-    if masks is not None:
-        tensors["dropout_masks"] = dict(masks)
-    outputs, c = loop.through_time(equations, tensors, mask, training)
-    h, cell_states = outputs[-1], None
-    if return_cell_states:
-        cell_states, c = ops.swapaxes(c, 0, 1), c[-1]
+    if recurrent_dropout_masks is not None:
+        tensors["dropout_masks"] = dict(recurrent_dropout_masks)
+    outputs, c = through_time(equations, tensors, mask, training)
+    h = outputs[-1]
     if mask is not None:
         # What Keras's own loops return for a masked step.
         if zero_output_for_mask:
@@ -139,7 +155,7 @@ def _run(
         elif keras.backend.backend() != "jax":
             begun = ops.cumsum(ops.cast(mask, "int32"), axis=0) > 0
             outputs = ops.where(begun, outputs, ops.zeros_like(outputs))
-    return outputs[-1], ops.swapaxes(outputs, 0, 1), [h, c], cell_states
+    return outputs, h, c
 
 
 def _time_major(sequences, go_backwards):

@@ -5,8 +5,11 @@ import tensorflow as tf
 from keras_slim.recurrence import equations as eq
 
 
-def through_time(equations, tensors, mask, training):
-    """`h` of all steps and `c`; see `equations.forward`."""
+def through_time(equations, tensors, mask, training, passed=None):
+    """`h` of all steps and `c`; see `equations.forward`.
+
+    `passed` is what `equations.forward` returned, if it has run already.
+    """
     forward = functools.partial(eq.forward, equations, _scan)
     backward = functools.partial(eq.backward, equations, _scan, _pull)
     # Tensors, as a custom gradient wants to be told of variables.
@@ -15,7 +18,7 @@ def through_time(equations, tensors, mask, training):
     @tf.custom_gradient
     def run(*flat):
         inputs = tf.nest.pack_sequence_as(tensors, flat)
-        results, saved = forward(inputs, mask, save=training)
+        results, saved = passed or forward(inputs, mask, save=training)
 
         def gradient(*upstream):
             kept = saved if training else forward(inputs, mask, save=True)[1]
@@ -31,21 +34,108 @@ def through_time(equations, tensors, mask, training):
     return run(*flat)
 
 
-def compiled(function, sequences, training):
-    """The function compiled by XLA, if the shapes will stay as they are.
+def is_compiled(sequences, training):
+    """Whether XLA compiles the loop, whatever `jit_compile` the model has.
 
-    Without XLA each small operation of a step is started by itself. With it
-    all is compiled for every new shape, in about half a second: where a graph
-    is traced for any number of steps, or where nothing is traced, that could
-    be each call. A batch of any size is taken for one that stays in training
-    only, where only the last batch of an epoch differs.
+    Without XLA each operation of a step is launched separately. With it,
+    every new shape is compiled, which takes about half a second: in a graph
+    for any number of steps, or in eager execution, that could be each call. A
+    batch size that is not static is taken for constant in training only,
+    where only the last batch of an epoch differs.
     """
     batch, timesteps, _ = sequences.shape
-    if tf.executing_eagerly() or timesteps is None:
-        return function
-    if not training and batch is None:
-        return function
-    return tf.function(function, jit_compile=True, autograph=False)
+    return (
+        not tf.executing_eagerly()
+        and timesteps is not None
+        and (training or batch is not None)
+    )
+
+
+def run_compiled(run, *tensors):
+    """`run(through_time, *tensors)`, compiled by XLA.
+
+    Forward and backward pass are a function each, with all that they read as
+    arguments, and exchange nothing but results and what the loop saves. If
+    they were left to the automatic differentiation of one function,
+
+    - the backward pass would read small integers, such as permutations of
+      axes, from the outputs of the forward pass. XLA wants those at compile
+      time, and in a function that is compiled as a whole TensorFlow then takes
+      all arguments of the forward pass for compile-time constants, weights
+      included: each update of the weights would be compiled anew;
+    - the gradient in the inputs, one of three products with the kernel, would
+      be computed for data, too. Here it is left to the graph, which drops
+      what is not read.
+    """
+    structure = tensors
+    flat = [tf.convert_to_tensor(t) for t in tf.nest.flatten(tensors)]
+
+    def call(loop, flat):
+        return run(loop, *tf.nest.pack_sequence_as(structure, flat))
+
+    @_compiled
+    def forward(*tensors):
+        passed = []
+
+        def loop(equations, inputs, mask, training):
+            passed.append(
+                eq.forward(equations, _scan, inputs, mask, save=training)
+            )
+            return passed[0][0]
+
+        return call(loop, tensors), passed[0]
+
+    def replay(tensors, passed):
+        """The results, and the terms that were computed ahead of the loop."""
+        terms = []
+
+        def loop(equations, inputs, mask, training):
+            terms.extend(tf.nest.flatten(inputs["outside"]))
+            return through_time(equations, inputs, mask, training, passed)
+
+        return call(loop, tensors), terms
+
+    @_compiled
+    def backward(tensors, passed, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors[1:])
+            results, terms = replay(tensors, passed)
+        return tape.gradient(
+            results,
+            [tensors[1:], terms],
+            upstream,
+            unconnected_gradients="zero",
+        )
+
+    @tf.custom_gradient
+    def differentiate(*args):
+        return backward(*args), _refuse_to_differentiate_twice
+
+    @tf.custom_gradient
+    def results(*tensors):
+        # Not recorded, as `gradient` is its derivative.
+        found, passed = forward(*map(tf.stop_gradient, tensors))
+
+        def gradient(*upstream):
+            others, in_terms = differentiate(tensors, passed, upstream)
+            with tf.GradientTape() as tape:
+                tape.watch(tensors[0])
+                _, terms = replay(tensors, passed)
+            return [tape.gradient(terms, tensors[0], in_terms), *others]
+
+        return found, gradient
+
+    return results(*flat)
+
+
+_compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
+
+
+def _refuse_to_differentiate_twice(*_):
+    raise RuntimeError(
+        "The fast loop over time cannot differentiate twice in a graph. Pass "
+        "`recurrence='plain'` to the layer to compute second derivatives."
+    )
 
 
 def _pull(function, z, gradient):

@@ -170,6 +170,18 @@ def test_second_derivatives():
 
 
 @pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the others have no graph"
+)
+def test_second_derivatives_are_refused_in_a_graph():
+    import tensorflow as tf
+
+    x = random_array(BATCH, TIME, FEATURES)
+    layer = built("lstm1", recurrence="fast")
+    with pytest.raises(RuntimeError, match="recurrence='plain'"):
+        tf.function(lambda: second_derivative(layer, x), autograph=False)()
+
+
+@pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="the others have no such mode"
 )
 def test_forward_mode_is_refused_on_the_fast_way():
