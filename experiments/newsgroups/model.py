@@ -50,7 +50,6 @@ def build_model(run, embeddings, classes):
         matched_initialization=run.matched_initialization,
         dropout=run.dropout,
         recurrent_dropout=run.recurrent_dropout,
-        name=run.variant.replace("/", "_"),
     )
     x = layers.Bidirectional(recurrent, name="recurrent")(x)
     x = layers.Dense(run.dense_units, activation="relu")(x)
