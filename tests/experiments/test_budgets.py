@@ -55,8 +55,9 @@ def test_budgets_that_differ_in_their_data_only_are_told_apart():
     with console.capture() as shown:
         show(results, console, 1)
     told = shown.get()
-    for other in (found[0], found[2]):
-        assert f"Not shown: {other.description} (runs: 1)" in told
+    for place in (0, 2):
+        other = f"{found[place].description} (runs: 1; --budget {place})"
+        assert f"Not shown: {other}" in told
 
 
 def test_no_runs_are_a_budget_too():

@@ -236,12 +236,6 @@ def test_settings_that_vary_are_columns():
     }
 
 
-def test_other_data_are_another_budget_that_is_named():
-    rows = [a_run(CORNER[0], data_fingerprint=f) for f in ("01", "23")]
-    text = shown(made(rows), 80)
-    assert "Not shown: epochs 100; all posts (runs: 1; --budget 1)" in text
-
-
 @pytest.mark.parametrize("width", [20, 40, 80])
 def test_no_word_of_a_table_is_split(width):
     words = "considerably longer words than a column has place for".split()
