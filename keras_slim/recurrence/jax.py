@@ -5,14 +5,17 @@ from jax import lax
 
 from keras_slim.recurrence import equations as eq
 
-# Steps per iteration of the loop on an accelerator, where an iteration costs
-# several kernel launches and copies of what it carries.
-_UNROLL = 16
+
+def _steps_per_iteration():
+    # On an accelerator an iteration costs several kernel launches, and copies
+    # of what it carries.
+    return 1 if jax.default_backend() == "cpu" else 16
 
 
 def _scan(step, init, xs, reverse=False):
-    unroll = 1 if jax.default_backend() == "cpu" else _UNROLL
-    return lax.scan(step, init, xs, reverse=reverse, unroll=unroll)
+    return lax.scan(
+        step, init, xs, reverse=reverse, unroll=_steps_per_iteration()
+    )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))

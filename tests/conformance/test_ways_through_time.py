@@ -97,6 +97,23 @@ def test_same_outputs_and_gradients(variant, options, call, atol):
         )
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "jax", reason="only JAX's loop has them"
+)
+def test_iterations_of_several_steps(variant, monkeypatch):
+    """As on an accelerator; here the last one is not full."""
+    import jax
+
+    layer = built(variant, recurrence="fast")
+    wanted = outputs_and_gradients(layer, mask=MASK)
+    name = "keras_slim.recurrence.jax._steps_per_iteration"
+    monkeypatch.setattr(name, lambda: 2)
+    jax.clear_caches()  # of loops with one step per iteration
+    found = outputs_and_gradients(layer, mask=MASK)
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
+
+
 def test_gradients_are_finite_differences(variant):
     """Along a random direction in the space of all weights and inputs."""
     layer = built(variant, recurrence="fast")
