@@ -273,7 +273,7 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
                 "False, as no cuDNN kernel computes slim gates. "
                 f"Received: use_cudnn={value!r}"
             )
-        # Only `Bidirectional` sets it on a layer that is complete.
+        # Only `Bidirectional`, of newer Keras, sets it on a complete layer.
         if getattr(self, "return_cell_states", False):
             raise ValueError(
                 "Invalid value for argument `return_cell_states`. Expected "
