@@ -460,7 +460,7 @@ def test_bits_of_character_frequencies():
         (4.71, 4.7, False),
         (4.65, 4.7, False),  # by chance a little lower
         (4.5, 4.7, True),
-        (5.1, math.nan, True),  # cannot be told of earlier runs
+        (5.1, math.nan, True),  # earlier runs did not keep it
         (math.nan, 4.7, False),
         (None, None, False),
     ],

@@ -313,7 +313,7 @@ def test_a_damaged_file_is_named_and_its_run_made_again(
 
     assert folder.result is None and folder.damaged
     assert other.result is not None and not other.damaged
-    assert capsys.readouterr().err == ""  # each command tells of it once
+    assert capsys.readouterr().err == ""  # each command names it once
     runs = {r["id"]: r for r in read_runs(tmp_path, "test", Table)}
     (line,) = capsys.readouterr().err.splitlines()
     assert str(folder.path / told) in line

@@ -31,7 +31,7 @@ class Calls:
         return outcome
 
     def examine(self, subject, call, result):
-        """What else there is to tell of a function and its first result."""
+        """What else is reported of a function, given its first result."""
         return {}
 
     def measure(self, subject):
