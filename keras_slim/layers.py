@@ -318,11 +318,8 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
     def call(self, sequences, initial_state=None, mask=None, training=False):
         self._check_shapes(sequences, initial_state, mask)
         batch, timesteps = ops.shape(sequences)[:2]
-        mask = _first_of(mask)
+        mask = plain.step_mask(mask)
         if mask is not None:
-            mask = ops.cast(mask, "bool")
-            if len(mask.shape) == 3:
-                mask = ops.squeeze(mask, axis=-1)
             mask = _fitted(mask, batch, timesteps)
         if initial_state is not None:
             initial_state = [
@@ -372,7 +369,8 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
     def _check_shapes(self, sequences, initial_state, mask):
         """Refuses a mask or initial states of another shape, if it is known."""
         batch, timesteps = sequences.shape[:2]
-        mask = _first_of(mask)
+        if isinstance(mask, (list, tuple)):
+            mask = mask[0]  # Of the inputs; see `plain.step_mask`.
         if mask is not None:
             shape = _shape_of(mask)
             per_step = shape[:2] if shape[2:] == (1,) else shape
@@ -437,11 +435,6 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
-
-
-def _first_of(mask):
-    # One mask for each of inputs and states, as Keras's LSTM takes it.
-    return mask[0] if isinstance(mask, (list, tuple)) else mask
 
 
 def _shape_of(value):

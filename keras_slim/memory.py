@@ -229,13 +229,9 @@ def _recording(layers):
 
 
 def _record(layer, cells, sequences, initial_state, mask):
-    # One mask for each of inputs and states, as `keras.layers.LSTM` takes it.
-    if isinstance(mask, (list, tuple)):
-        mask = mask[0]
+    mask = plain.step_mask(mask)
     steps = {}
     if mask is not None:
-        if len(mask.shape) == 3:
-            mask = ops.squeeze(mask, axis=-1)
         steps["mask"] = plain.in_order_of_steps(layer, mask)
     found = plain.states_through_time(
         layer, tuple(cells.values()), sequences, initial_state, mask

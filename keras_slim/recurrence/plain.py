@@ -62,9 +62,23 @@ def states_through_time(
     ]
 
 
+def step_mask(mask):
+    """A boolean mask `(batch, timesteps)`, or None, of what Keras accepts.
+
+    `keras.layers.LSTM` takes masks with a last axis of one, too, and a list
+    of the masks of the inputs and of each state.
+    """
+    if isinstance(mask, (list, tuple)):
+        mask = mask[0]
+    if mask is None:
+        return None
+    if len(mask.shape) == 3:
+        mask = ops.squeeze(mask, axis=-1)
+    return ops.cast(mask, "bool")
+
+
 def in_order_of_steps(layer, mask):
     """A boolean mask `(batch, timesteps)` in the order of processing."""
-    mask = ops.cast(mask, "bool")
     return ops.flip(mask, axis=1) if layer.go_backwards else mask
 
 

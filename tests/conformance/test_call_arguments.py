@@ -29,6 +29,14 @@ def assert_same(found, wanted):
         np.testing.assert_allclose(to_numpy(a), to_numpy(b), atol=1e-6)
 
 
+def refusal(recurrence, **arguments):
+    """The message of the error that a call raises, on one line."""
+    layer = built(recurrence=recurrence)
+    with pytest.raises(ValueError) as error:
+        layer(X, **arguments)
+    return " ".join(str(error.value).split())
+
+
 @pytest.mark.parametrize("recurrence", LOOPS)
 def test_masks_that_keras_takes(recurrence):
     theirs, ours = built(keras.layers.LSTM), built(recurrence=recurrence)
@@ -60,10 +68,7 @@ def test_masks_that_keras_takes(recurrence):
     ids=str,
 )
 def test_masks_of_another_shape_are_refused(recurrence, mask, shape):
-    layer = built(recurrence=recurrence)
-    with pytest.raises(ValueError) as error:
-        layer(X, mask=mask)
-    message = " ".join(str(error.value).split())
+    message = refusal(recurrence, mask=mask)
     assert "`mask`. Expected a tensor with shape (batch, timesteps)" in message
     assert f"= {(BATCH, TIME)}" in message
     assert f"Received: a mask with shape {shape}" in message
@@ -103,10 +108,7 @@ def test_initial_states(recurrence):
     ids=str,
 )
 def test_other_initial_states_are_refused(recurrence, states, received):
-    layer = built(recurrence=recurrence)
-    with pytest.raises(ValueError) as error:
-        layer(X, initial_state=states)
-    message = " ".join(str(error.value).split())
+    message = refusal(recurrence, initial_state=states)
     assert "`initial_state`. Expected a list of two tensors" in message
     assert f"= {(BATCH, UNITS)}. Received: " in message
     assert received in message
