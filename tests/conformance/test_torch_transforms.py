@@ -145,3 +145,23 @@ def test_stateful_layers_train():
         x, y = np.ones((BATCH, TIME, FEATURES)), np.ones((BATCH, UNITS))
         losses.append([model.train_on_batch(x, y) for _ in range(3)])
     np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")  # Exporting warns of PyTorch and Keras.
+def test_onnx(variant, tmp_path):
+    """The exported file in its own runtime, at other batch sizes, too."""
+    runtime = pytest.importorskip("onnxruntime")
+    layer = keras_slim.SlimLSTM(UNITS, variant=variant, return_sequences=True)
+    model = keras.Sequential(
+        [keras.Input((TIME, FEATURES)), keras.layers.Bidirectional(layer)]
+    )
+    randomise(model.layers[0])
+    x = random_array(3, TIME, FEATURES)
+    wanted = model.predict(x, verbose=0)
+    path = str(tmp_path / "model.onnx")
+    model.export(path, format="onnx", verbose=False)
+    session = runtime.InferenceSession(path)
+    (given,) = session.get_inputs()
+    for batch in (1, 2, 3):
+        (found,) = session.run(None, {given.name: x[:batch]})
+        np.testing.assert_allclose(found, wanted[:batch], atol=1e-6)
