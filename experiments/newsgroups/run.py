@@ -15,7 +15,7 @@ from experiments.engine.training import (
     make_deterministic,
     seconds_per_epoch,
 )
-from experiments.newsgroups.model import build_model
+from experiments.newsgroups.model import IMPLEMENTATION, build_model
 from experiments.newsgroups.results import TABLES
 from experiments.newsgroups.spec import EXPERIMENT
 from keras_slim.datasets import glove, newsgroups
@@ -142,7 +142,12 @@ def execute(run, data, results_dir, save_model=False, **options):
     if save_model and folder.result is not None:
         if not (folder.path / "model.keras").exists():
             print(f"{folder.path} was made without --save-model: no model.")
-    folder.make(train, data_sources=data.sources, chance=data.chance)
+    folder.make(
+        train,
+        data_sources=data.sources,
+        chance=data.chance,
+        implementation=IMPLEMENTATION,
+    )
     return folder
 
 

@@ -62,13 +62,20 @@ def test_the_network_of_the_paper(variant):
     convolutions = ["Conv1D", "MaxPooling1D", "Dropout"] * 3
     assert kinds == [
         "InputLayer",
-        "Embedding",
-        *convolutions,
+        "SkipPadding",
+        *convolutions[2:],
         "Bidirectional",
         "Dense",
         "Dense",
     ]
-    glove = model.get_layer("glove")
+    first = model.layers[1]
+    parts = [first.embedding, first.conv, first.pool]
+    assert [type(part).__name__ for part in parts] == [
+        "Embedding",
+        *convolutions[:2],
+    ]
+    glove = first.embedding
+    assert glove.name == "glove"
     assert not glove.trainable_weights
     np.testing.assert_array_equal(glove.get_weights()[0], embeddings)
     assert len(model.to_json()) < 20_000
@@ -126,6 +133,7 @@ def test_settings_reach_the_network_and_the_record(data_dir, tmp_path):
     folder = execute(run, data, tmp_path, save_model=True)
     (made,) = read_runs(tmp_path, "newsgroups")
     assert made["config"] == run.config()
+    assert made["implementation"] == "SkipPadding"
     assert made["data_sources"]["posts"].startswith("20_newsgroup: 80 posts")
     assert 0 < made["data_sources"]["embedding_coverage"] < 1
     # Of two directions, LSTM1: n m + 4 n^2 + 4 n.
