@@ -140,9 +140,9 @@ def _parser():
 
     many = command(
         "newsgroups",
-        "time epochs of the newsgroups experiment",
-        "Times epochs of the paper's network with our layers and with "
-        "Keras's. The data is that of experiments.newsgroups, in "
+        "time the newsgroups experiment",
+        "Times training and validation of the paper's network with our layers "
+        "and with Keras's. The data is that of experiments.newsgroups, in "
         "KERAS_SLIM_DATA or from the public homes.",
     )
     many.add_argument(
@@ -160,7 +160,7 @@ def _parser():
         "--rounds",
         type=_positive,
         default=3,
-        help="epochs after the first; default: 3",
+        help="epochs and validations after the first; default: 3",
     )
 
     command(

@@ -1,4 +1,4 @@
-"""The command `newsgroups`: epochs of the paper's network."""
+"""The command `newsgroups`: training and validation of the paper's network."""
 
 import tempfile
 

@@ -131,15 +131,22 @@ class Network:
         layer: Name of the layer; of ours, the name of the variant.
         recurrence: `"plain"` or `"fast"`, and empty for Keras's layer.
         parameters: Integer, weights of the layer in both directions.
+        padding: `"skipped"` by the layer of the experiment, or `"computed"` by
+            Keras's embedding, convolution and pooling.
+        mode: `"training"` or `"validation"`.
     """
 
     backend: str
     layer: str
     recurrence: str
     parameters: int
+    padding: str
+    mode: str
 
     def __str__(self):
-        return " ".join([self.backend, self.layer, self.recurrence]).strip()
+        names = [self.backend, self.layer, self.recurrence]
+        names += [f"padding {self.padding}", self.mode]
+        return " ".join(filter(None, names))
 
 
 def columns_of(kind):

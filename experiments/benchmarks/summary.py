@@ -26,7 +26,7 @@ BUSY = 0.05  # share of the machine that others take in a busy round
 SPREAD = {"p10": 0.1, "p90": 0.9}
 # The columns of words, all others being numbers.
 _WORDS = ("model", "shape", "mode", "backend", "layer", "part", "recurrence")
-_WORDS += ("jit_compile", "equal", "dtype", "rounds_used", "error")
+_WORDS += ("jit_compile", "equal", "dtype", "padding", "rounds_used", "error")
 
 
 def read(path):
@@ -234,13 +234,23 @@ def newsgroups(rounds):
             `newsgroups_rounds.csv`.
 
     Returns:
-        `pandas.DataFrame`, a row a network: what `times` tells, and the ratio
-        `keras` to the network with Keras's layer.
+        `pandas.DataFrame`, a row a network and mode: what `times` tells, with
+        seconds per batch, and two ratios in the same mode: `computed` to the
+        network with the same recurrent layer that computes all padding, and
+        `keras` to the one with Keras's layers only.
     """
     seconds, table = times(rounds, columns_of(Network))
-    of_keras = seconds.index.get_level_values("layer") == KERAS_LSTM
-    ratios = _ratios(seconds, seconds[of_keras], "keras")
-    table = table.join(pd.DataFrame(ratios, index=seconds.index))
+    ratios = []
+    for _, mode in seconds.groupby(level="mode", sort=False):
+        computed = mode.xs("computed", level="padding", drop_level=False)
+        of_keras = computed.xs(KERAS_LSTM, level="layer", drop_level=False)
+        for _, same in mode.groupby(level=["layer", "recurrence"], sort=False):
+            found = _ratios(
+                same, same[same.index.isin(computed.index)], "computed"
+            )
+            found |= _ratios(same, of_keras, "keras")
+            ratios.append(pd.DataFrame(found, index=same.index))
+    table = table.join(pd.concat(ratios))
     table["error"] = table.pop("error")
     empty = ["peak_memory_bytes", "difference"]
     return table.drop(columns=empty).reset_index()

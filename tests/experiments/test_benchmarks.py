@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from frameworks import gradients, to_numpy
 from rich.console import Console
@@ -29,7 +30,7 @@ from experiments.benchmarks.in_worker import (
 from experiments.benchmarks.in_worker.newsgroups import (
     Newsgroups,
     _as_keras_lstm,
-    _with_recurrent_layer,
+    _with_layers,
 )
 from experiments.benchmarks.layers import CONTENDERS
 from experiments.benchmarks.subjects import (
@@ -38,12 +39,14 @@ from experiments.benchmarks.subjects import (
     KERAS_RNN,
     TORCH_LSTM,
     Contender,
+    Network,
     Part,
     Shape,
     Trained,
     columns_of,
 )
 from experiments.newsgroups.model import build_model
+from experiments.newsgroups.skip_padding import SkipPadding
 
 ROOT = Path(__file__).parents[2]
 LARGE = "32x100x128x128"
@@ -613,26 +616,73 @@ def test_tokens_are_padded_to_the_right():
     )
 
 
-def test_an_epoch_of_the_network_is_timed(data_dir, tmp_path):
+def test_training_and_validation_of_the_network_are_timed(data_dir, tmp_path):
     settings = {k: v for k, v in TINY.items() if k not in ("backend", "epochs")}
     served = Newsgroups(tmp_path / "checkpoints", None, **settings)
-    (network,) = (
-        n for n in served.subjects(["lstm3"]) if n.recurrence == "fast"
+    assert served.describe()["padding"] == 0  # 50 words of 40
+    subjects = served.subjects(["lstm3"])
+    assert len(subjects) == len(set(map(str, subjects))) == 12
+    training, validation = (
+        n for n in subjects if n.recurrence == "fast" and n.padding == "skipped"
     )
     # Both directions: 3 units, 4 filters.
-    assert network.parameters == 2 * (3 * 3 + 3 * 4 + 4 * 3)
-    (first, second) = measured(served, [network], 1)
-    assert first[1]["compile_seconds"] > 0 and second[1]["seconds"] > 0
+    assert training.parameters == 2 * (3 * 3 + 3 * 4 + 4 * 3)
+    found = measured(served, [training, validation], 2)
+    assert len(found) == 6
+    outcomes = {n.mode: o for n, o in found if "seconds" in o}
+    for mode, batches in ("training", 4), ("validation", 1):
+        assert outcomes[mode]["calls"] == batches
+        assert outcomes[mode]["seconds"] > 0
+    (model,) = served._models.values()
+    assert model.optimizer.iterations == 3 * 4
 
 
-def test_the_network_with_the_layer_of_keras_is_the_same(tiny_run):
+def test_ratios_of_networks_are_to_the_same_mode():
+    def row(layer, padding, mode, seconds):
+        network = Network("jax", layer, "", 7, padding, mode)
+        return dataclasses.asdict(network) | {
+            "round": 1,
+            "seconds": seconds,
+            "other_cpu": 0.0,
+            "error": "",
+        }
+
+    rows = [
+        row(layer, padding, mode, seconds * factor)
+        for mode, factor in (("training", 3.0), ("validation", 1.0))
+        for layer, padding, seconds in (
+            (KERAS_LSTM, "computed", 8.0),
+            (KERAS_LSTM, "skipped", 4.0),
+            ("lstm3", "computed", 6.0),
+            ("lstm3", "skipped", 2.0),
+        )
+    ]
+    first = [{**r, "round": 0, "seconds": None} for r in rows]
+    table = summary.newsgroups(
+        pd.DataFrame(first + rows).assign(
+            compile_seconds=1.0, peak_memory_bytes=None, difference=None
+        )
+    )
+    assert table["computed"].tolist() == 2 * [1.0, 2.0, 1.0, 3.0]
+    assert table["keras"].tolist() == pytest.approx(2 * [1.0, 2.0, 8 / 6, 4.0])
+
+
+@pytest.mark.parametrize("skips_padding", [True, False])
+def test_the_network_with_the_layers_of_keras_is_the_same(
+    tiny_run, skips_padding
+):
     run = dataclasses.replace(tiny_run, variant="lstm")
     embeddings = np.random.default_rng(0).normal(size=(40, 8)).astype("float32")
     ours = build_model(run, embeddings, 4)
-    theirs = _with_recurrent_layer(ours, _as_keras_lstm)
+    theirs = _with_layers(ours, _as_keras_lstm, skips_padding)
+    kinds = {type(layer) for layer in theirs._flatten_layers()}
+    assert (SkipPadding in kinds) == skips_padding
+    assert {keras.layers.Conv1D, keras.layers.Embedding} < kinds
     layer = theirs.get_layer("recurrent").forward_layer
     assert type(layer) is keras.layers.LSTM
     assert (layer.dropout, layer.recurrent_dropout) == (0.2, 0.3)
+    (frozen,) = theirs.non_trainable_weights
+    assert frozen.shape == embeddings.shape
     words = np.arange(80).reshape(2, 40) % 40
     np.testing.assert_allclose(
         to_numpy(theirs(words)), to_numpy(ours(words)), rtol=1e-5, atol=1e-6

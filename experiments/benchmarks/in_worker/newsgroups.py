@@ -1,4 +1,5 @@
 import dataclasses
+import time
 
 import keras
 
@@ -9,12 +10,13 @@ from experiments.engine.runs import RunFolder
 from experiments.engine.training import ShuffledBatches, fit, make_deterministic
 from experiments.newsgroups.model import build_model
 from experiments.newsgroups.run import load_data
+from experiments.newsgroups.skip_padding import SkipPadding
 from experiments.newsgroups.spec import EXPERIMENT, Run
 from keras_slim.datasets import glove
 
 
 class Newsgroups:
-    """Times epochs of the newsgroups experiment, validation included.
+    """Times training and validation of the newsgroups experiment.
 
     Args:
         folder: Path, where the networks keep their checkpoints meanwhile.
@@ -32,94 +34,129 @@ class Newsgroups:
             )
         self._folder = folder
         self._data = load_data(self._run)
-        self._train_an_epoch, self._epochs = {}, {}
+        self._models, self._epochs = {}, {}
 
     def describe(self):
         return {
             "posts_for_training": len(self._data.train[0]),
             "posts_for_validation": len(self._data.validation[0]),
+            "padding": round(float((self._data.train[0] == 0).mean()), 4),
             "embedding_dim": self._run.embedding_dim,
             "units": self._run.units,
             "batch_size": self._run.batch_size,
         }
 
     def subjects(self, names):
-        """The networks, that of Keras's layer first."""
+        """The networks in both modes, that of Keras's layers first."""
         run = self._run
-
-        def network(layer, recurrence, variant):
-            count = 2 * parameters(variant, run.units, run.filters)
-            return Network(run.backend, layer, recurrence, count)
-
-        return [network(KERAS_LSTM, "", "lstm")] + [
-            network(name, recurrence, name)
+        layers = [(KERAS_LSTM, "", "lstm")] + [
+            (name, recurrence, name)
             for name in names
             for recurrence in RECURRENCES
         ]
+        return [
+            Network(
+                run.backend,
+                layer,
+                recurrence,
+                2 * parameters(variant, run.units, run.filters),
+                padding,
+                mode,
+            )
+            for mode in ("training", "validation")
+            for layer, recurrence, variant in layers
+            for padding in ("computed", "skipped")
+        ]
 
     def prepare(self, network):
-        """Trains the first epoch, which compiles."""
+        """Trains or validates for the first time, which compiles."""
+        return {"compile_seconds": self._seconds(network)}
+
+    def measure(self, network):
+        """Seconds per batch, the mean over an epoch or a validation."""
+        data = getattr(
+            self._data, "train" if network.mode == "training" else network.mode
+        )
+        batches = -(-len(data[0]) // self._run.batch_size)
+        seconds = self._seconds(network) / batches
+        return {"calls": batches, "seconds": float(f"{seconds:.6g}")}
+
+    def _seconds(self, network):
+        """Seconds of an epoch of training, or of a validation."""
+        run, data = self._run, self._data
+        # Both modes take the same model.
+        network, mode = dataclasses.replace(network, mode=""), network.mode
+        if network not in self._models:
+            self._models[network] = self._model(network)
+            self._epochs[network] = 0
+        model = self._models[network]
+        if mode == "validation":
+            began = time.perf_counter()
+            model.evaluate(
+                *data.validation, batch_size=run.batch_size, verbose=0
+            )
+            return time.perf_counter() - began
+        self._epochs[network] += 1
+        folder = RunFolder(
+            self._folder,
+            EXPERIMENT,
+            dataclasses.asdict(network),
+            data.fingerprint,
+        )
+        return fit(
+            model,
+            ShuffledBatches(*data.train, run.batch_size, run.seed),
+            folder,
+            seed=run.seed,
+            epochs=self._epochs[network],
+            share=network,
+            verbose=0,
+        )[-1]["seconds"]
+
+    def _model(self, network):
         keras_lstm = network.layer == KERAS_LSTM
         run = dataclasses.replace(
             self._run, variant="lstm" if keras_lstm else network.layer
         )
         make_deterministic(run.seed)
         classes = len(self._data.label_names)
-        model = build_model(run, self._data.embeddings, classes)
-        if keras_lstm:
-            model = _with_recurrent_layer(model, _as_keras_lstm)
-        else:
-            model = _with_recurrent_layer(
-                model,
-                lambda layer: keras_slim.SlimLSTM.from_config(
-                    {**layer.get_config(), "recurrence": network.recurrence}
-                ),
+
+        def recurrent(layer):
+            if keras_lstm:
+                return _as_keras_lstm(layer)
+            return keras_slim.SlimLSTM.from_config(
+                {**layer.get_config(), "recurrence": network.recurrence}
             )
-        batches = ShuffledBatches(*self._data.train, run.batch_size, run.seed)
-        folder = RunFolder(
-            self._folder,
-            EXPERIMENT,
-            dataclasses.asdict(network),
-            self._data.fingerprint,
+
+        return _with_layers(
+            build_model(run, self._data.embeddings, classes),
+            recurrent,
+            network.padding == "skipped",
         )
 
-        def train_an_epoch(number):
-            return fit(
-                model,
-                batches,
-                folder,
-                seed=run.seed,
-                validation_data=self._data.validation,
-                validation_batch_size=run.batch_size,
-                epochs=number,
-                share=network,
-                verbose=0,
-            )[-1]["seconds"]
 
-        self._train_an_epoch[network] = train_an_epoch
-        self._epochs[network] = 1
-        return {"compile_seconds": train_an_epoch(1)}
-
-    def measure(self, network):
-        self._epochs[network] += 1
-        seconds = self._train_an_epoch[network](self._epochs[network])
-        return {"calls": 1, "seconds": seconds}
-
-
-def _with_recurrent_layer(model, change):
+def _with_layers(model, recurrent, skips_padding):
     """A copy of the experiment's network, with the same weights.
 
     Args:
         model: What `build_model` made.
-        change: Function from its recurrent layer to the one to take instead.
+        recurrent: Function from its recurrent layer to the one to take instead.
+        skips_padding: Boolean, whether to keep `SkipPadding` and not to take
+            the three layers of Keras.
     """
 
+    def copy_of(layer):
+        return type(layer).from_config(layer.get_config())
+
     def copied(layer):
-        if layer.name != "recurrent":
-            return type(layer).from_config(layer.get_config())
-        return keras.layers.Bidirectional(
-            change(layer.forward_layer), name=layer.name
-        )
+        if layer.name == "recurrent":
+            return keras.layers.Bidirectional(
+                recurrent(layer.forward_layer), name=layer.name
+            )
+        if isinstance(layer, SkipPadding) and not skips_padding:
+            parts = (layer.embedding, layer.conv, layer.pool)
+            return keras.Sequential(map(copy_of, parts))
+        return copy_of(layer)
 
     copy = keras.models.clone_model(model, clone_function=copied)
     copy.set_weights(model.get_weights())
