@@ -34,9 +34,9 @@ class SkipPadding(layers.Layer):
     them. The embedding of the id 0 may have any value.
 
     On JAX, which needs static shapes, the number of windows that are computed
-    is rounded up to one of a few sizes. XLA cannot compile the layer on
-    TensorFlow, where `jit_compile=True` gives a warning and has no effect on
-    a model with it.
+    is rounded up to a fourth, half or all of them. On TensorFlow, XLA cannot
+    compile the layer: `jit_compile=True` gives a warning and has no effect on
+    a model that has it.
 
     Args:
         embedding: `keras.layers.Embedding`.
@@ -152,9 +152,8 @@ def _in_static_shapes(compute, occupied):
     import jax
     import jax.numpy as jnp
 
-    sizes = sorted(
-        {-(-len(occupied) * k // 16) for k in (2, 3, 4, 5, 6, 8, 16)}
-    )
+    # Few, as all of them are compiled.
+    sizes = [-(-len(occupied) // part) for part in (4, 2, 1)]
 
     def branch(size):
         # Its activations, which no other branch has, are computed anew.
