@@ -30,8 +30,8 @@ class Experiment:
             identity as `fingerprint`.
         of_data: Names of the settings that `load_data` looks at.
         about: Function of data, which returns what they are, in a line.
-        execute: Function of a run, its data, the path of the results of all
-            experiments, `verbose` and `callbacks`, which makes the run.
+        execute: Function of a run, its data, its `RunFolder` and options,
+            `verbose` and `callbacks` among them, which makes the run.
         label: Function of a run, which returns what it is, in a few words.
         outcome: Function of the `RunFolder` of a run that is done, which
             returns what it came to, in a line.
@@ -181,6 +181,24 @@ class Experiment:
             list(dict.fromkeys([*self.timed_by, *varied])),
         )
 
+    def carry_out(self, run, results_dir, **options):
+        """Makes one run, or goes on with it.
+
+        Args:
+            run: One of `run_type`.
+            results_dir: Path of the results of all experiments.
+            **options: Arguments of `execute`.
+
+        Returns:
+            Its `RunFolder`, done.
+
+        Raises:
+            RunIsClaimed: if another process is making the run.
+        """
+        folder = self.folder_of(run, results_dir)
+        self.execute(run, self.data_of(run), folder, **options)
+        return folder
+
     def make(self, run, results_dir, tensorboard=False):
         """Makes one run, in whatever process a launcher calls it.
 
@@ -193,7 +211,7 @@ class Experiment:
         """
         # The sweep told of its data when it loaded them.
         with contextlib.redirect_stdout(None):
-            data = self.data_of(run)
+            self.data_of(run)
         callbacks = []
         if tensorboard:
             # Only here, as the package is an extra.
@@ -201,7 +219,7 @@ class Experiment:
 
             callbacks = [log_of(self.cell_of(run, results_dir), run.config())]
         with contextlib.suppress(RunIsClaimed):
-            self.execute(run, data, results_dir, verbose=0, callbacks=callbacks)
+            self.carry_out(run, results_dir, verbose=0, callbacks=callbacks)
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
-import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from experiments.engine.settings import to_text
 from experiments.engine.sweep import epochs_done
 
 _STATES = ("done", "failed", "begun", "left")
@@ -46,7 +46,7 @@ def plan(configs, folders, made, rows, timed_by=("variant",)):
         table.add_column(variant)
     for values, row in frame.groupby(list(rows), sort=False, dropna=False):
         table.add_row(
-            *map(written, values),
+            *map(to_text, values),
             *(_states(row[row["variant"] == variant]) for variant in variants),
         )
     counts = frame["state"].value_counts()
@@ -58,15 +58,6 @@ def plan(configs, folders, made, rows, timed_by=("variant",)):
         f"epochs to go\n{_estimate(frame, made, alike, list(timed_by))}"
     )
     return table, text
-
-
-def written(value):
-    """The value of a setting, as tables have it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    return "none" if pd.isna(value) else f"{value:g}"
 
 
 def _state(folder, epochs):

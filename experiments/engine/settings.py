@@ -5,6 +5,9 @@ import numbers
 import os
 import typing
 
+import numpy as np
+import pandas as pd
+
 from experiments.engine.names import activation_name, variant_name
 
 
@@ -122,6 +125,15 @@ def from_text(field, text):
         return text if kind is bool else kind(text)
     except ValueError:
         return text
+
+
+def to_text(value):
+    """The value of a setting, as tables have it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    return "none" if pd.isna(value) else f"{value:g}"
 
 
 _KINDS = {

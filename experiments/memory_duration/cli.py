@@ -10,7 +10,6 @@ from experiments.memory_duration.experiment import (
     about,
     outcome,
 )
-from experiments.memory_duration.run import execute, load_data
 from experiments.memory_duration.spec import Run
 
 DATA = "the paper's texts"
@@ -82,10 +81,9 @@ def _parser():
 def _run(options):
     given = parsers.settings_given(options, MEMORY_DURATION)
     run = Run(**given)
-    data = load_data(run)
-    print(about(data))
+    print(about(MEMORY_DURATION.data_of(run)))
     try:
-        folder = execute(run, data, options.results_dir)
+        folder = MEMORY_DURATION.carry_out(run, options.results_dir)
     except KeyboardInterrupt:
         return command_line.stopped_run(
             MEMORY_DURATION, given, options.results_dir

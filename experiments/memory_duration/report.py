@@ -6,7 +6,7 @@ import pandas as pd
 from rich.text import Text
 
 from experiments.engine import report
-from experiments.engine.plan import written
+from experiments.engine.settings import to_text
 from experiments.memory_duration import claims, figures, tables
 from experiments.memory_duration.results import LEAST_GAIN
 from experiments.memory_duration.spec import COEFFICIENTS
@@ -258,7 +258,7 @@ def readable(found, short=False):
         else:
             differs = summary[name].nunique(dropna=False) > 1
         if differs:
-            shown[name] = summary[name].map(written)
+            shown[name] = summary[name].map(to_text)
     shown["seeds"] = summary["seeds"].astype(str)
     for status, heading in WITHOUT_RESULT.items():
         if summary[status].any() and not short:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from experiments.engine.backend import check_backend
-from experiments.engine.runs import RunFolder, replacing
+from experiments.engine.runs import replacing
 from experiments.engine.training import (
     fit,
     make_deterministic,
@@ -12,8 +12,7 @@ from experiments.engine.training import (
 )
 from experiments.memory_duration.model import build_model
 from experiments.memory_duration.reading import frequency_bits, read
-from experiments.memory_duration.results import TABLES, detail_rows
-from experiments.memory_duration.spec import EXPERIMENT
+from experiments.memory_duration.results import detail_rows
 from experiments.memory_duration.streams import Streams
 from keras_slim.datasets import text
 
@@ -27,18 +26,15 @@ def load_data(run):
     )
 
 
-def execute(run, data, results_dir, **options):
-    """Trains, or goes on training, reads the test text, leaves a run folder.
+def execute(run, data, folder, **options):
+    """Trains, or goes on training, reads the test text, fills the folder.
 
     Args:
         run: A `spec.Run`.
         data: What `load_data(run)` returned.
-        results_dir: Path of the results of all experiments.
+        folder: The `RunFolder` of the run on these data.
         **options: Arguments of `engine.training.fit` that do not shape the
             run, such as `verbose` and `callbacks`.
-
-    Returns:
-        The `RunFolder`, done.
 
     Raises:
         ValueError: if Keras runs on another backend than the run's, or the
@@ -46,9 +42,6 @@ def execute(run, data, results_dir, **options):
         RunIsClaimed: if another process is making the same run.
     """
     check_backend(run.backend)
-    folder = RunFolder(
-        results_dir, EXPERIMENT, run.config(), data.fingerprint, TABLES
-    )
     symbols = len(data.symbols)
 
     def train():
@@ -79,7 +72,6 @@ def execute(run, data, results_dir, **options):
         text_characters=data.counts.characters,
         text_symbols=symbols,
     )
-    return folder
 
 
 def _summarise(model, history, reading):

@@ -6,7 +6,6 @@ from experiments.engine import command_line, parsers
 from experiments.engine.backend import BACKENDS
 from experiments.newsgroups import quickstart
 from experiments.newsgroups.experiment import NEWSGROUPS, about, outcome
-from experiments.newsgroups.run import execute, load_data
 from experiments.newsgroups.spec import Run
 
 DATA = "20 Newsgroups and GloVe"
@@ -93,10 +92,12 @@ def _run(options):
     given = parsers.settings_given(options, NEWSGROUPS)
     given.setdefault("seed", int(time.time()))
     run = Run(**given)
-    data = load_data(run)
+    data = NEWSGROUPS.data_of(run)
     print(f"{about(data)}\nSeed {run.seed}")
     try:
-        folder = execute(run, data, options.results_dir, options.save_model)
+        folder = NEWSGROUPS.carry_out(
+            run, options.results_dir, save_model=options.save_model
+        )
     except KeyboardInterrupt:
         return command_line.stopped_run(NEWSGROUPS, given, options.results_dir)
     print(f"{outcome(folder)}\n{folder.path}")

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.engine.runs import read_run
+from experiments.newsgroups.experiment import NEWSGROUPS
 from experiments.newsgroups.grid import VARIANTS
 from experiments.newsgroups.report.figures import learning_curves
-from experiments.newsgroups.run import execute, load_data
-from experiments.newsgroups.spec import EXPERIMENT, Run
+from experiments.newsgroups.spec import Run
 from keras_slim.datasets import glove
 
 SETTINGS = {"samples": 5_000, "epochs": 6, "batch_size": 64, "seed": 0}
@@ -34,15 +34,15 @@ def main(results_dir, settings=SETTINGS, variants=VARIANTS):
         # Stanford's 862 MB are not fetched unasked; the 50-d copy is small.
         settings["embedding_dim"] = glove.COPY_DIM
     runs = [Run(variant=variant, **settings) for variant in variants]
-    data = load_data(runs[0])
+    data = NEWSGROUPS.data_of(runs[0])
 
     made = []
     for number, run in enumerate(runs, 1):
         print(f"\n{run.variant} ({number} of {len(runs)})")
-        folder = execute(run, data, results_dir)
+        folder = NEWSGROUPS.carry_out(run, results_dir)
         made.append({**read_run(folder.path), "label": run.variant})
 
-    picture = results_dir / EXPERIMENT / "quickstart.png"
+    picture = results_dir / NEWSGROUPS.name / "quickstart.png"
     learning_curves(made, picture)
     python = Path(sys.executable)
     if python.is_relative_to(Path.cwd()):

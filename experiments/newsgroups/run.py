@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from experiments.engine.backend import check_backend
-from experiments.engine.runs import RunFolder
 from experiments.engine.training import (
     ShuffledBatches,
     fit,
@@ -16,8 +15,6 @@ from experiments.engine.training import (
     seconds_per_epoch,
 )
 from experiments.newsgroups.model import IMPLEMENTATION, build_model
-from experiments.newsgroups.results import TABLES
-from experiments.newsgroups.spec import EXPERIMENT
 from keras_slim.datasets import glove, newsgroups
 
 # The settings that the data depend on.
@@ -96,29 +93,23 @@ def load_data(run):
     )
 
 
-def execute(run, data, results_dir, save_model=False, **options):
-    """Trains, or goes on training, and leaves a run folder.
+def execute(run, data, folder, save_model=False, **options):
+    """Trains, or goes on training, and fills the folder of the run.
 
     Args:
         run: A `spec.Run`.
         data: What `load_data(run)` returned.
-        results_dir: Path of the results of all experiments.
+        folder: The `RunFolder` of the run on these data.
         save_model: Boolean, whether to keep the trained model in the folder.
             A run that is done already is not made again for it.
         **options: Arguments of `engine.training.fit` that do not shape the
             run, such as `verbose` and `callbacks`.
-
-    Returns:
-        The `RunFolder`, done.
 
     Raises:
         ValueError: if Keras runs on another backend than the run's.
         RunIsClaimed: if another process is making the same run.
     """
     check_backend(run.backend)
-    folder = RunFolder(
-        results_dir, EXPERIMENT, run.config(), data.fingerprint, TABLES
-    )
 
     def train():
         keras.utils.clear_session()
@@ -148,7 +139,6 @@ def execute(run, data, results_dir, save_model=False, **options):
         chance=data.chance,
         implementation=IMPLEMENTATION,
     )
-    return folder
 
 
 def summarise(model, history, chance):

@@ -27,7 +27,7 @@ from experiments.memory_duration.model import (
     layer_name,
 )
 from experiments.memory_duration.reading import frequency_bits, read
-from experiments.memory_duration.run import execute, load_data
+from experiments.memory_duration.run import load_data
 from experiments.memory_duration.spec import COEFFICIENTS, Run
 from experiments.memory_duration.streams import Streams
 from keras_slim import memory
@@ -197,7 +197,7 @@ def test_a_text_is_read_as_one_stream(tiny_run, monkeypatch, length):
 def test_a_run_learns_and_leaves_its_folder(tiny_run, tmp_path):
     run = dataclasses.replace(tiny_run, epochs=40, learning_rate=0.02, units=20)
     data = load_data(run)
-    folder = execute(run, data, tmp_path, verbose=0)
+    folder = MEMORY_DURATION.carry_out(run, tmp_path, verbose=0)
     result = folder.result
     assert result["test_bits_per_character"] < math.log2(len(data.symbols)) / 2
     found = results.collect(tmp_path)
@@ -220,7 +220,7 @@ def test_a_run_learns_and_leaves_its_folder(tiny_run, tmp_path):
 
 def test_the_term_of_equation_7_is_in_the_loss(tiny_run, tmp_path):
     run = dataclasses.replace(tiny_run, r_2=3.0, epochs=1)
-    folder = execute(run, load_data(run), tmp_path, verbose=0)
+    folder = MEMORY_DURATION.carry_out(run, tmp_path, verbose=0)
     (row,) = read_history(folder.path / "history.csv")
     assert row["loss"] > row["cross_entropy"] * 1.0001
 
@@ -245,8 +245,7 @@ class CutOff(Exception):
 
 
 def test_a_run_cut_off_goes_on_bit_for_bit(tiny_run, tmp_path, monkeypatch):
-    data = load_data(tiny_run)
-    whole = execute(tiny_run, data, tmp_path / "whole", verbose=0)
+    whole = MEMORY_DURATION.carry_out(tiny_run, tmp_path / "whole", verbose=0)
     with monkeypatch.context() as patch:
         on_epoch_end = training.RunRecorder.on_epoch_end
 
@@ -257,8 +256,8 @@ def test_a_run_cut_off_goes_on_bit_for_bit(tiny_run, tmp_path, monkeypatch):
 
         patch.setattr(training.RunRecorder, "on_epoch_end", cut_off)
         with pytest.raises(CutOff):
-            execute(tiny_run, data, tmp_path / "cut", verbose=0)
-    resumed = execute(tiny_run, data, tmp_path / "cut", verbose=0)
+            MEMORY_DURATION.carry_out(tiny_run, tmp_path / "cut", verbose=0)
+    resumed = MEMORY_DURATION.carry_out(tiny_run, tmp_path / "cut", verbose=0)
     assert history(resumed) == history(whole)
     for name in ("test_bits_per_character", "mean_durations"):
         assert resumed.result[name] == whole.result[name]

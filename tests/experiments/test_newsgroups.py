@@ -12,10 +12,12 @@ import pytest
 from tiny import TINY, replaced
 
 from experiments.engine.backend import choose_backend
+from experiments.engine.experiment import Experiment
 from experiments.engine.runs import read_runs
 from experiments.newsgroups import cli, quickstart
+from experiments.newsgroups.experiment import NEWSGROUPS
 from experiments.newsgroups.model import build_model
-from experiments.newsgroups.run import execute, load_data
+from experiments.newsgroups.run import load_data
 from experiments.newsgroups.spec import Run
 from keras_slim.activations import keras2_hard_sigmoid
 from keras_slim.variants import VARIANTS
@@ -121,7 +123,7 @@ def test_it_learns_what_words_tell(data_dir, tmp_path):
             "recurrent_dropout": 0.0,
         }
     )
-    folder = execute(run, load_data(run), tmp_path)
+    folder = NEWSGROUPS.carry_out(run, tmp_path)
     assert folder.result["best_val_accuracy"] > 0.5  # of four groups
 
 
@@ -130,7 +132,7 @@ def test_settings_reach_the_network_and_the_record(data_dir, tmp_path):
     data = load_data(run)
     assert len(data.train[0]) == 32 and len(data.validation[0]) == 8
     assert data.embeddings.shape == (40, 8)
-    folder = execute(run, data, tmp_path, save_model=True)
+    folder = NEWSGROUPS.carry_out(run, tmp_path, save_model=True)
     (made,) = read_runs(tmp_path, "newsgroups")
     assert made["config"] == run.config()
     assert made["implementation"] == "SkipPadding"
@@ -150,7 +152,7 @@ def test_the_wrong_backend_is_refused(data_dir, tmp_path):
     other = "jax" if keras.backend.backend() != "jax" else "torch"
     run = Run(**{**TINY, "backend": other})
     with pytest.raises(ValueError, match=f"backend={other!r}"):
-        execute(run, load_data(run), tmp_path)
+        NEWSGROUPS.carry_out(run, tmp_path)
 
 
 def test_command_line_run(arguments, tmp_path, capsys):
@@ -179,7 +181,7 @@ def test_ctrl_c_says_how_to_go_on(arguments, tmp_path, monkeypatch, capsys):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "execute", interrupt)
+    monkeypatch.setattr(Experiment, "carry_out", interrupt)
     arguments = [a for a in arguments if not a.startswith("--seed")]
     monkeypatch.setattr(cli.time, "time", lambda: 1_700_000_000)
     assert cli.main(["run", *arguments]) == 130
@@ -191,11 +193,16 @@ def test_ctrl_c_says_how_to_go_on(arguments, tmp_path, monkeypatch, capsys):
     # What it says to type is the same run, on the same data, wherever typed.
     monkeypatch.delenv("KERAS_SLIM_DATA")
     made = []
-    monkeypatch.setattr(cli, "execute", lambda *given: made.append(given))
+    monkeypatch.setattr(
+        Experiment,
+        "carry_out",
+        lambda self, *given, **options: made.append(given),
+    )
     with pytest.raises(AttributeError):
         cli.main(shlex.split(line.strip().removeprefix(prefix)))
-    ((run, data, results_dir, _),) = made
+    ((run, results_dir),) = made
     assert run == Run(**{**TINY, "seed": 1_700_000_000})
+    data = NEWSGROUPS.data_of(run)
     assert data.sources["posts"].startswith("20_newsgroup: 80 posts")
     assert results_dir == tmp_path / "runs"
 
@@ -238,9 +245,8 @@ def test_a_loss_that_is_not_finite_is_shown_as_such(data_dir, tmp_path, capsys):
 def test_a_model_asked_for_too_late_is_not_kept_silently(
     tiny_run, tmp_path, capsys
 ):
-    data = load_data(tiny_run)
-    folder = execute(tiny_run, data, tmp_path)
-    execute(tiny_run, data, tmp_path, save_model=True)
+    folder = NEWSGROUPS.carry_out(tiny_run, tmp_path)
+    NEWSGROUPS.carry_out(tiny_run, tmp_path, save_model=True)
     assert "made without --save-model" in capsys.readouterr().out
     assert not (folder.path / "model.keras").exists()
 
@@ -348,5 +354,5 @@ def test_real_run_learns(tmp_path):
     data = load_data(run)
     assert data.embeddings.shape == (20_000, 100)
     assert len(data.label_names) == 20
-    folder = execute(run, data, tmp_path)
+    folder = NEWSGROUPS.carry_out(run, tmp_path)
     assert folder.result["best_val_accuracy"] > 0.12  # chance: 0.05

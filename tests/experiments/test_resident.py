@@ -7,7 +7,7 @@ from tiny import TINY
 
 from experiments.engine.runs import RunFolder, read_history
 from experiments.engine.training import ShuffledBatches, fit
-from experiments.newsgroups.run import execute, load_data
+from experiments.newsgroups.experiment import NEWSGROUPS
 
 if TINY["backend"] == "jax":
     from experiments.engine import resident
@@ -17,9 +17,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def history(run, data, results_dir, on_device=True):
+def history(run, results_dir, on_device=True):
     """The history of a run, all but the clock."""
-    folder = execute(run, data, results_dir, verbose=0, on_device=on_device)
+    folder = NEWSGROUPS.carry_out(
+        run, results_dir, verbose=0, on_device=on_device
+    )
     rows = read_history(folder.path / "history.csv")
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
@@ -27,9 +29,8 @@ def history(run, data, results_dir, on_device=True):
 def test_epochs_on_the_device_give_what_fit_gives(tiny_run, tmp_path):
     # The last batch of an epoch is smaller than the others.
     tiny_run = dataclasses.replace(tiny_run, batch_size=24)
-    data = load_data(tiny_run)
-    fitted = history(tiny_run, data, tmp_path / "fit", on_device=False)
-    found = history(tiny_run, data, tmp_path / "device")
+    fitted = history(tiny_run, tmp_path / "fit", on_device=False)
+    found = history(tiny_run, tmp_path / "device")
     for row, twin in zip(found, fitted, strict=True):
         assert row.keys() == twin.keys()
         assert row == pytest.approx(twin, rel=1e-4)
@@ -52,31 +53,29 @@ def test_on_the_device_without_validation(tmp_path):
 def test_on_the_device_learning_rates_and_seeds_share_what_is_compiled(
     tiny_run, tmp_path, monkeypatch
 ):
-    data = load_data(tiny_run)
     monkeypatch.setattr(resident, "_programs", {})
     alone = dataclasses.replace(tiny_run, learning_rate=0.05, seed=9)
-    expected = history(alone, data, tmp_path / "alone")
+    expected = history(alone, tmp_path / "alone")
 
     monkeypatch.setattr(resident, "_programs", {})
-    history(tiny_run, data, tmp_path / "shared")
+    history(tiny_run, tmp_path / "shared")
     (program,) = resident._programs.values()
-    shared = history(alone, data, tmp_path / "shared")
+    shared = history(alone, tmp_path / "shared")
     assert shared == expected
     assert program.train._cache_size() == program.test._cache_size() == 1
     other = dataclasses.replace(tiny_run, variant="lstm")
-    history(other, data, tmp_path / "shared")
+    history(other, tmp_path / "shared")
     assert len(resident._programs) == 2
 
 
 def test_on_the_device_no_more_programs_are_kept_than_take_turns(
     tiny_run, tmp_path, monkeypatch
 ):
-    data = load_data(tiny_run)
     monkeypatch.setattr(resident, "_programs", {})
     monkeypatch.setattr(resident, "_MOST_PROGRAMS", 2)
     runs = [dataclasses.replace(tiny_run, epochs=1, units=n) for n in (2, 3, 4)]
     for run in (runs[0], runs[1], runs[0], runs[2]):
         run = dataclasses.replace(run, seed=len(resident._programs))
-        history(run, data, tmp_path / str(run.seed))
+        history(run, tmp_path / str(run.seed))
     kept = [share.units for share in resident._programs]
     assert kept == [2, 4]

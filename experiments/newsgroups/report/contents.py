@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from experiments.engine.plan import written
 from experiments.engine.report import Item
+from experiments.engine.settings import to_text
 from experiments.newsgroups.report.budgets import budgets, choose
 from experiments.newsgroups.report.published import BEST_CELL
 from experiments.newsgroups.report.statistics import (
@@ -104,7 +104,7 @@ def _all_settings(results):
         "All runs that are done, of any settings: means over seeds, after the "
         "last epoch and of the best one. Only rows that differ in one setting "
         "compare it.",
-        text.map(written).rename(columns=lambda name: name.replace("_", " ")),
+        text.map(to_text).rename(columns=lambda name: name.replace("_", " ")),
         numbers,
     )
 
