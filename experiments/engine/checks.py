@@ -83,6 +83,34 @@ def read_json(path):
     return content
 
 
+def read_csv(path):
+    """The lines of a CSV file, all of them whole.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Returns:
+        Tuple of its header and its rows, lists of strings.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        DamagedFile: if it is not whole.
+    """
+    text = read_text(path)
+    if not text.endswith("\n"):
+        raise DamagedFile(path, "its last line is cut off")
+    try:
+        header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    except csv.Error as error:
+        raise DamagedFile(path, error) from None
+    for line, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            raise DamagedFile(
+                path, f"line {line} has {len(row)} values of {len(header)}"
+            )
+    return header, rows
+
+
 def read_table(path, columns):
     """The rows of a CSV file, as dicts.
 
@@ -95,18 +123,10 @@ def read_table(path, columns):
         FileNotFoundError: if it is not there.
         DamagedFile: if it is not whole.
     """
-    text = read_text(path)
-    if not text.endswith("\n"):
-        raise DamagedFile(path, "its last line is cut off")
+    header, rows = read_csv(path)
     try:
-        header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
         if missing := columns.keys() - set(header):
             raise ValueError(f"there is no column {min(missing)}")
-        for line, row in enumerate(rows, 2):
-            if len(row) != len(header):
-                raise ValueError(
-                    f"line {line} has {len(row)} values of {len(header)}"
-                )
         kinds = {name: columns.get(name, float) for name in header}
         return [
             {
@@ -115,7 +135,7 @@ def read_table(path, columns):
             }
             for row in rows
         ]
-    except (ValueError, csv.Error) as error:
+    except ValueError as error:
         raise DamagedFile(path, error) from None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments.engine import results
+from experiments.engine import merging, results
 from experiments.engine.launchers import launch
 from experiments.engine.parsers import (
     as_options,
@@ -18,6 +18,7 @@ from experiments.engine.parsers import (
     launch_options,
     settings_given,
 )
+from experiments.engine.runs import lock_of
 from experiments.engine.sweep import sweep as follow
 
 # The exit status of a command that Ctrl-C ended, as of a shell.
@@ -180,7 +181,7 @@ def _collected(results_dir, tables):
 
 
 def collect(options, experiment):
-    """Writes all runs as CSV.
+    """Writes all runs as CSV, together with those that stand there.
 
     Args:
         options: What a parser with those of `parsers.add_collect` returned.
@@ -191,15 +192,33 @@ def collect(options, experiment):
 
     Raises:
         FileNotFoundError: if there is no run.
+        ValueError: if what stands there cannot be read, or has other figures
+            of a run.
     """
-    found = _collected(options.results_dir, experiment.tables)
+    tables = experiment.tables
+    found = _collected(options.results_dir, tables)
     if options.without_seconds:
         found = results.without_seconds(found)
     folder = options.to or options.results_dir / experiment.name
-    results.write(found, folder)
+    # No row of another process is lost that writes to the same folder.
+    with lock_of(folder / "runs.csv"):
+        there = merging.read_if_there(folder, tables)
+        places = str(folder), str(options.results_dir)
+        try:
+            found = merging.merge(there, found, tables, places, options.replace)
+        except ValueError as error:
+            error.add_note(
+                "Nothing was written. With --replace, those in "
+                f"{options.results_dir} are taken"
+            )
+            raise
+        results.write(found, folder)
     counts = found.runs["status"].value_counts()
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    print(f"{len(found.runs)} runs ({told}) in {folder}/runs.csv")
+    print(
+        f"{len(found.runs)} runs ({told}) in {folder}/runs.csv, "
+        f"{len(found.runs) - len(there.runs)} of them new"
+    )
     return 0
 
 

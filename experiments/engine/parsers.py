@@ -185,7 +185,14 @@ def add_collect(parser, experiment):
         "--to",
         type=path,
         metavar="FOLDER",
-        help=f"default: <results-dir>/{experiment.name}",
+        help="whose rows of other runs stay; default: "
+        f"<results-dir>/{experiment.name}",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="take the figures of these runs where the folder has others of "
+        "the same run, which is an error otherwise",
     )
     parser.add_argument(
         "--without-seconds",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.engine.checks import DamagedFile, misfit, tell
+from experiments.engine.checks import DamagedFile, misfit, read_csv, tell
 from experiments.engine.runs import read_runs, replacing
 from experiments.engine.settings import value_type
 
@@ -106,14 +106,34 @@ def frame(rows, columns):
     return made.astype({name: _DTYPES[kind] for name, kind in columns.items()})
 
 
-def _read_csv(path, columns):
-    """A `pandas.DataFrame` of a CSV file; only an empty cell is no value."""
-    return pd.read_csv(
-        path,
-        dtype={name: _DTYPES[kind] for name, kind in columns.items()},
-        keep_default_na=False,
-        na_values=[""],
-    )
+# Without these a table is none of ours.
+_NEEDED = ("id", "status", "epoch")
+
+
+def _read_csv(path, columns, defaults=MappingProxyType({})):
+    """A `pandas.DataFrame` of a CSV file; only an empty cell is no value.
+
+    A column that another version did not write has its default, and what only
+    another version knows stays as it stands, as text.
+    """
+    header, rows = read_csv(path)
+    for name in _NEEDED:
+        if name in columns and name not in header:
+            raise DamagedFile(path, f"there is no column {name}")
+    more = {name: str for name in header if name not in columns}
+    columns = {**columns, **more}
+    found = {name: [defaults.get(name)] * len(rows) for name in columns}
+    # Not by pandas, which reads some floats to all but the last bit.
+    for name, texts in zip(header, zip(*rows, strict=True), strict=False):
+        read = {bool: _read_bool}.get(columns[name], columns[name])
+        found[name] = [read(text) if text else None for text in texts]
+    return frame(found, columns)
+
+
+def _read_bool(text):
+    if text not in ("True", "False"):
+        raise ValueError(f"expected True or False, got {text!r:.40}")
+    return text == "True"
 
 
 def _row(run, tables):
@@ -162,16 +182,6 @@ def collect(results_dir, tables):
             continue
         rows.append(row)
         history += [{"id": run["id"], **epoch} for epoch in run["history"]]
-    order = [name for name in tables.settings if name != "seed"]
-    rows.sort(
-        key=lambda row: (
-            [str(row[name]) for name in order],
-            row["seed"],
-            row["id"],
-        )
-    )
-    place = {row["id"]: k for k, row in enumerate(rows)}
-    history.sort(key=lambda row: place[row["id"]])
     details = {}
     for name, columns in tables.detail_columns.items():
         own = {
@@ -186,10 +196,32 @@ def collect(results_dir, tables):
         ]
         table = pd.concat(found, ignore_index=True) if found else None
         details[name] = frame(table, columns)
-    return Results(
+    found = Results(
         frame(rows, tables.run_columns),
         frame(history, tables.history_columns),
         details,
+    )
+    return in_order(found, tables)
+
+
+def in_order(results, tables):
+    """The same results in an order that follows from their settings."""
+    runs, history, details = results
+    names = [name for name in tables.settings if name != "seed"]
+    order = runs.astype(dict.fromkeys(names, "str")).sort_values(
+        [*names, "seed", "id"], kind="stable"
+    )["id"]
+    place = {name: k for k, name in enumerate(order)}
+
+    def ordered(table):
+        return table.sort_values(
+            "id", key=lambda ids: ids.map(place), kind="stable"
+        ).reset_index(drop=True)
+
+    return Results(
+        ordered(runs),
+        ordered(history),
+        {name: ordered(table) for name, table in details.items()},
     )
 
 
@@ -218,12 +250,14 @@ def only(results, ids):
 def write(results, folder):
     """Writes `runs.csv`, `history.csv` and the details, each as a whole.
 
+    A run in `runs.csv` has its rows in the others, even if this is cut off.
+
     Args:
         results: `Results`.
         folder: Path; made if it is not there.
     """
     runs, history, details = results
-    for name, table in {"runs": runs, "history": history, **details}.items():
+    for name, table in {**details, "history": history, "runs": runs}.items():
         path = Path(folder) / f"{name}.csv"
         with replacing(path, newline="", encoding="utf-8") as file:
             table.to_csv(file, index=False, lineterminator="\n")
@@ -244,15 +278,16 @@ def read(folder, tables):
         ValueError: if one of them is not such a table.
     """
 
-    def table(name, columns):
+    def table(name, columns, defaults=MappingProxyType({})):
         path = Path(folder) / f"{name}.csv"
         try:
-            return _read_csv(path, columns)
+            return _read_csv(path, columns, defaults)
         except ValueError as error:
-            raise ValueError(f"{path} cannot be read: {error}") from error
+            why = getattr(error, "why", error)
+            raise ValueError(f"{path} cannot be read: {why}") from error
 
     return Results(
-        table("runs", tables.run_columns),
+        table("runs", tables.run_columns, tables.defaults),
         table("history", tables.history_columns),
         {
             name: table(name, columns)
