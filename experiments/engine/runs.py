@@ -284,6 +284,8 @@ class RunFolder:
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 os.replace(path, path.with_name(f"{path.name}.damaged"))
+        if paths:
+            _flush_folder(self.path)
 
     def start(self, **details):
         """Writes `run.json`; a run that goes on adds a start to it."""

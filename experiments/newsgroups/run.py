@@ -2,12 +2,15 @@
 
 import dataclasses
 import math
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from experiments.engine.backend import check_backend
+from experiments.engine.runs import replacing
 from experiments.engine.training import (
     ShuffledBatches,
     fit,
@@ -127,7 +130,7 @@ def execute(run, data, folder, save_model=False, **options):
             **options,
         )
         if save_model:
-            model.save(folder.path / "model.keras")
+            write_model(model, folder.path / "model.keras")
         return summarise(model, history, data.chance)
 
     if save_model and folder.result is not None:
@@ -139,6 +142,15 @@ def execute(run, data, folder, save_model=False, **options):
         chance=data.chance,
         implementation=IMPLEMENTATION,
     )
+
+
+def write_model(model, path):
+    """Saves a model, flushed to the disk, in place of what is there."""
+    with tempfile.TemporaryDirectory() as scratch:
+        saved = Path(scratch, path.name)  # Keras writes to no open file
+        model.save(saved)
+        with replacing(path, "wb") as file:
+            file.write(saved.read_bytes())
 
 
 def summarise(model, history, chance):

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tiny import TINY, replaced
@@ -56,3 +59,31 @@ def sweep_arguments(arguments, data_dir):
         "--seed=3",
         "--epochs=2",
     )
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """What is done to files, in the order of the calls."""
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("the system has no /proc")
+    calls = []
+
+    def record(name, tell):
+        original = getattr(os, name)
+
+        def called(*arguments, **options):
+            calls.append((name, tell(*arguments)))
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(os, name, called)
+
+    def named(path, *_):
+        return Path(path).name.split(".")[0]
+
+    def opened(number):
+        return named(os.readlink(f"/proc/self/fd/{number}"))
+
+    record("fsync", opened)
+    record("replace", lambda _, to: named(to))
+    record("unlink", named)
+    return calls

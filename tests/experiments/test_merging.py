@@ -265,6 +265,21 @@ def test_a_table_of_another_experiment_or_setting_is_named(
     assert f"of the experiment {experiment.name}" in told
 
 
+def test_tables_are_on_the_disk_before_they_have_their_names(
+    experiment, collect, tmp_path, place, order
+):
+    make_run(experiment, tmp_path / "runs")
+    order.clear()
+    assert collect("runs", place) == 0
+    names = [*experiment.tables.details, "history", "runs"]
+    calls = [call for call in order if call[0] != "unlink"]
+    assert calls[-3 * len(names) :] == [
+        call
+        for name in names
+        for call in (("fsync", name), ("replace", name), ("fsync", "tables"))
+    ]
+
+
 def test_rows_of_before_stay_as_they_are_written(
     experiment, collect, tmp_path, place
 ):

@@ -15,6 +15,7 @@ from experiments.engine.backend import choose_backend
 from experiments.engine.experiment import Experiment
 from experiments.engine.runs import read_runs
 from experiments.newsgroups import cli, quickstart
+from experiments.newsgroups import run as run_module
 from experiments.newsgroups.experiment import NEWSGROUPS
 from experiments.newsgroups.model import build_model
 from experiments.newsgroups.run import load_data
@@ -146,6 +147,21 @@ def test_settings_reach_the_network_and_the_record(data_dir, tmp_path):
     )
     assert loss == pytest.approx(made["result"]["val_loss"], rel=1e-5)
     assert accuracy == pytest.approx(made["result"]["val_accuracy"])
+
+
+def test_a_model_is_on_the_disk_before_it_has_its_name(tmp_path, order):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    run_module.write_model(model, tmp_path / "model.keras")
+    assert [call for call in order if call[0] != "unlink"][-3:] == [
+        ("fsync", "model"),
+        ("replace", "model"),
+        ("fsync", tmp_path.name),
+    ]
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    x = np.ones((3, 2))
+    np.testing.assert_array_equal(
+        loaded.predict_on_batch(x), model.predict_on_batch(x)
+    )
 
 
 def test_the_wrong_backend_is_refused(data_dir, tmp_path):

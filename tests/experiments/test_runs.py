@@ -162,35 +162,6 @@ def test_no_runs_no_error(tmp_path):
     assert read_runs(tmp_path, "test") == []
 
 
-@pytest.fixture
-def order(monkeypatch):
-    """What is done to files, in the order of the calls."""
-    calls = []
-
-    def record(name, tell):
-        original = getattr(os, name)
-
-        def called(*arguments, **options):
-            calls.append((name, tell(*arguments)))
-            return original(*arguments, **options)
-
-        monkeypatch.setattr(os, name, called)
-
-    def named(path, *_):
-        return Path(path).name.split(".")[0]
-
-    def opened(number):
-        return named(os.readlink(f"/proc/self/fd/{number}"))
-
-    record("fsync", opened)
-    record("replace", lambda _, to: named(to))
-    record("unlink", named)
-    return calls
-
-
-@pytest.mark.skipif(
-    not Path("/proc/self/fd").exists(), reason="the system has no /proc"
-)
 def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, order):
     with replacing(tmp_path / "new" / "file") as file:
         file.write("content")
@@ -202,9 +173,6 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, order):
     ]
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/fd").exists(), reason="the system has no /proc"
-)
 def test_the_checkpoint_goes_when_the_result_is_on_the_disk(tmp_path, order):
     folder = RunFolder(tmp_path, "test", CONFIG, "data")
     folder.start()
