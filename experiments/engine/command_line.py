@@ -1,5 +1,6 @@
 """The commands that all experiments have, and what runs a command line."""
 
+import collections
 import contextlib
 import dataclasses
 import functools
@@ -78,7 +79,7 @@ def stopped_run(experiment, settings, results_dir):
     return STOPPED
 
 
-def make_runs(cells, make, outcome, how):
+def make_runs(cells, make, outcome, how, known=0):
     """Makes the runs of a sweep that are not done, and tells of each.
 
     Args:
@@ -89,14 +90,16 @@ def make_runs(cells, make, outcome, how):
         outcome: Function of the `RunFolder` of a run that is done, which
             returns what is to be said of it in a line.
         how: `launchers.Options`.
+        known: Integer, how many more runs of the sweep are made elsewhere.
 
     Returns:
         The exit status: 1 if a run failed, `STOPPED` after Ctrl-C.
     """
     console = Console()
     start = functools.partial(launch, make, options=how)
-    done = sum(cell.folder.result is not None for cell in cells)
-    print(f"{done} of {len(cells)} runs are done")
+    done = known + sum(cell.folder.result is not None for cell in cells)
+    total = known + len(cells)
+    print(f"{done} of {total} runs are done")
     failed = []
     try:
         with contextlib.closing(follow(cells, start, console)) as ended:
@@ -106,14 +109,14 @@ def make_runs(cells, make, outcome, how):
                     failed.append((cell, error))
                 told = f"failed: {error}" if error else outcome(cell.folder)
                 console.print(
-                    f"[{done} of {len(cells)}] {cell.label}: {told}",
+                    f"[{done} of {total}] {cell.label}: {told}",
                     highlight=False,
                     markup=False,
                     soft_wrap=True,
                 )
     except KeyboardInterrupt:
         print(
-            f"\nStopped with {done} of {len(cells)} runs done. The same "
+            f"\nStopped with {done} of {total} runs done. The same "
             "command goes on from the last finished epochs.",
             file=sys.stderr,
         )
@@ -142,18 +145,27 @@ def sweep(options, experiment):
     given = settings_given(options, experiment, several=True)
     how = launch_options(options, experiment)
     cells = experiment.cells(options.preset, given)
-    runs = experiment.runs_of(cells, results_dir, draw=not options.dry_run)
+    known = experiment.known(options.known)
+    runs = experiment.runs_of(cells, results_dir, not options.dry_run, known)
     for about in dict.fromkeys(
         map(experiment.about, experiment.data_of_cells(cells))
     ):
         print(about)
     if options.dry_run:
-        for part in experiment.plan(cells, runs, results_dir):
+        for part in experiment.plan(cells, runs, results_dir, known):
             Console().print(part, highlight=False, soft_wrap=True)
         return 0
     varied = experiment.varied(cells)
+    planned = [experiment.cell_of(run, results_dir, varied) for run in runs]
+    elsewhere = {
+        cell: known.places[cell.folder.id]
+        for cell in planned
+        if cell.folder.id in known.places and cell.folder.result is None
+    }
+    for folder, count in collections.Counter(elsewhere.values()).items():
+        print(f"{count} runs are known from {folder}")
     status = make_runs(
-        [experiment.cell_of(run, results_dir, varied) for run in runs],
+        [cell for cell in planned if cell not in elsewhere],
         functools.partial(
             experiment.make,
             results_dir=results_dir,
@@ -161,16 +173,23 @@ def sweep(options, experiment):
         ),
         experiment.outcome,
         how,
+        len(elsewhere),
     )
     if status != STOPPED:
-        place = as_options({"results_dir": options.results_dir})
+        places = {"results_dir": options.results_dir}
+        if elsewhere:
+            places["known"] = list(dict.fromkeys(elsewhere.values()))
+        place = as_options(places)
         print(f"Tables and pictures: {program(experiment)} report {place}")
     return status
 
 
-def _collected(results_dir, tables):
-    """What `results.collect` finds, or an error if that is nothing."""
+def _collected(results_dir, tables, known=None):
+    """What `results.collect` finds and what is known, if that is anything."""
     found = results.collect(results_dir, tables)
+    if known:
+        places = "the folders of --known", str(results_dir)
+        found = merging.merge(known.results, found, tables, places)
     if found.runs.empty:
         raise FileNotFoundError(
             "There is no run. Expected run folders under "
@@ -237,7 +256,8 @@ def report(options, experiment):
         ValueError: if there is no such budget.
     """
     if options.collected is None:
-        found = _collected(options.results_dir, experiment.tables)
+        known = experiment.known(options.known)
+        found = _collected(options.results_dir, experiment.tables, known)
     else:
         found = results.read(options.collected, experiment.tables)
     folder = options.to or options.results_dir / experiment.name / "report"

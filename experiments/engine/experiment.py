@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable
 
-from experiments.engine import grid
+from experiments.engine import grid, known
 from experiments.engine.plan import plan
 from experiments.engine.results import Tables, collect
 from experiments.engine.runs import RunFolder, RunIsClaimed
@@ -143,7 +143,21 @@ class Experiment:
             folder, run, " ".join([self.label(run), *words]), run.epochs
         )
 
-    def runs_of(self, cells, results_dir, draw=True):
+    def known(self, folders=None):
+        """Runs that are made elsewhere.
+
+        Args:
+            folders: List of `pathlib.Path`. Default: `None`, the results that
+                the checkout has.
+
+        Returns:
+            `known.Known`.
+        """
+        if folders is None:
+            folders = known.default_folders(self.name)
+        return known.read(folders, self.tables)
+
+    def runs_of(self, cells, results_dir, draw=True, elsewhere=None):
         """The runs of a sweep.
 
         Args:
@@ -151,22 +165,31 @@ class Experiment:
             results_dir: Path of the results of all experiments.
             draw: Boolean, whether to draw seeds from the clock where they are
                 asked for and not drawn yet.
+            elsewhere: `known.Known`, whose seeds from the clock are taken in
+                place of new ones. Default: `None`, all are drawn.
 
         Returns:
             List of runs, `None` for one whose seed is not drawn.
         """
         fingerprints = [data.fingerprint for data in self.data_of_cells(cells)]
         return grid.runs_of(
-            self.run_type, cells, results_dir, self.name, fingerprints, draw
+            self.run_type,
+            cells,
+            results_dir,
+            self.name,
+            fingerprints,
+            draw,
+            elsewhere.seeds(self.tables) if elsewhere else {},
         )
 
-    def plan(self, cells, runs, results_dir):
+    def plan(self, cells, runs, results_dir, elsewhere=None):
         """What of a sweep is done and what is left, as a person reads it.
 
         Args:
             cells: List of dicts, what `cells` returned.
             runs: What `runs_of` made of them.
             results_dir: Path of the results of all experiments.
+            elsewhere: `known.Known`. Default: `None`, no run is known.
 
         Returns:
             Tuple of a `rich.table.Table` and a string.
@@ -179,6 +202,7 @@ class Experiment:
             collect(results_dir, self.tables),
             [*rows, *varied],
             list(dict.fromkeys([*self.timed_by, *varied])),
+            elsewhere,
         )
 
     def carry_out(self, run, results_dir, **options):

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import re
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -157,7 +158,15 @@ def seedless(run_type, cells):
     return [run_type(**{**cell, "seed": 0}) for cell in cells]
 
 
-def runs_of(run_type, cells, results_dir, experiment, fingerprints, draw=True):
+def runs_of(
+    run_type,
+    cells,
+    results_dir,
+    experiment,
+    fingerprints,
+    draw=True,
+    elsewhere=MappingProxyType({}),
+):
     """The runs of a grid, with seeds from the clock where they are asked for.
 
     Args:
@@ -167,6 +176,8 @@ def runs_of(run_type, cells, results_dir, experiment, fingerprints, draw=True):
         experiment: Name of the experiment, a folder in `results_dir`.
         fingerprints: List of strings, the identity of the data of each cell.
         draw: Boolean, whether to draw seeds that are not drawn yet.
+        elsewhere: Dict of seeds that were drawn elsewhere, see
+            `seeds.clock_seeds`.
 
     Returns:
         List of `run_type`, `None` for a run whose seed is not drawn.
@@ -179,7 +190,7 @@ def runs_of(run_type, cells, results_dir, experiment, fingerprints, draw=True):
         config = runs[k].config()
         del config["seed"]
         keys.append(identity(config, fingerprints[k]))
-    drawn = clock_seeds(results_dir, experiment, keys, draw)
+    drawn = clock_seeds(results_dir, experiment, keys, draw, elsewhere)
     for k, seed in zip(timed, drawn, strict=True):
         seeds[k] = seed
     return [

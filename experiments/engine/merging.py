@@ -54,14 +54,7 @@ def read_if_there(folder, tables):
     if (folder / "runs.csv").exists():
         return read(folder, tables)
     # `results.write` may have been cut off before its last file.
-    return results.Results(
-        results.frame([], tables.run_columns),
-        results.frame([], tables.history_columns),
-        {
-            name: results.frame([], columns)
-            for name, columns in tables.detail_columns.items()
-        },
-    )
+    return results.nothing(tables)
 
 
 def records(runs):

@@ -119,6 +119,24 @@ def add_places(parser, data):
     )
 
 
+def add_known(parser, default, told):
+    """Adds `--known`, a list of paths.
+
+    Args:
+        parser: `argparse.ArgumentParser`.
+        default: List of paths where the command line is silent, or `None`.
+        told: String, the help.
+    """
+    parser.add_argument(
+        "--known",
+        action="append",
+        type=path,
+        default=default,
+        metavar="FOLDER",
+        help=f"{told}; may be given several times",
+    )
+
+
 def add_sweep(parser, experiment, data, presets):
     """Adds the options of `sweep`.
 
@@ -136,6 +154,19 @@ def add_sweep(parser, experiment, data, presets):
     )
     add_settings(parser, experiment.run_type, several=True)
     add_places(parser, data)
+    add_known(
+        parser,
+        None,
+        "take the finished runs in a folder that `collect` wrote as done; "
+        f"default: results/{experiment.name} of the checkout",
+    )
+    parser.add_argument(
+        "--no-known",
+        action="store_const",
+        dest="known",
+        const=[],
+        help="make all runs",
+    )
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -224,6 +255,11 @@ def add_report(parser, experiment, axes):
         metavar="FOLDER",
         help=f"default: <results-dir>/{experiment.name}/report",
     )
+    add_known(
+        parser,
+        [],
+        "add the runs in a folder that `collect` wrote, as the sweep did",
+    )
     parser.add_argument(
         "--budget",
         type=int,
@@ -241,8 +277,9 @@ def as_options(values):
         name = name.replace("_", "-")
         if isinstance(value, bool):
             options.append(f"--{name}" if value else f"--no-{name}")
-        else:
-            options.append(f"--{name}={'none' if value is None else value}")
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            options.append(f"--{name}={'none' if one is None else one}")
     return shlex.join(options)
 
 

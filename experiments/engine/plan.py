@@ -4,10 +4,10 @@ from rich.table import Table
 from experiments.engine.settings import to_text
 from experiments.engine.sweep import epochs_done
 
-_STATES = ("done", "failed", "begun", "left")
+_STATES = ("done", "known", "failed", "begun", "left")
 
 
-def plan(configs, folders, made, rows, timed_by=("variant",)):
+def plan(configs, folders, made, rows, timed_by=("variant",), known=None):
     """What of a sweep is done and what is left, as a person reads it.
 
     Args:
@@ -20,18 +20,22 @@ def plan(configs, folders, made, rows, timed_by=("variant",)):
         rows: Names of the axes whose values have a row of the table. Those of
             `variant` have a column, and seeds share a cell.
         timed_by: Names of the axes on which the seconds of an epoch depend.
+        known: `known.Known`, runs that are made elsewhere. Default: `None`,
+            no run is known.
 
     Returns:
         Tuple of a `rich.table.Table` and a string.
     """
     records = []
+    places = known.places if known else {}
     for config, folder in zip(configs, folders, strict=True):
         record = {**config, "state": "left", "done": 0}
         if folder is not None:
             if folder.checkpoint.exists() or folder.result is not None:
                 record["done"] = epochs_done(folder)
-            record["state"] = _state(folder, record["done"])
-        is_done = record["state"] == "done"
+            record["state"] = _state(folder, record["done"], places)
+            record["place"] = places.get(folder.id)
+        is_done = record["state"] in ("done", "known")
         record["to_go"] = 0 if is_done else config["epochs"] - record["done"]
         records.append(record)
     frame = pd.DataFrame(records)
@@ -49,20 +53,29 @@ def plan(configs, folders, made, rows, timed_by=("variant",)):
             *map(to_text, values),
             *(_states(row[row["variant"] == variant]) for variant in variants),
         )
-    counts = frame["state"].value_counts()
-    known = [f"{counts[s]} {s}" for s in _STATES if s in counts]
+    told = _counted(frame["state"], _STATES)
     fixed = configs[0].keys() - {*rows, "variant", "seed", "epochs"}
     alike = {name: configs[0][name] for name in fixed}
-    text = (
-        f"{len(frame)} runs: {', '.join(known)}; {frame['to_go'].sum():,} "
-        f"epochs to go\n{_estimate(frame, made, alike, list(timed_by))}"
-    )
+    text = f"{len(frame)} runs: {told}; {frame['to_go'].sum():,} epochs to go\n"
+    if "known" in set(frame["state"]):
+        elsewhere = frame.loc[frame["state"] == "known", "place"].map(str)
+        where = _counted(elsewhere, elsewhere.unique(), " from ")
+        text += f"Known: {where}\n"
+    text += _estimate(frame, made, known, alike, list(timed_by))
     return table, text
 
 
-def _state(folder, epochs):
+def _counted(values, order, between=" "):
+    """How often there is each value, in words."""
+    counts = values.value_counts()
+    return ", ".join(f"{counts[v]}{between}{v}" for v in order if v in counts)
+
+
+def _state(folder, epochs, places):
     if folder.result is not None:
         return "done"
+    if folder.id in places:
+        return "known"
     if (folder.path / "error.txt").exists():
         return "failed"
     return "begun" if epochs else "left"
@@ -72,32 +85,42 @@ def _states(rows):
     """The runs of one cell of the table, one a seed."""
     if len(rows) == 1 and rows["state"].item() == "begun":
         return f"{rows['done'].item()} epochs"
-    counts = rows["state"].value_counts()
-    known = [s for s in _STATES if s in counts]
     if len(rows) == 1:
-        return known[0]
-    return ", ".join(f"{counts[s]} {s}" for s in known)
+        return rows["state"].item()
+    return _counted(rows["state"], _STATES)
 
 
-def _estimate(frame, made, alike, timed_by):
+def _estimate(frame, made, known, alike, timed_by):
     """How long the rest takes, by the epochs of runs with the same settings."""
+    found, whose = _seconds(made, alike, timed_by), "the runs in this folder"
+    if not len(found) and known:  # of another machine, maybe
+        found = _seconds(known.results, alike, timed_by)
+        devices = ", ".join(found["device"].unique())
+        whose = f"known runs, on {devices}"
+    if not len(found):
+        return "No such run was timed, here or elsewhere: no estimate of time."
+    medians = found.groupby(timed_by)["seconds"].median()
+    middle = medians.median()
+    by_run = frame.join(medians, on=timed_by)["seconds"]
+    minutes = (by_run.fillna(middle) * frame["to_go"]).sum() / 60
+    time = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:,.0f} h"
+    text = (
+        f"About {time}, one run at a time, by the {middle:.1f} s an epoch of "
+        f"{whose}."
+    )
+    if others := (by_run.isna() & (frame["to_go"] > 0)).sum():
+        text += f" For {others} runs nothing alike was timed."
+    return text
+
+
+def _seconds(made, alike, timed_by):
+    """The epochs of runs with the same settings that were timed."""
     chosen = pd.Series(True, index=made.runs.index)
     for name, value in alike.items():
         column = made.runs[name]
         chosen &= column.isna() if value is None else column == value
     history = made.history.merge(
-        made.runs.loc[chosen, ["id", *timed_by]], on="id"
+        made.runs.loc[chosen, ["id", "device", *timed_by]], on="id"
     )
     # The first epoch compiles.
-    seconds = history.loc[history["epoch"] > 1].groupby(timed_by)["seconds"]
-    if not len(seconds):
-        return "No such run was made in this folder yet: no estimate of time."
-    medians = seconds.median()
-    by_run = frame.join(medians, on=timed_by)["seconds"]
-    by_run = by_run.fillna(medians.median())
-    minutes = (by_run * frame["to_go"]).sum() / 60
-    time = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:,.0f} h"
-    return (
-        f"About {time}, one run at a time, by the {medians.median():.1f} s an "
-        "epoch of the runs in this folder."
-    )
+    return history[history["epoch"] > 1].dropna(subset="seconds")

@@ -204,6 +204,18 @@ def collect(results_dir, tables):
     return in_order(found, tables)
 
 
+def nothing(tables):
+    """`Results` without rows."""
+    return Results(
+        frame([], tables.run_columns),
+        frame([], tables.history_columns),
+        {
+            name: frame([], columns)
+            for name, columns in tables.detail_columns.items()
+        },
+    )
+
+
 def in_order(results, tables):
     """The same results in an order that follows from their settings."""
     runs, history, details = results

@@ -2,6 +2,7 @@ import contextlib
 import json
 import time
 from pathlib import Path
+from types import MappingProxyType
 
 from experiments.engine.checks import DamagedFile, read_json, tell
 from experiments.engine.runs import (
@@ -17,7 +18,9 @@ _BELOW = 2**32  # of the seeds that Keras and NumPy take
 _FIRST_DRAWN = 10**9
 
 
-def clock_seeds(results_dir, experiment, keys, draw=True):
+def clock_seeds(
+    results_dir, experiment, keys, draw=True, elsewhere=MappingProxyType({})
+):
     """Seeds from the clock, drawn once for each key of a results folder.
 
     They are kept in `clock_seeds.json` there, so that a sweep that is started
@@ -31,6 +34,7 @@ def clock_seeds(results_dir, experiment, keys, draw=True):
         keys: List of strings, the `runs.identity` of each config without its
             seed.
         draw: Boolean, whether to draw and keep the seeds not drawn yet.
+        elsewhere: Dict of seeds by key, which are kept in place of new ones.
 
     Returns:
         List of integers; `None` for a seed that is not drawn.
@@ -40,14 +44,16 @@ def clock_seeds(results_dir, experiment, keys, draw=True):
         return []
     if not draw:
         known, _ = _read(path)
-        return [known.get(key) for key in keys]
+        return [known.get(key, elsewhere.get(key)) for key in keys]
     with lock_of(path):
         known, is_whole = _read(path)
         new = [key for key in keys if key not in known]
         if new or not is_whole:
+            known |= {key: elsewhere[key] for key in new if key in elsewhere}
             # Cells drawn in one second would share a seed.
             now = int(time.time())
-            known |= {key: (now + k) % _BELOW for k, key in enumerate(new)}
+            drawn = [key for key in new if key not in known]
+            known |= {key: (now + k) % _BELOW for k, key in enumerate(drawn)}
             with replacing(path) as file:
                 json.dump(known, file, indent=2)
     return [known[key] for key in keys]
@@ -84,17 +90,30 @@ def _is_seed(value):
 
 
 def _of_runs(folder):
-    """The seeds from the clock that the runs of a folder have, by key.
-
-    Of several seeds of one key, it is the one that was drawn first.
-    """
-    found = {}
+    """The seeds from the clock that the runs of a folder have, by key."""
+    runs = []
     for path in run_folders(folder.parent, folder.name):
         with contextlib.suppress(DamagedFile):
             run = read_run(path)
-            config = dict(run["config"])
-            seed = config.pop("seed", None)
-            if _is_seed(seed) and seed >= _FIRST_DRAWN:
-                key = identity(config, run["data_fingerprint"])
-                found[key] = min(seed, found.get(key, seed))
+            runs.append((run["config"], run["data_fingerprint"]))
+    return first_drawn(runs)
+
+
+def first_drawn(runs):
+    """The seeds from the clock that runs have.
+
+    Args:
+        runs: Iterable of pairs of a config and the fingerprint of the data.
+
+    Returns:
+        Dict of seeds by key, see `clock_seeds`; of several seeds of one key,
+        the one that was drawn first.
+    """
+    found = {}
+    for config, fingerprint in runs:
+        config = dict(config)
+        seed = config.pop("seed", None)
+        if _is_seed(seed) and seed >= _FIRST_DRAWN:
+            key = identity(config, fingerprint)
+            found[key] = min(seed, found.get(key, seed))
     return found

@@ -1,0 +1,65 @@
+"""Runs that a sweep need not make, as they are collected elsewhere."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from experiments.engine import merging
+from experiments.engine.results import Results, nothing
+from experiments.engine.seeds import first_drawn
+
+
+class Known(NamedTuple):
+    """What stands in folders that `collect` wrote.
+
+    Attributes:
+        results: `results.Results` of all of them.
+        places: Dict from the ids of runs that are done to the folder of each,
+            a `pathlib.Path`.
+    """
+
+    results: Results
+    places: dict
+
+    def seeds(self, tables):
+        """Seeds from the clock, as `seeds.clock_seeds` takes them."""
+        rows = merging.records(self.results.runs)
+        return first_drawn(
+            (merging.config_of(row, tables), row["data_fingerprint"])
+            for row in rows
+            if row["id"] in self.places
+        )
+
+
+def default_folders(experiment):
+    """The results of an experiment that the checkout has, in a list."""
+    folder = Path(__file__).parents[2] / "results" / experiment
+    if not (folder / "runs.csv").exists():
+        return []
+    here = Path.cwd()
+    return [folder.relative_to(here) if here in folder.parents else folder]
+
+
+def read(folders, tables):
+    """Reads folders that `collect` wrote.
+
+    Args:
+        folders: List of `pathlib.Path`.
+        tables: `results.Tables` of the experiment.
+
+    Returns:
+        `Known`. Of a run in several of them, its place is the first.
+
+    Raises:
+        FileNotFoundError: if a folder lacks a table.
+        ValueError: if a table is damaged, or two have other figures of a run.
+    """
+    found, places = nothing(tables), {}
+    read_so_far = []
+    for folder in folders:
+        own = merging.read(folder, tables)
+        told = " and ".join(map(str, read_so_far))
+        found = merging.merge(found, own, tables, (told, str(folder)))
+        done = own.runs.loc[own.runs["status"] == "done", "id"]
+        places = {**dict.fromkeys(done, folder), **places}
+        read_so_far.append(folder)
+    return Known(found, places)
