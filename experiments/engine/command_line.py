@@ -56,19 +56,22 @@ def program(experiment):
     return f"python -m experiments.{experiment.name}"
 
 
-def stopped_run(experiment, settings, results_dir):
+def stopped_run(experiment, settings, options):
     """Says how to go on with a run that Ctrl-C ended.
 
     Args:
         experiment: `experiment.Experiment`.
         settings: Dict of what was given or drawn, seed and backend included:
             they are part of what a run is.
-        results_dir: Path of the results of all experiments.
+        options: What the parser of the command `run` returned.
 
     Returns:
         The exit status.
     """
-    places = {"results_dir": results_dir}
+    places = {"results_dir": options.results_dir}
+    for name in ("keep_checkpoints", "save_model"):
+        if getattr(options, name, False):
+            places[name] = True
     if data_dir := os.environ.get("KERAS_SLIM_DATA"):
         places["data_dir"] = data_dir  # part of what a run is, too
     print(
@@ -170,6 +173,7 @@ def sweep(options, experiment):
             experiment.make,
             results_dir=results_dir,
             tensorboard=options.tensorboard,
+            keep_checkpoint=options.keep_checkpoints,
         ),
         experiment.outcome,
         how,

@@ -128,11 +128,15 @@ class Experiment:
         """The data of each cell of a sweep, whose seeds do not matter."""
         return [self.data_of(r) for r in grid.seedless(self.run_type, cells)]
 
-    def folder_of(self, run, results_dir):
+    def folder_of(self, run, results_dir, keep_checkpoint=False):
         """The `RunFolder` of a run."""
-        fingerprint = self.data_of(run).fingerprint
         return RunFolder(
-            results_dir, self.name, run.config(), fingerprint, self.tables
+            results_dir,
+            self.name,
+            run.config(),
+            self.data_of(run).fingerprint,
+            self.tables,
+            keep_checkpoint,
         )
 
     def cell_of(self, run, results_dir, varied=()):
@@ -205,12 +209,14 @@ class Experiment:
             elsewhere,
         )
 
-    def carry_out(self, run, results_dir, **options):
+    def carry_out(self, run, results_dir, keep_checkpoint=False, **options):
         """Makes one run, or goes on with it.
 
         Args:
             run: One of `run_type`.
             results_dir: Path of the results of all experiments.
+            keep_checkpoint: Boolean, whether the last checkpoint stays, from
+                which the same run with more epochs goes on.
             **options: Arguments of `execute`.
 
         Returns:
@@ -219,11 +225,17 @@ class Experiment:
         Raises:
             RunIsClaimed: if another process is making the run.
         """
-        folder = self.folder_of(run, results_dir)
+        folder = self.folder_of(run, results_dir, keep_checkpoint)
+        if keep_checkpoint and folder.result is not None:
+            if not folder.checkpoint.exists():
+                print(
+                    f"{folder.path} was made without --keep-checkpoints: no "
+                    "checkpoint."
+                )
         self.execute(run, self.data_of(run), folder, **options)
         return folder
 
-    def make(self, run, results_dir, tensorboard=False):
+    def make(self, run, results_dir, tensorboard=False, keep_checkpoint=False):
         """Makes one run, in whatever process a launcher calls it.
 
         It returns without an error where another process makes the run.
@@ -232,6 +244,7 @@ class Experiment:
             run: One of `run_type`.
             results_dir: Path of the results of all experiments.
             tensorboard: Boolean, whether to write logs for TensorBoard.
+            keep_checkpoint: As of `carry_out`.
         """
         # The sweep told of its data when it loaded them.
         with contextlib.redirect_stdout(None):
@@ -243,7 +256,13 @@ class Experiment:
 
             callbacks = [log_of(self.cell_of(run, results_dir), run.config())]
         with contextlib.suppress(RunIsClaimed):
-            self.carry_out(run, results_dir, verbose=0, callbacks=callbacks)
+            self.carry_out(
+                run,
+                results_dir,
+                keep_checkpoint,
+                verbose=0,
+                callbacks=callbacks,
+            )
 
 
 @functools.lru_cache(maxsize=8)

@@ -137,6 +137,16 @@ def add_known(parser, default, told):
     )
 
 
+def add_keep_checkpoints(parser):
+    """Adds `--keep-checkpoints`."""
+    parser.add_argument(
+        "--keep-checkpoints",
+        action="store_true",
+        help="keep the last checkpoint of a run that is done; the same run "
+        "with more --epochs goes on from it",
+    )
+
+
 def add_sweep(parser, experiment, data, presets):
     """Adds the options of `sweep`.
 
@@ -172,6 +182,7 @@ def add_sweep(parser, experiment, data, presets):
         action="store_true",
         help="show what is done, what is left and how long it takes",
     )
+    add_keep_checkpoints(parser)
     parser.add_argument(
         "--tensorboard",
         action="store_true",

@@ -35,6 +35,9 @@ def plan(configs, folders, made, rows, timed_by=("variant",), known=None):
                 record["done"] = epochs_done(folder)
             record["state"] = _state(folder, record["done"], places)
             record["place"] = places.get(folder.id)
+            if not record["done"]:  # it would go on from these
+                kept = (epochs for epochs, _ in folder.kept_checkpoints())
+                record["done"] = next(kept, 0)
         is_done = record["state"] in ("done", "known")
         record["to_go"] = 0 if is_done else config["epochs"] - record["done"]
         records.append(record)

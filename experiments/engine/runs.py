@@ -197,14 +197,23 @@ class RunFolder:
         fingerprint: String, the identity of the data.
         tables: `results.Tables` of the experiment, by which the files of the
             run are checked. Default: `None`, they may hold anything.
+        keep_checkpoint: Boolean, whether the last checkpoint stays when the
+            run is done, for the same run with more epochs.
     """
 
     def __init__(
-        self, results_dir, experiment, config, fingerprint, tables=None
+        self,
+        results_dir,
+        experiment,
+        config,
+        fingerprint,
+        tables=None,
+        keep_checkpoint=False,
     ):
         self.id = identity(config, fingerprint)
         self.path = Path(results_dir) / experiment / self.id
         self._tables = tables
+        self._keep_checkpoint = keep_checkpoint
         self._description = {
             "id": self.id,
             "experiment": experiment,
@@ -248,6 +257,28 @@ class RunFolder:
     @property
     def checkpoint(self):
         return self.path / "checkpoint.npz"
+
+    def kept_checkpoints(self):
+        """Those of the same run with fewer epochs, made with `keep_checkpoint`.
+
+        Yields:
+            Tuple of a number of epochs, the most first, and the
+            `pathlib.Path` of a checkpoint, which may be gone or damaged.
+        """
+        config = self._description["config"]
+        for epochs in range(config.get("epochs", 0) - 1, 0, -1):
+            name = identity(
+                {**config, "epochs": epochs},
+                self._description["data_fingerprint"],
+            )
+            path = self.path.with_name(name)
+            if path.exists() and _keeps_checkpoint(path):
+                yield epochs, path / self.checkpoint.name
+
+    def remove_checkpoint(self):
+        """Removes the checkpoint of a run that is done, but for a kept one."""
+        if self.checkpoint.exists() and not _keeps_checkpoint(self.path):
+            self.checkpoint.unlink()
 
     @property
     def result(self):
@@ -298,6 +329,11 @@ class RunFolder:
         self._description |= {**details, "starts": [*starts, provenance()]}
         _write_json(self.path / "run.json", self._description)
         (self.path / "error.txt").unlink(missing_ok=True)
+
+    def note(self, **details):
+        """Adds to what `run.json` tells of the latest start, JSON-ready."""
+        self._description["starts"][-1] |= details
+        _write_json(self.path / "run.json", self._description)
 
     def make(self, train, **details):
         """Makes the run if it is not done, or goes on with it.
@@ -362,11 +398,13 @@ class RunFolder:
             for name in files
             if (self.path / name).exists()
         }
+        if self._keep_checkpoint and self.checkpoint.exists():
+            finite[_KEEPS] = True
         _write_json(self.path / "result.json", {**finite, "sha256": sums})
         for error in self.damaged:
             raise error
         # Only now, as a run that is not done goes on from it.
-        self.checkpoint.unlink(missing_ok=True)
+        self.remove_checkpoint()
 
     def fail(self, error):
         """Keeps the traceback of a run that failed, and says where."""
@@ -377,6 +415,18 @@ class RunFolder:
             error.add_note(f"The traceback is kept in {path}")
         except OSError:  # a full disk, which may be the error itself
             error.add_note(f"It happened in the run {self.path}")
+
+
+# In `result.json`, of a run whose checkpoint stays.
+_KEEPS = "checkpoint_is_kept"
+
+
+def _keeps_checkpoint(path):
+    """Whether a run is done, and was to keep its checkpoint."""
+    try:
+        return read_json(path / "result.json").get(_KEEPS, False)
+    except (FileNotFoundError, DamagedFile):
+        return False
 
 
 # A folder with one of these is that of a run.
@@ -490,6 +540,7 @@ def read_run(path, tables=None):
     history = attempt(read_history, path / "history.csv") or []
     if result is not None:
         sums = result.pop("sha256", {})
+        result.pop(_KEEPS, None)
         if not damaged:
             attempt(_check_result, path, run, result, sums, history, tables)
         if damaged:

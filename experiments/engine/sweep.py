@@ -56,7 +56,7 @@ def sweep(cells, launch, console):
     for cell in cells:
         if cell.folder.result is not None:
             # Left by a kill between the last two steps of a run.
-            cell.folder.checkpoint.unlink(missing_ok=True)
+            cell.folder.remove_checkpoint()
             continue
         left.append(cell)
         # Here, as not all workers share our standard error.

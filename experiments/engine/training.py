@@ -5,6 +5,7 @@ batches with a model. Here the order follows from seed and epoch, and a
 checkpoint holds every variable that changes, seeds and optimizer included.
 """
 
+import itertools
 import json
 import sys
 import time
@@ -87,27 +88,32 @@ class RunRecorder(keras.callbacks.Callback):
     def restore(self, model):
         """Puts the model, built and compiled, where the run was cut off.
 
+        A run that has no checkpoint goes on from a kept one of the same run
+        with fewer epochs: no epoch depends on how many there are to be.
+
         Returns:
             The number of epochs that are done.
         """
         variables = _changing_variables(model)
-        path = self._folder.checkpoint
-        if path.exists():
+        own, errors = self._folder.checkpoint, []
+        paths = [own] if own.exists() else []
+        # Looked for only where they are needed.
+        kept = (path for _, path in self._folder.kept_checkpoints())
+        for path in itertools.chain(paths, kept):
             try:
-                # numpy leaves a damaged file open if it opened it itself.
-                with open(path, "rb") as file, np.load(file) as saved:
-                    history = json.loads(str(saved["history"]))
-                    values = [
-                        saved[f"variable_{k}"] for k in range(len(saved) - 1)
-                    ]
-                if [v.shape for v in values] != [v.shape for v in variables]:
-                    raise ValueError("it is of another network")
+                self.history, values = _read_checkpoint(path, variables)
             except Exception as error:  # a damaged file raises nearly anything
-                print(f"{path} cannot be used, starting anew: {error}")
-            else:
-                self.history = history
-                for variable, value in zip(variables, values, strict=True):
-                    variable.assign(value)
+                errors.append((path, error))
+                continue
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            if path != own:
+                self._folder.note(went_on_from=path.parent.name)
+                print(f"Going on from the {len(self.history)} epochs of {path}")
+            break
+        then = "" if self.history else ", starting anew"
+        for path, error in errors:
+            print(f"{path} cannot be used{then}: {error}")
         # The two files may be of different epochs; the checkpoint decides.
         self._folder.write_history(self.history)
         return len(self.history)
@@ -127,6 +133,17 @@ class RunRecorder(keras.callbacks.Callback):
         }
         with replacing(self._folder.checkpoint, "wb") as file:
             np.savez(file, history=json.dumps(self.history), **variables)
+
+
+def _read_checkpoint(path, variables):
+    """The history and the values of the variables in a checkpoint."""
+    # numpy leaves a damaged file open if it opened it itself.
+    with open(path, "rb") as file, np.load(file) as saved:
+        history = json.loads(str(saved["history"]))
+        values = [saved[f"variable_{k}"] for k in range(len(saved) - 1)]
+    if [v.shape for v in values] != [v.shape for v in variables]:
+        raise ValueError("it is of another network")
+    return history, values
 
 
 def _changing_variables(model):

@@ -33,13 +33,15 @@ def _parser():
     )
     parsers.add_settings(run, Run)
     parsers.add_places(run, DATA)
+    parsers.add_keep_checkpoints(run)
 
     many = commands.add_parser(
         "sweep",
         help="train a grid of networks: Figures 1 and 2",
         description="Makes the runs of a grid that are not made yet. The same "
         "command goes on with a sweep that was stopped, and several at once "
-        "share the work. Exit status: 1 if a run failed.",
+        "share the work. Runs that are known from collected tables are not "
+        "made again. Exit status: 1 if a run failed.",
     )
     parsers.add_sweep(
         many,
@@ -52,10 +54,11 @@ def _parser():
 
     tidy = commands.add_parser(
         "collect",
-        help="write the runs as CSV",
+        help="write the runs as CSV, or add them to those of other machines",
         description="Writes one row per run to runs.csv, with all its "
         "settings, results and versions, one row per epoch to history.csv, and "
-        "how often each memory duration was found to durations.csv.",
+        "how often each memory duration was found to durations.csv. Rows of "
+        "other runs that are in these files stay.",
     )
     parsers.add_collect(tidy, MEMORY_DURATION)
 
@@ -83,11 +86,11 @@ def _run(options):
     run = Run(**given)
     print(about(MEMORY_DURATION.data_of(run)))
     try:
-        folder = MEMORY_DURATION.carry_out(run, options.results_dir)
-    except KeyboardInterrupt:
-        return command_line.stopped_run(
-            MEMORY_DURATION, given, options.results_dir
+        folder = MEMORY_DURATION.carry_out(
+            run, options.results_dir, options.keep_checkpoints
         )
+    except KeyboardInterrupt:
+        return command_line.stopped_run(MEMORY_DURATION, given, options)
     print(f"{outcome(folder)}\n{folder.path}")
     found = only(results.collect(options.results_dir), [folder.id])
     paths = report.write(found, folder.path / "report")

@@ -29,6 +29,7 @@ def _parser():
     )
     parsers.add_settings(run, Run, unsaid=NEWSGROUPS.unsaid)
     parsers.add_places(run, DATA)
+    parsers.add_keep_checkpoints(run)
     run.add_argument(
         "--save-model",
         action="store_true",
@@ -52,7 +53,8 @@ def _parser():
         help="train a grid of networks: Tables I and II and the figures",
         description="Makes the runs of a grid that are not made yet. The same "
         "command goes on with a sweep that was stopped, and several at once "
-        "share the work. Exit status: 1 if a run failed.",
+        "share the work. Runs that are known from collected tables are not "
+        "made again. Exit status: 1 if a run failed.",
     )
     parsers.add_sweep(
         many,
@@ -65,9 +67,10 @@ def _parser():
 
     tidy = commands.add_parser(
         "collect",
-        help="write the runs as CSV",
+        help="write the runs as CSV, or add them to those of other machines",
         description="Writes one row per run to runs.csv, with all its "
-        "settings, results and versions, and one row per epoch to history.csv.",
+        "settings, results and versions, and one row per epoch to history.csv. "
+        "Rows of other runs that are in these files stay.",
     )
     parsers.add_collect(tidy, NEWSGROUPS)
 
@@ -96,10 +99,13 @@ def _run(options):
     print(f"{about(data)}\nSeed {run.seed}")
     try:
         folder = NEWSGROUPS.carry_out(
-            run, options.results_dir, save_model=options.save_model
+            run,
+            options.results_dir,
+            options.keep_checkpoints,
+            save_model=options.save_model,
         )
     except KeyboardInterrupt:
-        return command_line.stopped_run(NEWSGROUPS, given, options.results_dir)
+        return command_line.stopped_run(NEWSGROUPS, given, options)
     print(f"{outcome(folder)}\n{folder.path}")
     return 0
 

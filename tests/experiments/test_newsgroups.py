@@ -200,7 +200,8 @@ def test_ctrl_c_says_how_to_go_on(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Experiment, "carry_out", interrupt)
     arguments = [a for a in arguments if not a.startswith("--seed")]
     monkeypatch.setattr(cli.time, "time", lambda: 1_700_000_000)
-    assert cli.main(["run", *arguments]) == 130
+    keep = "--keep-checkpoints"
+    assert cli.main(["run", *arguments, keep, "--save-model"]) == 130
     message = capsys.readouterr().err
     prefix = "python -m experiments.newsgroups "
     (line,) = (line for line in message.splitlines() if prefix in line)
@@ -212,11 +213,12 @@ def test_ctrl_c_says_how_to_go_on(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         Experiment,
         "carry_out",
-        lambda self, *given, **options: made.append(given),
+        lambda self, *given, **options: made.append((*given, options)),
     )
     with pytest.raises(AttributeError):
         cli.main(shlex.split(line.strip().removeprefix(prefix)))
-    ((run, results_dir),) = made
+    ((run, results_dir, keep_checkpoint, options),) = made
+    assert keep_checkpoint and options == {"save_model": True}
     assert run == Run(**{**TINY, "seed": 1_700_000_000})
     data = NEWSGROUPS.data_of(run)
     assert data.sources["posts"].startswith("20_newsgroup: 80 posts")

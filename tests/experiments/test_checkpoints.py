@@ -1,0 +1,167 @@
+"""A run of more epochs that goes on from one of fewer."""
+
+import importlib
+
+import numpy as np
+import pytest
+from rich.console import Console
+from tiny import TINY
+
+from experiments.engine import sweep
+from experiments.engine.runs import RunFolder, read_history, read_run
+from experiments.memory_duration.experiment import MEMORY_DURATION
+from experiments.newsgroups.experiment import NEWSGROUPS
+
+
+@pytest.fixture(
+    params=[NEWSGROUPS, MEMORY_DURATION], ids=lambda experiment: experiment.name
+)
+def experiment(request):
+    return request.param
+
+
+@pytest.fixture
+def settings(experiment, data_dir, tmp_path):
+    """Those of a run that trains in a second."""
+    if experiment is NEWSGROUPS:
+        return TINY
+    path = tmp_path / "text.txt"
+    path.write_text("the rain in spain. " * 60)
+    sizes = {"characters": 1_000, "units": 5, "layers": 2, "seed": 3}
+    sizes |= {"batch_size": 6, "timesteps": 4, "backend": TINY["backend"]}
+    return {"text": str(path), **sizes}
+
+
+@pytest.fixture
+def carry_out(experiment, settings, tmp_path):
+    """Makes the run of so many epochs, and returns its folder."""
+
+    def make(name, epochs, **options):
+        run = experiment.run_type(**{**settings, "epochs": epochs})
+        return experiment.carry_out(run, tmp_path / name, verbose=0, **options)
+
+    return make
+
+
+def history(folder):
+    """What must be the same bit for bit: all but the clock."""
+    rows = read_history(folder.path / "history.csv")
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def variables(folder):
+    """All that training changes, as the checkpoint has it."""
+    with np.load(folder.checkpoint) as saved:
+        return {name: saved[name] for name in saved if name != "history"}
+
+
+def test_more_epochs_go_on_bit_for_bit(experiment, carry_out, capsys):
+    whole = carry_out("whole", 4, keep_checkpoint=True)
+    fewer = carry_out("kept", 2, keep_checkpoint=True)
+    kept = fewer.checkpoint.read_bytes()
+    capsys.readouterr()
+    more = carry_out("kept", 4, keep_checkpoint=True)
+    told = capsys.readouterr().out
+    assert f"Going on from the 2 epochs of {fewer.checkpoint}" in told
+
+    assert more.id == whole.id != fewer.id
+    assert history(more) == history(whole)
+    # Those of the first epochs are not made again, their times are kept.
+    rows = [read_history(f.path / "history.csv") for f in (fewer, more)]
+    assert rows[1][:2] == rows[0]
+    found, expected = variables(more), variables(whole)
+    assert found.keys() == expected.keys() and len(found) > 10
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+    for name in experiment.tables.result.keys() - {"seconds_per_epoch"}:
+        assert more.result[name] == whole.result[name]
+    for name in experiment.tables.details:
+        paths = (folder.path / f"{name}.csv" for folder in (more, whole))
+        assert len({path.read_bytes() for path in paths}) == 1
+    (start,) = read_run(more.path)["starts"]
+    assert start["went_on_from"] == fewer.id
+    assert "went_on_from" not in read_run(whole.path)["starts"][0]
+    assert fewer.result["epochs"] == 2
+    assert fewer.checkpoint.read_bytes() == kept
+
+
+@pytest.mark.any_backend
+def test_a_checkpoint_that_cannot_be_used_is_named(
+    carry_out, experiment, capsys
+):
+    """Then that of fewer epochs is taken, or none."""
+    if experiment is not NEWSGROUPS:
+        pytest.skip("the same for all experiments")
+    expected = history(carry_out("whole", 3))
+    one, two = (carry_out("kept", n, keep_checkpoint=True) for n in (1, 2))
+    damages = {
+        "gone": lambda path: path.unlink(),
+        "empty": lambda path: path.write_bytes(b""),
+        "flipped": lambda path: path.write_bytes(
+            path.read_bytes()[:1000] + b"x" + path.read_bytes()[1001:]
+        ),
+    }
+    for damage in damages.values():
+        for folder, then in ((two, ""), (one, ", starting anew")):
+            kept = folder.checkpoint.read_bytes()
+            damage(folder.checkpoint)
+            if folder is two:
+                of_two = kept
+            capsys.readouterr()
+            more = carry_out("kept", 3)
+            told = capsys.readouterr().out
+            assert f"{folder.checkpoint} cannot be used{then}: " in told
+            assert ("Going on from the 1 epochs" in told) == (not then)
+            assert history(more) == expected
+            (more.path / "result.json").unlink()
+            assert not more.checkpoint.exists()
+        one.checkpoint.write_bytes(kept)
+        two.checkpoint.write_bytes(of_two)
+
+
+@pytest.mark.any_backend
+def test_checkpoints_are_kept_if_that_is_asked_for(tmp_path):
+    def folder_of(name, keep):
+        return RunFolder(tmp_path, "test", {"n": name}, "data", None, keep)
+
+    for keep in (True, False):
+        folder = folder_of(keep, keep)
+        folder.make(lambda f=folder: f.checkpoint.write_bytes(b"x") and {})
+        assert folder.checkpoint.exists() == keep
+        assert folder.result == {}
+        folder.checkpoint.write_bytes(b"x")  # left by a kill
+    # Whether the sweep that finds it keeps others or not.
+    for option in (True, False):
+        folders = [folder_of(name, option) for name in (True, False)]
+        cells = [sweep.Cell(folder, folder.id, "", 1) for folder in folders]
+        assert list(sweep.sweep(cells, pytest.fail, Console())) == []
+        assert [f.checkpoint.exists() for f in folders] == [True, False]
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_the_option_of_the_command_line(
+    experiment, settings, command, tmp_path, capsys
+):
+    cli = importlib.import_module(f"experiments.{experiment.name}.cli")
+    places = {**settings, "results-dir": tmp_path / "runs"}
+    given = [f"--{k.replace('_', '-')}={v}" for k, v in places.items()]
+    given = [option for option in given if "epochs" not in option]
+    given += ["--no-known"] if command == "sweep" else []
+    line = [command, *given, "--epochs=1", "--keep-checkpoints"]
+    assert cli.main(line) == 0
+    (kept,) = tmp_path.glob("runs/*/*/checkpoint.npz")
+    line = [command, *given, "--epochs=2"]
+    if command == "sweep":
+        capsys.readouterr()
+        assert cli.main([*line, "--dry-run"]) == 0
+        assert "1 runs: 1 left; 1 epochs to go" in capsys.readouterr().out
+    assert cli.main(line) == 0
+    assert "Going on from the 1 epochs" in capsys.readouterr().out
+    assert list(tmp_path.glob("runs/*/*/checkpoint.npz")) == [kept]
+    if command == "run":  # too late
+        capsys.readouterr()
+        assert cli.main([*line, "--keep-checkpoints"]) == 0
+        assert "without --keep-checkpoints" in capsys.readouterr().out
+    # That it is kept is no result.
+    assert "checkpoint_is_kept" not in read_run(kept.parent)["result"]
