@@ -18,9 +18,8 @@ pytestmark = pytest.mark.long
 OF_THE_MOMENT = ("started", "commit")
 
 
-def table(results_dir):
+def figures(found):
     """All that runs found, without when and how fast."""
-    found = results.collect(results_dir)
     return (
         found.runs.drop(columns=[*OF_THE_MOMENT, "seconds_per_epoch"]),
         found.history.drop(columns=["seconds"]),
@@ -28,7 +27,7 @@ def table(results_dir):
 
 
 def assert_same_table(one, other):
-    for frame, twin in zip(table(one), table(other), strict=True):
+    for frame, twin in zip(figures(one), figures(other), strict=True):
         assert len(frame)
         pd.testing.assert_frame_equal(frame, twin, check_exact=True)
 
@@ -44,57 +43,103 @@ def test_launchers_give_the_same_table(launcher, sweep_arguments, tmp_path):
     other = f"--results-dir={tmp_path / launcher}"
     assert cli.main(sweep_arguments) == 0
     assert cli.main(replaced(sweep_arguments, *options, other)) == 0
-    assert_same_table(tmp_path / "runs", tmp_path / launcher)
+    assert_same_table(
+        results.collect(tmp_path / "runs"),
+        results.collect(tmp_path / launcher),
+    )
 
 
-@pytest.mark.any_backend  # test_training.py resumes on each
-def test_killed_twenty_times_it_gives_the_table_of_an_undisturbed_sweep(
-    sweep_arguments, tmp_path, monkeypatch
-):
+@pytest.fixture
+def start(sweep_arguments, tmp_path, monkeypatch):
+    """Starts a sweep, in a process of its own, over a folder and axes."""
     # The server imports Keras once; each sweep is forked from it.
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["experiments.newsgroups.cli"])
-    axes = ["--variant=lstm3", "--activation=tanh,relu"]
-    axes += ["--learning-rate=1e-3,2e-3", "--epochs=16"]
 
-    def start(name):
+    def start_sweep(name, *axes):
         arguments = replaced(
-            sweep_arguments,
-            *axes,
-            f"--results-dir={tmp_path / name}",
+            sweep_arguments, *axes, f"--results-dir={tmp_path / name}"
         )
         process = context.Process(target=cli.main, args=(arguments,))
         process.start()
         return process
 
-    undisturbed = start("undisturbed")
-    undisturbed.join()
-    assert undisturbed.exitcode == 0
-    seconds = results.collect(tmp_path / "undisturbed").history["seconds"]
+    return start_sweep
+
+
+def end(process):
+    process.join()
+    assert process.exitcode == 0
+
+
+def kill(process, results_dir, goal, seconds):
+    """Kills a sweep so many seconds after so many epochs are done."""
+    while epochs(results_dir) < goal:
+        assert process.is_alive()
+        time.sleep(0.001)
+    time.sleep(seconds)
+    assert process.is_alive(), "too quick to be killed"
+    process.kill()
+    process.join()
+
+
+@pytest.mark.any_backend  # test_training.py resumes on each
+def test_killed_twenty_times_it_gives_the_table_of_an_undisturbed_sweep(
+    start, tmp_path
+):
+    axes = ["--variant=lstm3", "--activation=tanh,relu"]
+    axes += ["--learning-rate=1e-3,2e-3", "--epochs=16"]
+    end(start("undisturbed", *axes))
+    undisturbed = results.collect(tmp_path / "undisturbed")
+    seconds = undisturbed.history["seconds"]
 
     chance = random.Random(0)
     finished = {}
     for _ in range(20):
         # At any moment of one of the next epochs, or before the first.
         goal = epochs(tmp_path / "killed") + chance.choice((0, 1, 1, 2))
-        process = start("killed")
-        while epochs(tmp_path / "killed") < goal:
-            assert process.is_alive()
-            time.sleep(0.001)
-        time.sleep(chance.random() * seconds.median())
-        assert process.is_alive(), "too quick to be killed"
-        process.kill()
-        process.join()
+        kill(
+            start("killed", *axes),
+            tmp_path / "killed",
+            goal,
+            chance.random() * seconds.median(),
+        )
         for path in tmp_path.glob("killed/*/*/result.json"):
             finished.setdefault(path, path.stat().st_mtime_ns)
     assert finished
-    process = start("killed")
-    process.join()
-    assert process.exitcode == 0
-    assert_same_table(tmp_path / "undisturbed", tmp_path / "killed")
+    end(start("killed", *axes))
+    assert_same_table(undisturbed, results.collect(tmp_path / "killed"))
     for path, moment in finished.items():
         assert path.stat().st_mtime_ns == moment, "made again"
+
+
+@pytest.mark.any_backend
+def test_killed_sweeps_of_two_machines_come_to_one_table(start, tmp_path):
+    settings = ["--variant=lstm3", "--epochs=6"]
+    end(start("one", *settings, "--activation=tanh,relu,linear"))
+    # One run is made on both.
+    axes = {"a": "--activation=tanh,relu", "b": "--activation=relu,linear"}
+    orders = ("a b", "b a", "a b a b")
+
+    def collect():
+        for order in orders:
+            for name in order.split():
+                places = f"--results-dir={tmp_path / name}", "--to"
+                to = str(tmp_path / "tables" / order)
+                assert cli.main(["collect", *places, to]) == 0
+
+    # In the first run of one machine, and in the second of the other.
+    for (name, axis), goal in zip(axes.items(), (1, 8), strict=True):
+        kill(start(name, *settings, axis), tmp_path / name, goal, 0)
+    collect()  # the runs that are not done, too
+    for name, axis in axes.items():
+        end(start(name, *settings, axis))
+    collect()
+    expected = results.collect(tmp_path / "one")
+    assert list(expected.runs["status"]) == 3 * ["done"]
+    for order in orders:
+        assert_same_table(expected, results.read(tmp_path / "tables" / order))
 
 
 def epochs(results_dir):
