@@ -188,19 +188,13 @@ def sweep(options, experiment):
     return status
 
 
-def _collected(results_dir, tables, known=None):
-    """What `results.collect` finds and what is known, if that is anything."""
-    found = results.collect(results_dir, tables)
-    if known:
-        places = "the folders of --known", str(results_dir)
-        found = merging.merge(known.results, found, tables, places)
+def _check_there_are_runs(found, results_dir, tables):
     if found.runs.empty:
         raise FileNotFoundError(
             "There is no run. Expected run folders under "
             f"{results_dir / tables.experiment}. "
             f"Received: --results-dir={results_dir}"
         )
-    return found
 
 
 def collect(options, experiment):
@@ -219,7 +213,8 @@ def collect(options, experiment):
             of a run.
     """
     tables = experiment.tables
-    found = _collected(options.results_dir, tables)
+    found = results.collect(options.results_dir, tables)
+    _check_there_are_runs(found, options.results_dir, tables)
     if options.without_seconds:
         found = results.without_seconds(found)
     folder = options.to or options.results_dir / experiment.name
@@ -259,11 +254,18 @@ def report(options, experiment):
         FileNotFoundError: if there is no run.
         ValueError: if there is no such budget.
     """
-    if options.collected is None:
-        known = experiment.known(options.known)
-        found = _collected(options.results_dir, experiment.tables, known)
+    tables, place = experiment.tables, options.collected
+    if place is None:
+        place = options.results_dir
+        found = results.collect(place, tables)
     else:
-        found = results.read(options.collected, experiment.tables)
+        found = results.read(place, tables)
+    if options.known:
+        known = experiment.known(options.known).results
+        places = " or ".join(map(str, options.known)), str(place)
+        found = merging.merge(known, found, tables, places)
+    if options.collected is None:
+        _check_there_are_runs(found, place, tables)
     folder = options.to or options.results_dir / experiment.name / "report"
     paths = experiment.write_report(found, folder, options.budget)
     experiment.show_report(found, Console(), options.budget)

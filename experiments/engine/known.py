@@ -53,13 +53,14 @@ def read(folders, tables):
         FileNotFoundError: if a folder lacks a table.
         ValueError: if a table is damaged, or two have other figures of a run.
     """
-    found, places = nothing(tables), {}
-    read_so_far = []
+    found, places, so_far = None, {}, ""
     for folder in folders:
         own = merging.read(folder, tables)
-        told = " and ".join(map(str, read_so_far))
-        found = merging.merge(found, own, tables, (told, str(folder)))
         done = own.runs.loc[own.runs["status"] == "done", "id"]
         places = {**dict.fromkeys(done, folder), **places}
-        read_so_far.append(folder)
-    return Known(found, places)
+        if found is None:
+            found, so_far = own, str(folder)
+            continue
+        found = merging.merge(found, own, tables, (so_far, str(folder)))
+        so_far += f" or {folder}"
+    return Known(nothing(tables) if found is None else found, places)

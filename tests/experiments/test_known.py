@@ -1,5 +1,6 @@
 """A sweep that goes on on another machine, from collected tables."""
 
+import dataclasses
 import shlex
 
 import pandas as pd
@@ -17,8 +18,24 @@ pytestmark = pytest.mark.any_backend
 @pytest.fixture(
     params=[NEWSGROUPS, MEMORY_DURATION], ids=lambda experiment: experiment.name
 )
-def experiment(request):
-    return untrained(request.param)
+def experiment(request, reported):
+    """Whose runs are not trained, and whose reports are not written."""
+
+    def write_report(found, folder, budget):
+        reported.append(found)
+        return []
+
+    return dataclasses.replace(
+        untrained(request.param),
+        write_report=write_report,
+        show_report=lambda *arguments: None,
+    )
+
+
+@pytest.fixture
+def reported():
+    """The results of each report."""
+    return []
 
 
 @pytest.fixture
@@ -66,7 +83,7 @@ def table(folder, name="runs"):
 
 
 def test_a_sweep_goes_on_from_what_is_collected(
-    experiment, line, command, tmp_path
+    experiment, line, command, reported, tmp_path
 ):
     assert command("sweep", *line, "--no-known", "--results-dir=whole")[0] == 0
     assert command("collect", "--results-dir=whole", "--to=expected")[0] == 0
@@ -88,7 +105,11 @@ def test_a_sweep_goes_on_from_what_is_collected(
     # The command that it ends with shows all four.
     (shown,) = (w for w in told.splitlines() if w.startswith("Tables and"))
     assert "--results-dir=b --known=known" in shown
-    # Figures are drawn of what was trained, here there is none.
+    assert command("report", *shlex.split(shown.split(" report ")[1]))[0] == 0
+    assert command("collect", "--results-dir=b", "--to=tables")[0] == 0
+    assert command("report", "--from=tables", "--known=known")[0] == 0
+    whole = ids(experiment, tmp_path / "whole")
+    assert [set(found.runs["id"]) for found in reported] == 2 * [whole]
     assert command("collect", "--results-dir=b", "--to=known")[0] == 0
     for name in ("runs", "history", *experiment.tables.details):
         pd.testing.assert_frame_equal(
