@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.engine import merging, results
+from experiments.engine.first_epochs import with_first_epochs
 from experiments.engine.launchers import launch
 from experiments.engine.parsers import (
     as_options,
@@ -214,7 +215,8 @@ def collect(options, experiment):
     """
     tables = experiment.tables
     found = results.collect(options.results_dir, tables)
-    _check_there_are_runs(found, options.results_dir, tables)
+    if options.epochs is None:  # else, the runs that stand there may do
+        _check_there_are_runs(found, options.results_dir, tables)
     if options.without_seconds:
         found = results.without_seconds(found)
     folder = options.to or options.results_dir / experiment.name
@@ -230,6 +232,8 @@ def collect(options, experiment):
                 f"{options.results_dir} are taken"
             )
             raise
+        if options.epochs is not None:
+            found = with_first_epochs(found, options.epochs, experiment)
         results.write(found, folder)
     counts = found.runs["status"].value_counts()
     told = ", ".join(f"{count} {status}" for status, count in counts.items())

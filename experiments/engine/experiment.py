@@ -40,6 +40,10 @@ class Experiment:
             paths to look at.
         show_report: Function of `results.Results`, a `rich.console.Console`
             and the number of a budget, which prints the tables.
+        figures_of: Function of the row of a finished run and of the first
+            rows of its history, which returns what the run found, as if these
+            epochs were all, or `None` if it cannot tell. Default: `None`, it
+            takes the network.
         timed_by: Names of the settings on which the seconds of an epoch
             depend.
         unsaid: Dict from the names of settings to strings, what a run takes
@@ -57,6 +61,7 @@ class Experiment:
     outcome: Callable
     write_report: Callable
     show_report: Callable
+    figures_of: Callable | None = None
     timed_by: tuple = ("variant",)
     unsaid: dict = dataclasses.field(default_factory=dict)
 

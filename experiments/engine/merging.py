@@ -7,6 +7,9 @@ import pandas as pd
 from experiments.engine import results
 from experiments.engine.runs import identity
 
+# The column of `runs.csv` with the id of a run of more epochs, whose first
+# epochs stand for a run that was not made, see `first_epochs`.
+ORIGIN = "first_epochs_of"
 _MOST = 5  # conflicts that are named
 # Figures of the machine, not of the run.
 _SECONDS = ("seconds_per_epoch", "seconds")
@@ -93,7 +96,8 @@ def merge(one, other, tables, places, replace=False):
     """Puts results together. No run is lost, and none is there twice.
 
     Of a run in both, the row of `other` is taken; but of one that is not done
-    in both, the row that is done, or that of more epochs. What a run measured
+    in both, the row that is done, or that of more epochs; a run that was made
+    takes the place of the first epochs of another. What a run measured
     is the same in both rows; where one of them lacks a figure, such as one
     that earlier versions did not keep, it is that of the other.
 
@@ -158,7 +162,10 @@ _DONE = float("inf")
 def _rank(runs):
     """How far each run is, by its id."""
     far = runs["epochs_done"].astype("float64")
-    return far.mask(runs["status"] == "done", _DONE).set_axis(runs["id"])
+    made = runs["status"] == "done"
+    if ORIGIN in runs:
+        made &= runs[ORIGIN].isna()
+    return far.mask(made, _DONE).set_axis(runs["id"])
 
 
 def _by_place(table):

@@ -237,6 +237,13 @@ def add_collect(parser, experiment):
         "the same run, which is an error otherwise",
     )
     parser.add_argument(
+        "--epochs",
+        type=int,
+        metavar="NUMBER",
+        help="add a run of so many epochs for each of more: its first epochs, "
+        "which are the same",
+    )
+    parser.add_argument(
         "--without-seconds",
         action="store_true",
         help="leave the times empty, where the machine had other work",

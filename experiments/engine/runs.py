@@ -98,6 +98,16 @@ def _write_json(path, content):
         file.write("\n")
 
 
+def finite(result):
+    """A dict with `None` for numbers that are not finite."""
+    return {
+        name: None
+        if isinstance(value, float) and not math.isfinite(value)
+        else value
+        for name, value in result.items()
+    }
+
+
 def identity(config, fingerprint):
     """The id of a run: 12 hexadecimal digits of its config and its data."""
     canonical = json.dumps(
@@ -385,12 +395,6 @@ class RunFolder:
         description = self.path / "run.json"
         if not description.exists():  # the folder was moved or deleted
             _write_json(description, self._description)
-        finite = {
-            name: None
-            if isinstance(value, float) and not math.isfinite(value)
-            else value
-            for name, value in result.items()
-        }
         details = self._tables.details if self._tables else ()
         files = ["history.csv", *(f"{name}.csv" for name in details)]
         sums = {
@@ -398,9 +402,10 @@ class RunFolder:
             for name in files
             if (self.path / name).exists()
         }
+        result = finite(result)
         if self._keep_checkpoint and self.checkpoint.exists():
-            finite[_KEEPS] = True
-        _write_json(self.path / "result.json", {**finite, "sha256": sums})
+            result[_KEEPS] = True
+        _write_json(self.path / "result.json", {**result, "sha256": sums})
         for error in self.damaged:
             raise error
         # Only now, as a run that is not done goes on from it.

@@ -4,7 +4,7 @@ from experiments.engine.experiment import Experiment
 from experiments.newsgroups import report
 from experiments.newsgroups.grid import AXES, PRESETS
 from experiments.newsgroups.results import TABLES
-from experiments.newsgroups.run import OF_DATA, execute, load_data
+from experiments.newsgroups.run import OF_DATA, execute, figures, load_data
 
 
 def about(data):
@@ -35,6 +35,13 @@ def outcome(folder):
     )
 
 
+def figures_of(row, history):
+    """What a run found, if these epochs were all, see `Experiment`."""
+    if row["chance"] is None:  # not kept by the first runs
+        return None
+    return figures(history, row["chance"])
+
+
 NEWSGROUPS = Experiment(
     tables=TABLES,
     axes=AXES,
@@ -47,5 +54,6 @@ NEWSGROUPS = Experiment(
     outcome=outcome,
     write_report=report.write,
     show_report=report.show,
+    figures_of=figures_of,
     unsaid={"seed": "the clock"},
 )

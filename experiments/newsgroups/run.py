@@ -164,14 +164,21 @@ def summarise(model, history, chance):
     Returns:
         JSON-ready dict.
     """
-    best = max(history, key=lambda row: row["val_accuracy"])
-    last = history[-1]
-    losses = [v for row in history if math.isfinite(v := row["val_loss"])]
     return {
         "parameters": model.get_layer("recurrent").count_params(),
         "trainable_parameters": sum(
             int(np.prod(w.shape)) for w in model.trainable_weights
         ),
+        **figures(history, chance),
+    }
+
+
+def figures(history, chance):
+    """Those that follow from the history of a run; arguments as above."""
+    best = max(history, key=lambda row: row["val_accuracy"])
+    last = history[-1]
+    losses = [v for row in history if math.isfinite(v := row["val_loss"])]
+    return {
         "epochs": len(history),
         "best_val_accuracy": best["val_accuracy"],
         "best_epoch": best["epoch"],
