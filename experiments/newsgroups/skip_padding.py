@@ -12,6 +12,7 @@ _REQUIRED = {
             "padding": "valid",
             "strides": (1,),
             "dilation_rate": (1,),
+            "groups": 1,
             "data_format": "channels_last",
             "activity_regularizer": None,
         },
@@ -40,8 +41,8 @@ class SkipPadding(layers.Layer):
 
     Args:
         embedding: `keras.layers.Embedding`.
-        conv: `keras.layers.Conv1D` with `padding="valid"` and without strides
-            or dilation.
+        conv: `keras.layers.Conv1D` with `padding="valid"` and without strides,
+            dilation or groups.
         pool: `keras.layers.MaxPooling1D` with `padding="valid"`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -95,7 +96,10 @@ class SkipPadding(layers.Layer):
 
     def _pooled(self, windows):
         """From windows `(n, width)` to their pooled steps `(n, filters)`."""
-        return self.pool(self.conv(self.embedding(windows)))[:, 0]
+        embedded = self.embedding(windows)
+        if keras.backend.backend() != "jax":
+            return self.pool(self.conv(embedded))[:, 0]
+        return ops.max(_as_one_product(self.conv, embedded), axis=1)
 
     def _pooled_timesteps(self, input_shape):
         _, timesteps = input_shape
@@ -121,6 +125,24 @@ class SkipPadding(layers.Layer):
         deserialize = keras.saving.deserialize_keras_object
         nested = {name: deserialize(config[name]) for name in _REQUIRED}
         return cls(**{**config, **nested})
+
+
+def _as_one_product(conv, inputs):
+    """`conv(inputs)` by a matrix product.
+
+    In a branch of a conditional, XLA compiles a convolution for the CPU that
+    is slower by a factor of a hundred.
+    """
+    (size,) = conv.kernel_size
+    steps = inputs.shape[1] - size + 1
+    patches = [inputs[:, first : first + steps] for first in range(size)]
+    outputs = ops.matmul(
+        ops.concatenate(patches, axis=-1),
+        ops.reshape(conv.kernel, (-1, conv.filters)),
+    )
+    if conv.use_bias:
+        outputs = outputs + conv.bias
+    return conv.activation(outputs)
 
 
 def _zeros_computed_once(function, rows):

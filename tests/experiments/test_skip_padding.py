@@ -232,6 +232,7 @@ def test_tensorflow_proceeds_without_xla():
             "dilation_rate=(1,)",
             "dilation_rate=(2,)",
         ),
+        ("conv", layers.Conv1D(4, 2, groups=2), "groups=1", "groups=2"),
         (
             "conv",
             layers.Conv1D(3, 2, data_format="channels_first"),
