@@ -136,8 +136,8 @@ def merge(one, other, tables, places, replace=False):
     for name, (a, b, columns) in pairs.items():
         figures = [c for c in columns if c not in _SECONDS]
         if not replace:
-            for run, told in _conflicts(a, b, done, figures, places):
-                conflicts.setdefault(run, f"{run}: {told} ({name}.csv)")
+            for run, difference in _conflicts(a, b, done, figures, places):
+                conflicts.setdefault(run, f"{run}: {difference} ({name}.csv)")
             more = [c for c in a if c not in b]
             b = _filled(b, a, done, [*figures, *more])
         taken = set(other.runs["id"]) - set(earlier)
@@ -146,11 +146,11 @@ def merge(one, other, tables, places, replace=False):
             ignore_index=True,
         )
     if conflicts:
-        told = list(conflicts.values())
-        if len(told) > _MOST:
-            told[_MOST:] = [f"... and {len(told) - _MOST} more"]
+        lines = list(conflicts.values())
+        if len(lines) > _MOST:
+            lines[_MOST:] = [f"... and {len(lines) - _MOST} more"]
         raise ValueError(
-            "The same run has other figures in two places:\n" + "\n".join(told)
+            "The same run has other figures in two places:\n" + "\n".join(lines)
         )
     runs, history = merged.pop("runs"), merged.pop("history")
     return results.in_order(results.Results(runs, history, merged), tables)
@@ -186,7 +186,7 @@ def _conflicts(a, b, ids, figures, places):
     for name in ids:
         one, other = (sizes.get(name, 0) for sizes in counts)
         if one != other:
-            yield name, _told("the number of rows", one, other, places)
+            yield name, _difference("the number of rows", one, other, places)
     rows = a.index.intersection(b.index)
     a, b = a.loc[rows], b.loc[rows]
     for column in figures:
@@ -195,10 +195,10 @@ def _conflicts(a, b, ids, figures, places):
         for row in rows[~same & _is_kept(x) & _is_kept(y)]:
             name, place = row
             words = f"{column} in row {place + 1}" if place else column
-            yield name, _told(words, x[row], y[row], places)
+            yield name, _difference(words, x[row], y[row], places)
 
 
-def _told(what, one, other, places):
+def _difference(what, one, other, places):
     return f"{what} is {one} in {places[0]} and {other} in {places[1]}"
 
 

@@ -119,13 +119,13 @@ def add_places(parser, data):
     )
 
 
-def add_known(parser, default, told):
+def add_known(parser, default, description):
     """Adds `--known`, a list of paths.
 
     Args:
         parser: `argparse.ArgumentParser`.
         default: List of paths where the command line is silent, or `None`.
-        told: String, the help.
+        description: String, what the help says of it.
     """
     parser.add_argument(
         "--known",
@@ -133,7 +133,7 @@ def add_known(parser, default, told):
         type=path,
         default=default,
         metavar="FOLDER",
-        help=f"{told}; may be given several times",
+        help=f"{description}; may be given several times",
     )
 
 

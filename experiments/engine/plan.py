@@ -56,10 +56,12 @@ def plan(configs, folders, made, rows, timed_by=("variant",), known=None):
             *map(to_text, values),
             *(_states(row[row["variant"] == variant]) for variant in variants),
         )
-    told = _counted(frame["state"], _STATES)
+    counts = _counted(frame["state"], _STATES)
     fixed = configs[0].keys() - {*rows, "variant", "seed", "epochs"}
     alike = {name: configs[0][name] for name in fixed}
-    text = f"{len(frame)} runs: {told}; {frame['to_go'].sum():,} epochs to go\n"
+    text = (
+        f"{len(frame)} runs: {counts}; {frame['to_go'].sum():,} epochs to go\n"
+    )
     if "known" in set(frame["state"]):
         elsewhere = frame.loc[frame["state"] == "known", "place"].map(str)
         where = _counted(elsewhere, elsewhere.unique(), " from ")
