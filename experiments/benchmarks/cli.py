@@ -1,7 +1,6 @@
 """Command line: `python -m experiments.benchmarks <command>`."""
 
 import argparse
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -145,12 +144,7 @@ def _parser():
         "and with Keras's. The data is that of experiments.newsgroups, in "
         "KERAS_SLIM_DATA or from the public homes.",
     )
-    many.add_argument(
-        "--backend",
-        choices=BACKENDS,
-        default=os.environ.get("KERAS_BACKEND") or "tensorflow",
-        help="default: KERAS_BACKEND, else tensorflow",
-    )
+    many.add_argument("--backend", **backends)
     many.add_argument(
         "--posts",
         type=_positive,

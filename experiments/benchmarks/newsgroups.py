@@ -14,16 +14,16 @@ def run(options, command, console):
 
     Args:
         options: Namespace of the command line.
-        command: String, the command line, to be told of.
+        command: String, the command line, for the record.
         console: `rich.console.Console`.
     """
-    folder, backends = options.results_dir, [options.backend]
+    folder, backends = options.results_dir, options.backend
     about = machine.describe(backends, command)
     with tempfile.TemporaryDirectory() as checkpoints:
         served = (_NEWSGROUPS, checkpoints, options.posts)
         # Finds out whether there is data, before earlier results go.
         with workers.start(backends, *served) as started:
-            about["data"] = started[options.backend].call("describe")
+            about["data"] = started[backends[0]].call("describe")
         (folder / "newsgroups.csv").unlink(missing_ok=True)
         machine.write(about, folder / "newsgroups.json")
         path = folder / "newsgroups_rounds.csv"

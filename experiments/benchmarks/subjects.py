@@ -129,7 +129,6 @@ class Network:
     Args:
         backend: Name of the Keras backend.
         layer: Name of the layer; of ours, the name of the variant.
-        recurrence: `"plain"` or `"fast"`, and empty for Keras's layer.
         parameters: Integer, weights of the layer in both directions.
         padding: `"skipped"` by the layer of the experiment, or `"computed"` by
             Keras's embedding, convolution and pooling.
@@ -138,15 +137,13 @@ class Network:
 
     backend: str
     layer: str
-    recurrence: str
     parameters: int
     padding: str
     mode: str
 
     def __str__(self):
-        names = [self.backend, self.layer, self.recurrence]
-        names += [f"padding {self.padding}", self.mode]
-        return " ".join(filter(None, names))
+        padding = f"padding {self.padding}"
+        return " ".join([self.backend, self.layer, padding, self.mode])
 
 
 def columns_of(kind):

@@ -241,10 +241,11 @@ def newsgroups(rounds):
     """
     seconds, table = times(rounds, columns_of(Network))
     ratios = []
-    for _, mode in seconds.groupby(level="mode", sort=False):
+    by_mode = seconds.groupby(level=["backend", "mode"], sort=False)
+    for _, mode in by_mode:
         computed = mode.xs("computed", level="padding", drop_level=False)
         of_keras = computed.xs(KERAS_LSTM, level="layer", drop_level=False)
-        for _, same in mode.groupby(level=["layer", "recurrence"], sort=False):
+        for _, same in mode.groupby(level="layer", sort=False):
             found = _ratios(
                 same, same[same.index.isin(computed.index)], "computed"
             )

@@ -3,8 +3,7 @@ import time
 
 import keras
 
-import keras_slim
-from experiments.benchmarks.in_worker.contenders import RECURRENCES, parameters
+from experiments.benchmarks.in_worker.contenders import parameters
 from experiments.benchmarks.subjects import KERAS_LSTM, Network
 from experiments.engine.runs import RunFolder
 from experiments.engine.training import ShuffledBatches, fit, make_deterministic
@@ -49,22 +48,17 @@ class Newsgroups:
     def subjects(self, names):
         """The networks in both modes, that of Keras's layers first."""
         run = self._run
-        layers = [(KERAS_LSTM, "", "lstm")] + [
-            (name, recurrence, name)
-            for name in names
-            for recurrence in RECURRENCES
-        ]
+        layers = {KERAS_LSTM: "lstm"} | {name: name for name in names}
         return [
             Network(
                 run.backend,
                 layer,
-                recurrence,
                 2 * parameters(variant, run.units, run.filters),
                 padding,
                 mode,
             )
             for mode in ("training", "validation")
-            for layer, recurrence, variant in layers
+            for layer, variant in layers.items()
             for padding in ("computed", "skipped")
         ]
 
@@ -120,27 +114,19 @@ class Newsgroups:
         )
         make_deterministic(run.seed)
         classes = len(self._data.label_names)
-
-        def recurrent(layer):
-            if keras_lstm:
-                return _as_keras_lstm(layer)
-            return keras_slim.SlimLSTM.from_config(
-                {**layer.get_config(), "recurrence": network.recurrence}
-            )
-
         return _with_layers(
             build_model(run, self._data.embeddings, classes),
-            recurrent,
+            keras_lstm,
             network.padding == "skipped",
         )
 
 
-def _with_layers(model, recurrent, skips_padding):
+def _with_layers(model, keras_lstm, skips_padding):
     """A copy of the experiment's network, with the same weights.
 
     Args:
         model: What `build_model` made.
-        recurrent: Function from its recurrent layer to the one to take instead.
+        keras_lstm: Boolean, whether to take `keras.layers.LSTM` for ours.
         skips_padding: Boolean, whether to keep `SkipPadding` and not to take
             the three layers of Keras.
     """
@@ -149,9 +135,9 @@ def _with_layers(model, recurrent, skips_padding):
         return type(layer).from_config(layer.get_config())
 
     def copied(layer):
-        if layer.name == "recurrent":
+        if keras_lstm and layer.name == "recurrent":
             return keras.layers.Bidirectional(
-                recurrent(layer.forward_layer), name=layer.name
+                _as_keras_lstm(layer.forward_layer), name=layer.name
             )
         if isinstance(layer, SkipPadding) and not skips_padding:
             parts = (layer.embedding, layer.conv, layer.pool)

@@ -30,7 +30,8 @@ def newsgroups(networks, about):
         "Parameters are those of the recurrent layer. The first ratio is to "
         "the network with the same recurrent layer in which padding is "
         "computed, the second to the network with Keras's layers only, "
-        f"`keras.layers.LSTM` included. {quietness(networks)}"
+        f"`keras.layers.LSTM` included, both on the same backend. "
+        f"{quietness(networks)}"
     )
     for mode, rows in networks.groupby("mode", sort=False):
         yield f"### {mode.capitalize()}"
@@ -40,7 +41,8 @@ def newsgroups(networks, about):
 
 def _line(row):
     return {
-        "layer": f"{row['layer']} {row['recurrence']}".strip(),
+        "layer": row["layer"],
+        "backend": row["backend"],
         "padding": row["padding"],
         "parameters": f"{row['parameters']:,}",
         "x padding computed": spread(row, "computed", "x"),
