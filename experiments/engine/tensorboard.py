@@ -41,8 +41,12 @@ class TensorBoardLog(keras.callbacks.Callback):
         self._settings = settings
 
     def on_train_begin(self, logs=None):
-        # What an earlier start logged is hidden, and written again.
-        self._writer = tensorboardX.SummaryWriter(self._log_dir, purge_step=0)
+        # What an earlier start logged is hidden, and written again. The file
+        # needs a name of its own: `add_hparams` opens another one, and their
+        # names differ by the second only.
+        self._writer = tensorboardX.SummaryWriter(
+            self._log_dir, purge_step=0, filename_suffix=".history"
+        )
         self._epochs = 0
 
     def on_epoch_end(self, epoch, logs=None):

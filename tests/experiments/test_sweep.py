@@ -2,6 +2,7 @@ import io
 import json
 import shutil
 import time
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -386,12 +387,14 @@ def test_progress_of_all_runs_and_of_those_under_way(tmp_path, monkeypatch):
     assert "run 0" not in console.file.getvalue()  # it was done before
 
 
-def test_logs_for_tensorboard(sweep_arguments, tmp_path):
-    pytest.importorskip("tensorboardX")
+def test_logs_for_tensorboard(sweep_arguments, tmp_path, monkeypatch):
+    writer = pytest.importorskip("tensorboardX.event_file_writer")
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator"
     )
     arguments = replaced(sweep_arguments, "--variant=lstm3", "--tensorboard")
+    # Runs of less than a second, after which logs have their names.
+    monkeypatch.setattr(writer, "time", SimpleNamespace(time=lambda: 1e9))
     assert cli.main(arguments) == 0
     (run,) = read_runs(tmp_path / "runs", "newsgroups")
     (log,) = (tmp_path / "runs" / "newsgroups" / "tensorboard").iterdir()
