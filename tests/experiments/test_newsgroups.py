@@ -181,6 +181,7 @@ def test_command_line_run(arguments, tmp_path, capsys):
     assert str(tmp_path / "runs" / "newsgroups" / run["id"]) in output
 
 
+@pytest.mark.any_backend
 def test_a_seed_not_given_comes_from_the_clock(
     arguments, tmp_path, monkeypatch
 ):
@@ -260,6 +261,7 @@ def test_a_loss_that_is_not_finite_is_shown_as_such(data_dir, tmp_path, capsys):
     assert not np.isfinite(run["history"][-1]["val_loss"])
 
 
+@pytest.mark.any_backend
 def test_a_model_asked_for_too_late_is_not_kept_silently(
     tiny_run, tmp_path, capsys
 ):
@@ -355,6 +357,7 @@ def test_quickstart(data_dir, tmp_path, capsys):
     assert json.dumps(read_runs(tmp_path / "runs", "newsgroups")) == before
 
 
+@pytest.mark.any_backend
 def test_quickstart_takes_the_small_vectors_where_no_others_are(
     data_dir, tmp_path
 ):

@@ -94,6 +94,7 @@ def test_a_run_cut_off_goes_on_bit_for_bit(
     assert len(run["starts"]) == 2 and run["error"] is None
 
 
+@pytest.mark.any_backend
 def test_a_run_killed_before_its_result_is_finished(tiny_run, tmp_path):
     folder = NEWSGROUPS.carry_out(tiny_run, tmp_path)
     whole = history(folder)
@@ -115,6 +116,7 @@ def test_a_run_killed_before_its_result_is_finished(tiny_run, tmp_path):
         (folder.path / "result.json").unlink()
 
 
+@pytest.mark.any_backend
 def test_a_run_that_is_done_is_not_made_again(tiny_run, tmp_path, monkeypatch):
     first = NEWSGROUPS.carry_out(tiny_run, tmp_path)
     files = {p: p.stat().st_mtime_ns for p in first.path.iterdir()}
