@@ -1,4 +1,4 @@
-"""Run folders of any experiment that nothing was trained for."""
+"""The experiments, and run folders that nothing was trained for."""
 
 import contextlib
 import dataclasses
@@ -7,6 +7,10 @@ import functools
 import numpy as np
 
 from experiments.engine.runs import RunFolder
+from experiments.memory_duration.experiment import MEMORY_DURATION
+from experiments.newsgroups.experiment import NEWSGROUPS
+
+EXPERIMENTS = (NEWSGROUPS, MEMORY_DURATION)
 
 
 def make_run(experiment, results_dir, seed=0, epochs=3, done=None, **settings):

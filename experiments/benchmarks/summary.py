@@ -234,10 +234,10 @@ def newsgroups(rounds):
             `newsgroups_rounds.csv`.
 
     Returns:
-        `pandas.DataFrame`, a row a network and mode: what `times` tells, with
-        seconds per batch, and two ratios in the same mode: `computed` to the
-        network with the same recurrent layer that computes all padding, and
-        `keras` to the one with Keras's layers only.
+        `pandas.DataFrame` with one row per network and mode: the columns of
+        `times`, with seconds per batch, and two ratios in the same mode:
+        `computed` to the network with the same recurrent layer that computes
+        all padding, and `keras` to the one with Keras's layers only.
     """
     seconds, table = times(rounds, columns_of(Network))
     ratios = []

@@ -341,7 +341,7 @@ class RunFolder:
         (self.path / "error.txt").unlink(missing_ok=True)
 
     def note(self, **details):
-        """Adds to what `run.json` tells of the latest start, JSON-ready."""
+        """Adds JSON-ready details to the latest start in `run.json`."""
         self._description["starts"][-1] |= details
         _write_json(self.path / "run.json", self._description)
 

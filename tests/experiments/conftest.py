@@ -3,12 +3,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_runs import EXPERIMENTS
 from tiny import TINY, replaced
 
 from experiments.newsgroups.spec import Run
 
 GROUPS = [f"group.{letter}" for letter in "abcd"]
 WORDS = [f"{a}{b}" for a in "bcdfghjk" for b in "aeiou"]
+
+
+@pytest.fixture(params=EXPERIMENTS, ids=lambda experiment: experiment.name)
+def experiment(request):
+    return request.param
 
 
 @pytest.fixture

@@ -9,15 +9,7 @@ from tiny import TINY
 
 from experiments.engine import sweep
 from experiments.engine.runs import RunFolder, read_history, read_run
-from experiments.memory_duration.experiment import MEMORY_DURATION
 from experiments.newsgroups.experiment import NEWSGROUPS
-
-
-@pytest.fixture(
-    params=[NEWSGROUPS, MEMORY_DURATION], ids=lambda experiment: experiment.name
-)
-def experiment(request):
-    return request.param
 
 
 @pytest.fixture
@@ -86,12 +78,9 @@ def test_more_epochs_go_on_bit_for_bit(experiment, carry_out, capsys):
 
 
 @pytest.mark.any_backend
-def test_a_checkpoint_that_cannot_be_used_is_named(
-    carry_out, experiment, capsys
-):
+@pytest.mark.parametrize("experiment", [NEWSGROUPS], indirect=True)
+def test_a_checkpoint_that_cannot_be_used_is_named(carry_out, capsys):
     """Then that of fewer epochs is taken, or none."""
-    if experiment is not NEWSGROUPS:
-        pytest.skip("the same for all experiments")
     expected = history(carry_out("whole", 3))
     one, two = (carry_out("kept", n, keep_checkpoint=True) for n in (1, 2))
     damages = {

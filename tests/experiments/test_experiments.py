@@ -8,21 +8,13 @@ import types
 from pathlib import Path
 
 import pytest
+from made_runs import EXPERIMENTS
 from rich.console import Console
 
 from experiments.engine.runs import identity
 from experiments.engine.settings import from_text
-from experiments.memory_duration.experiment import MEMORY_DURATION
-from experiments.newsgroups.experiment import NEWSGROUPS
 
 pytestmark = pytest.mark.any_backend
-
-EXPERIMENTS = (NEWSGROUPS, MEMORY_DURATION)
-
-
-@pytest.fixture(params=EXPERIMENTS, ids=lambda e: e.name)
-def experiment(request):
-    return request.param
 
 
 @pytest.fixture

@@ -9,16 +9,12 @@ from made_runs import make_run, untrained
 
 from experiments.engine import command_line, parsers, seeds
 from experiments.engine.runs import read_runs
-from experiments.memory_duration.experiment import MEMORY_DURATION
-from experiments.newsgroups.experiment import NEWSGROUPS
 
 pytestmark = pytest.mark.any_backend
 
 
-@pytest.fixture(
-    params=[NEWSGROUPS, MEMORY_DURATION], ids=lambda experiment: experiment.name
-)
-def experiment(request, reported):
+@pytest.fixture
+def experiment(experiment, reported):
     """Whose runs are not trained, and whose reports are not written."""
 
     def write_report(found, folder, budget):
@@ -26,7 +22,7 @@ def experiment(request, reported):
         return []
 
     return dataclasses.replace(
-        untrained(request.param),
+        untrained(experiment),
         write_report=write_report,
         show_report=lambda *arguments: None,
     )

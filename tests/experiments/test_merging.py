@@ -6,20 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_runs import make_run
+from made_runs import EXPERIMENTS, make_run
 
 from experiments.engine import results
-from experiments.memory_duration.experiment import MEMORY_DURATION
 from experiments.newsgroups.experiment import NEWSGROUPS
 
 pytestmark = pytest.mark.any_backend
-
-EXPERIMENTS = (NEWSGROUPS, MEMORY_DURATION)
-
-
-@pytest.fixture(params=EXPERIMENTS, ids=lambda e: e.name)
-def experiment(request):
-    return request.param
 
 
 @pytest.fixture
