@@ -1,58 +1,42 @@
-import inspect
 import numbers
 
 import keras
 from keras import ops
 
 from keras_slim import variants
-from keras_slim.variants import GATES
 
 
 class NamedVariant:
-    """Lets a subclass stand for one row: `class LSTM1(..., variant="lstm1")`.
+    """Lets a subclass stand for a family or for one row of it.
 
-    Such a class takes no other `variant`.
+    `class SlimLSTM(..., family="lstm")` takes the variants of that family, the
+    full one by default, and `class LSTM1(..., variant="lstm1")` no other.
     """
 
-    named_variant = None
+    family = named_variant = None
 
-    def __init_subclass__(cls, variant=None, **kwargs):
+    def __init_subclass__(cls, family=None, variant=None, **kwargs):
         super().__init_subclass__(**kwargs)
+        if family is not None:
+            cls.family = variants.FAMILIES[family]
         if variant is not None:
-            cls.named_variant = variants.get(variant)
+            cls.named_variant = variants.get(variant, cls.family)
 
-    def _resolve_variant(self, variant):
-        own = self.named_variant
-        if variant is None:
-            return own or variants.get("lstm")
-        row = variants.get(variant)
-        if own is not None and row.row != own.row:
+    @classmethod
+    def _resolve_variant(cls, variant):
+        own = cls.named_variant
+        if variant is None and own is not None:
+            return own
+        if variant is None and cls.family is not None:
+            variant = cls.family.name
+        found = variants.get(variant, cls.family)
+        if own is not None and not found.is_like(own):
             raise ValueError(
-                f"Invalid value for argument `variant`. {type(self).__name__} "
-                f"is always {own.name or own.row!r}; another variant is a "
-                "SlimLSTM or SlimLSTMCell. "
+                f"Invalid value for argument `variant`. {cls.__name__} is "
+                f"always {own.name or own.terms!r}. "
                 f"Received: variant={variant!r}"
             )
-        return row
-
-
-def document_row(cls):
-    """Adds the equations of its row, and what its base takes, to a class."""
-    if cls.__doc__:  # None under `python -OO`
-        row = cls.named_variant
-        base = cls.__mro__[1]
-        of_base = inspect.getdoc(base)
-        equations = [*row.equations().values(), *variants.STATE_EQUATIONS]
-        cls.__doc__ = (
-            f"{inspect.cleandoc(cls.__doc__)}\n\n"
-            "`h` and `c` being those of the previous step:\n\n"
-            + "".join(f"    {line}\n" for line in equations)
-            + f"\nSource: {row.source}.\n\n"
-            + of_base[of_base.index("Args:") :].replace(
-                f"keras_slim.{base.__name__}(", f"keras_slim.{cls.__name__}("
-            )
-        )
-    return cls
+        return found
 
 
 def _check_rate(name, rate):
@@ -65,31 +49,26 @@ def _check_rate(name, rate):
 
 
 @keras.saving.register_keras_serializable("keras_slim")
-class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
-    """Cell of the slim LSTM family: one step of `SlimLSTM`.
+class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
+    """Cell of any variant of any family: one step of `SlimRNN`.
 
-    A step computes the gates `i`, `f`, `o` and the candidate `c̃` as the
-    `variant` says, then
-
-        c_t = f ⊙ c + i ⊙ c̃
-        h_t = o ⊙ g(c_t)
+    The state equations are those of the family of the `variant`; see
+    `SlimLSTMCell`, `SlimGRUCell` and `SlimMGUCell`.
 
     Each gate is `σ` of the sum of its terms: `W x` (a product with the
     input), `U h` (with the previous output), `u ⊙ h` (pointwise) and `b`; or
-    a constant. The candidate is `g` of its terms. Weights keep Keras's names,
-    and their columns stand in Keras's gate order `i, f, c, o`, for the gates
-    that carry the term:
+    a constant. The candidate is `g` of its terms; in a family with a reset
+    gate it reads `h` multiplied by that gate.
+
+    Weights have Keras's names, and their columns stand in the order of the
+    gates of the family, for the gates that have the term:
 
     - `kernel`, `(features, units * gates with W x)`
     - `recurrent_kernel`, `(units, units * gates with U h)`
     - `pointwise_kernel`, `(units, gates with u ⊙ h)`
     - `bias`, `(units * gates with b,)`
 
-    The full row, `variant="lstm"`, is `keras.layers.LSTMCell`, weight for
-    weight.
-
-    Source: Kent & Salem, arXiv:1901.00525, section I, eq. 1-6, and the source
-    of each row in `keras_slim.variants.VARIANTS`.
+    Source: that of each row in `keras_slim.variants.VARIANTS`.
 
     Args:
         units: Positive integer, dimensionality of the output space.
@@ -106,8 +85,6 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             `pointwise_kernel`, the products with the previous output.
             Default: `"orthogonal"`.
         bias_initializer: Initializer of the biases. Default: `"zeros"`.
-        unit_forget_bias: Boolean (default `True`). If `True`, the bias of the
-            forget gate, where the variant has one, starts at 1.
         kernel_regularizer: Regularizer of `kernel`. Default: `None`.
         recurrent_regularizer: Regularizer of `recurrent_kernel` and of
             `pointwise_kernel`. Default: `None`.
@@ -123,16 +100,20 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             Default: 0.
         seed: Random seed for dropout.
         variant: Name of a row in `keras_slim.variants.VARIANTS`, in upper or
-            lower case, or a row of four gates `(i, f, c, o)`, each a string
-            of the terms `x`, `h`, `u`, `b`, or a number. Default: the full
-            row, `"lstm"`. The classes named after a row, such as LSTM3, take
-            no other.
+            lower case, or a row of the gates `(i, f, c, o)` of an LSTM,
+            `(z, r, h)` of a GRU or `(f, h)` of an MGU, each a string of the
+            terms `x`, `h`, `u`, `b`, or a number. The classes of a family take
+            its variants, by default the full one; those named after a row,
+            such as LSTM3, no other.
+        unit_forget_bias: Boolean (default `True`). If `True`, the bias of the
+            forget gate of an LSTM, where the variant has one, starts at 1.
+            The other families have no such gate.
         matched_initialization: Boolean (default `False`). If `False`, an
             initializer is called on the shape of the weight itself, as the
             lab's code does for LSTM1, LSTM2 and LSTM3; a slim weight is then
             drawn wider than the same columns of a full LSTM (for 128 units
             and features a Glorot limit of 0.153 instead of 0.097). If `True`,
-            it is called on the shape for four gates and the weight takes its
+            it is called on the shape for all gates and the weight takes its
             columns of that. Biases are the same either way.
         implementation: `1` or `2` (default). With `1`, or with any
             `recurrent_dropout`, every gate draws dropout masks of its own;
@@ -141,12 +122,12 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
 
     Call arguments:
         inputs: A 2D tensor, with shape `(batch, features)`.
-        states: The states `[h, c]` of the previous step, two 2D tensors with
-            shape `(batch, units)`.
+        states: The states of the previous step, `[h, c]` of an LSTM and `[h]`
+            or `h` of the others, 2D tensors with shape `(batch, units)`.
         training: Python boolean, whether dropout is applied.
 
     Returns:
-        `(h, [h, c])`, the output and the new states.
+        `(h, states)`, the output and the new states.
 
     Raises:
         ValueError: if `units`, `variant`, `dropout`, `recurrent_dropout` or
@@ -155,7 +136,7 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
     Example:
 
     >>> inputs = np.random.random((32, 10, 8))
-    >>> rnn = keras.layers.RNN(keras_slim.SlimLSTMCell(4))
+    >>> rnn = keras.layers.RNN(keras_slim.SlimRNNCell(4, variant="gru3"))
     >>> rnn(inputs).shape
     (32, 4)
     """
@@ -169,7 +150,6 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
         kernel_initializer="glorot_uniform",
         recurrent_initializer="orthogonal",
         bias_initializer="zeros",
-        unit_forget_bias=True,
         kernel_regularizer=None,
         recurrent_regularizer=None,
         bias_regularizer=None,
@@ -181,6 +161,7 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
         seed=None,
         *,
         variant=None,
+        unit_forget_bias=True,
         matched_initialization=False,
         implementation=2,
         **kwargs,
@@ -194,7 +175,7 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
                 "Invalid value for argument `units`. Expected a positive "
                 f"integer. Received: units={units!r}"
             )
-        row = self._resolve_variant(variant)
+        gating = self._resolve_variant(variant)
         _check_rate("dropout", dropout)
         _check_rate("recurrent_dropout", recurrent_dropout)
         if implementation not in (1, 2):
@@ -205,12 +186,10 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
         super().__init__(
             int(units),
             activation=activation,
-            recurrent_activation=recurrent_activation,
             use_bias=use_bias,
             kernel_initializer=kernel_initializer,
             recurrent_initializer=recurrent_initializer,
             bias_initializer=bias_initializer,
-            unit_forget_bias=unit_forget_bias,
             kernel_regularizer=kernel_regularizer,
             recurrent_regularizer=recurrent_regularizer,
             bias_regularizer=bias_regularizer,
@@ -220,11 +199,17 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             seed=seed,
-            implementation=implementation,
             **kwargs,
         )
-        self.row = row
+        self.recurrent_activation = keras.activations.get(recurrent_activation)
+        self.gating = gating
+        self.unit_forget_bias = unit_forget_bias
         self.matched_initialization = matched_initialization
+        self.implementation = 1 if recurrent_dropout else implementation
+        # As in Keras, an integer is a single state.
+        states = len(gating.family.states)
+        self.state_size = [self.units] * states if states > 1 else self.units
+        self.cell_state_index = states - 1
         self._dropout_mask = None
         self._recurrent_dropout_mask = None
 
@@ -244,7 +229,7 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             "regularizer": self.bias_regularizer,
             "constraint": self.bias_constraint,
         }
-        shapes = self.row.weight_shapes(
+        shapes = self.gating.weight_shapes(
             self.units, input_shape[-1], self.use_bias
         )
         for name, term, options in (
@@ -256,9 +241,9 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             weight = None
             if name in shapes:
                 if self.matched_initialization and term != "b":
-                    gates = self.row.gates_with(term)
+                    gates = self.gating.gates_with(term)
                     initializer = _columns_of_full_draw(
-                        options["initializer"], gates
+                        options["initializer"], self.gating.family, gates
                     )
                     options = {**options, "initializer": initializer}
                 weight = self.add_weight(shapes[name], name=name, **options)
@@ -270,11 +255,12 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
         self.built = True
 
     def _initial_bias(self, shape, dtype=None):
-        gates = self.row.gates_with("b")
-        if not self.unit_forget_bias or "f" not in gates:
+        gates = self.gating.gates_with("b")
+        forget = self.gating.family.forget
+        if not self.unit_forget_bias or forget not in gates:
             return self.bias_initializer(shape, dtype=dtype)
         # Draws of the lengths that Keras draws, which a seed must repeat.
-        before = gates.index("f")
+        before = gates.index(forget)
         parts = [ops.ones((self.units,), dtype=dtype)]
         for place, count in ((0, before), (2, len(gates) - before - 1)):
             if count:
@@ -283,15 +269,15 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
                 parts.insert(place, part)
         return ops.concatenate(parts)
 
-    # The masks of `LSTMCell`, drawn in its order, for the gates that use one.
-    # `RNN` asks for them before the loop and resets them after it.
+    # The masks of Keras's cells, drawn in their order, for the gates that use
+    # one. `RNN` asks for them before the loop and resets them after it.
 
     def get_dropout_mask(self, step_input):
         if self._dropout_mask is None and self.dropout > 0:
             if self.implementation == 1:
                 self._dropout_mask = {
                     gate: self._draw_mask(step_input, self.dropout)
-                    for gate in self.row.gates_with("x")
+                    for gate in self.gating.gates_with("x")
                 }
             else:
                 self._dropout_mask = self._draw_mask(step_input, self.dropout)
@@ -301,7 +287,7 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
         if self._recurrent_dropout_mask is None and self.recurrent_dropout > 0:
             self._recurrent_dropout_mask = {
                 gate: self._draw_mask(step_input, self.recurrent_dropout)
-                for gate in self.row.gates_with("hu")
+                for gate in self.gating.gates_with("hu")
             }
         return self._recurrent_dropout_mask
 
@@ -310,42 +296,66 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             ops.ones_like(step_input), rate, seed=self.seed_generator
         )
 
+    def get_initial_state(self, batch_size=None):
+        return [
+            ops.zeros((batch_size, self.units), dtype=self.compute_dtype)
+            for _ in self.gating.family.states
+        ]
+
     def call(self, inputs, states, training=False):
-        h, c = states
-        z = self._sums_of_terms(inputs, h, training)
-        # In the order of Keras's cell, as activations may draw random numbers.
-        i, f = (self._gate(gate, z) for gate in "if")
-        c = f * c + i * self.activation(z["c"])
-        h = self._gate("o", z) * self.activation(c)
-        return h, [h, c]
-
-    def _gate(self, gate, z):
-        terms = getattr(self.row, gate)
-        if isinstance(terms, str):
-            return self.recurrent_activation(z[gate])
-        return terms  # a constant
-
-    def _sums_of_terms(self, inputs, h, training):
-        """What goes into the activation of each gate, by gate."""
+        family = self.gating.family
+        is_nested = keras.tree.is_nested(states)
+        states = tuple(states) if is_nested else (states,)
+        h = states[0]
         mask = self.get_dropout_mask(inputs) if training else None
-        sums = self.outside_terms(inputs, self.kernel, self.bias, mask)
+        sums = self.input_projections(inputs, self.kernel, self.bias, mask)
         mask = self.get_recurrent_dropout_mask(h) if training else None
+        values = self.gating.constants
+        for phase in family.phases:
+            if family.reset is not None and family.candidate in phase:
+                h = values[family.reset] * h
+            self._add_recurrent_terms(sums, phase, h, mask)
+            # In the order of Keras's cells, as activations may draw random
+            # numbers.
+            for gate in phase:
+                if gate not in values:
+                    values[gate] = self._activation_of(gate)(sums[gate])
+        new_states, _ = family.update(values, states, self.activation)
+        h = new_states[0]
+        return h, [*new_states] if is_nested else h
 
-        def add(term, values):
-            gates = self.row.gates_with(term)
+    def _activation_of(self, gate):
+        if gate == self.gating.family.candidate:
+            return self.activation
+        return self.recurrent_activation
+
+    def _add_recurrent_terms(self, sums, phase, h, mask):
+        """Adds the terms with `h` of the gates of a phase to their sums."""
+
+        def add(gates, values):
             for gate, value in zip(gates, values, strict=True):
                 sums[gate] = sums[gate] + value if gate in sums else value
 
-        if self.recurrent_kernel is not None:
-            add("h", self._products("h", h, mask, self.recurrent_kernel))
-        if self.pointwise_kernel is not None:
-            gates = self.row.gates_with("u")
-            masked = [h if mask is None else h * mask[g] for g in gates]
-            u = self.pointwise_kernel
-            add("u", [hg * u[:, j] for j, hg in enumerate(masked)])
-        return sums
+        every = self.gating.gates_with("h")
+        gates = [gate for gate in every if gate in phase]
+        if gates:
+            start = every.index(gates[0]) * self.units
+            columns = slice(start, start + len(gates) * self.units)
+            kernel = self.recurrent_kernel[:, columns]
+            add(gates, _products(gates, h, mask, kernel))
+        every = self.gating.gates_with("u")
+        gates = [gate for gate in every if gate in phase]
+        u = self.pointwise_kernel
+        add(
+            gates,
+            [
+                (h if mask is None else h * mask[gate])
+                * u[:, every.index(gate)]
+                for gate in gates
+            ],
+        )
 
-    def outside_terms(self, inputs, kernel, bias, dropout_mask=None):
+    def input_projections(self, inputs, kernel, bias, dropout_mask=None):
         """The terms that do not read the previous output, summed by gate.
 
         Args:
@@ -358,46 +368,50 @@ class SlimLSTMCell(NamedVariant, keras.layers.LSTMCell):
             `(1, units)` for a gate that does not read the inputs. A gate that
             only reads the previous output is missing.
         """
-        gates = self.row.gates_with("x")
-        products = self._products("x", inputs, dropout_mask, kernel)
+        gates = self.gating.gates_with("x")
+        products = _products(gates, inputs, dropout_mask, kernel)
         sums = dict(zip(gates, products, strict=True))
         if bias is not None:
             # A row, not a vector: Keras's softmax refuses a vector.
             row = ops.expand_dims(bias, 0)
-            gates = self.row.gates_with("b")
+            gates = self.gating.gates_with("b")
             for gate, part in zip(gates, _columns(row, gates), strict=True):
                 sums[gate] = sums[gate] + part if gate in sums else part
-        for gate, terms in zip(GATES, self.row.row, strict=True):
+        for gate, terms in self.gating.gates.items():
             if terms == "b" and gate not in sums:  # a bias, without it
                 sums[gate] = ops.zeros((1, self.units), self.compute_dtype)
         return sums
 
-    def _products(self, term, tensor, mask, weight):
-        """The products of the gates that carry `term`, one tensor each."""
-        gates = self.row.gates_with(term)
-        if isinstance(mask, dict):  # a mask a gate
-            return [
-                ops.matmul(tensor * mask[gate], columns)
-                for gate, columns in zip(
-                    gates, _columns(weight, gates), strict=True
-                )
-            ]
-        if mask is not None:
-            tensor = tensor * mask
-        return _columns(ops.matmul(tensor, weight), gates)
-
     @property
     def variant(self):
-        """Name of the row, or the row `(i, f, c, o)` if it has none."""
-        return self.row.name or self.row.row
+        """Name of the variant, or the terms of its gates if it has none."""
+        return self.gating.name or self.gating.terms
 
     def get_config(self):
         return {
             **super().get_config(),
-            "variant": self.row.name or [*self.row.row],
+            "recurrent_activation": keras.activations.serialize(
+                self.recurrent_activation
+            ),
+            "variant": self.gating.name or [*self.gating.terms],
+            "unit_forget_bias": self.unit_forget_bias,
             "matched_initialization": self.matched_initialization,
             "implementation": self.implementation,
         }
+
+
+def _products(gates, tensor, mask, weight):
+    """The products of a tensor with the columns of each gate."""
+    if isinstance(mask, dict):  # a mask per gate
+        return [
+            ops.matmul(tensor * mask[gate], columns)
+            for gate, columns in zip(
+                gates, _columns(weight, gates), strict=True
+            )
+        ]
+    if mask is not None:
+        tensor = tensor * mask
+    return _columns(ops.matmul(tensor, weight), gates)
 
 
 def _columns(tensor, gates):
@@ -405,37 +419,17 @@ def _columns(tensor, gates):
     return ops.split(tensor, len(gates), axis=-1)
 
 
-def _columns_of_full_draw(initializer, gates):
-    """An initializer that draws for four gates and keeps those of `gates`."""
+def _columns_of_full_draw(initializer, family, gates):
+    """An initializer that draws for all gates and keeps those of `gates`."""
+
+    every = family.gates
 
     def initialize(shape, dtype=None):
         rows, columns = shape
-        full = initializer((rows, columns // len(gates) * 4), dtype=dtype)
-        by_gate = dict(zip(GATES, _columns(full, GATES), strict=True))
+        full = initializer(
+            (rows, columns // len(gates) * len(every)), dtype=dtype
+        )
+        by_gate = dict(zip(every, _columns(full, every), strict=True))
         return ops.concatenate([by_gate[gate] for gate in gates], axis=-1)
 
     return initialize
-
-
-@document_row
-@keras.saving.register_keras_serializable("keras_slim")
-class LSTMCell(SlimLSTMCell, variant="lstm"):
-    """Cell of the standard LSTM, `keras.layers.LSTMCell` weight for weight."""
-
-
-@document_row
-@keras.saving.register_keras_serializable("keras_slim")
-class LSTM1Cell(SlimLSTMCell, variant="lstm1"):
-    """Cell of LSTM1: the gates do not see the input."""
-
-
-@document_row
-@keras.saving.register_keras_serializable("keras_slim")
-class LSTM2Cell(SlimLSTMCell, variant="lstm2"):
-    """Cell of LSTM2: the gates see neither input nor bias."""
-
-
-@document_row
-@keras.saving.register_keras_serializable("keras_slim")
-class LSTM3Cell(SlimLSTMCell, variant="lstm3"):
-    """Cell of LSTM3: the gates are biases, the same at every step."""

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import InputSpec, ops, tree
 
-from keras_slim.cells import NamedVariant, SlimLSTMCell, document_row
-from keras_slim.recurrence import BACKENDS, is_pure, plain, through_time
+from keras_slim.cells import NamedVariant, SlimRNNCell
+from keras_slim.recurrence import BACKENDS, is_pure, plain, time_loop
 
 # From `inner_loop` to `call`, as `RNN.call` hands on what it knows of. Not an
 # attribute of the layer, which several threads may call at once.
@@ -13,30 +13,26 @@ _cell_states = contextvars.ContextVar("cell_states", default=None)
 
 
 @keras.saving.register_keras_serializable("keras_slim")
-class SlimLSTM(NamedVariant, keras.layers.RNN):
-    """Long Short-Term Memory layer with gates of your choice.
+class SlimRNN(NamedVariant, keras.layers.RNN):
+    """Recurrent layer with gates of your choice, of any family.
 
-    A step computes the gates `i`, `f`, `o` and the candidate `c̃` as the
-    `variant` says, then
-
-        c_t = f ⊙ c + i ⊙ c̃
-        h_t = o ⊙ g(c_t)
+    The state equations are those of the family of the `variant`; see
+    `SlimLSTM`, `SlimGRU` and `SlimMGU`.
 
     Each gate is `σ` of the sum of its terms: `W x` (a product with the
     input), `U h` (with the previous output), `u ⊙ h` (pointwise) and `b`; or
-    a constant. The candidate is `g` of its terms. Weights keep Keras's names,
-    and their columns stand in Keras's gate order `i, f, c, o`, for the gates
-    that carry the term:
+    a constant. The candidate is `g` of its terms; in a family with a reset
+    gate it reads `h` multiplied by that gate.
+
+    Weights have Keras's names, and their columns stand in the order of the
+    gates of the family, for the gates that have the term:
 
     - `kernel`, `(features, units * gates with W x)`
     - `recurrent_kernel`, `(units, units * gates with U h)`
     - `pointwise_kernel`, `(units, gates with u ⊙ h)`
     - `bias`, `(units * gates with b,)`
 
-    The full row, `variant="lstm"`, is `keras.layers.LSTM`, weight for weight.
-
-    Source: Kent & Salem, arXiv:1901.00525, section I, eq. 1-6, and the source
-    of each row in `keras_slim.variants.VARIANTS`.
+    Source: that of each row in `keras_slim.variants.VARIANTS`.
 
     Args:
         units: Positive integer, dimensionality of the output space.
@@ -56,10 +52,6 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             `pointwise_kernel`, the products with the previous output.
             Default: `"orthogonal"`.
         bias_initializer: Initializer of the biases. Default: `"zeros"`.
-        unit_forget_bias: Boolean (default `True`). If `True`, the bias of the
-            forget gate, where the variant has one, starts at 1. This is
-            recommended by Jozefowicz et al., 2015. The lab's code of 2019
-            starts it at 0 in the slim variants, its earlier code at 1.
         kernel_regularizer: Regularizer of `kernel`. Default: `None`.
         recurrent_regularizer: Regularizer of `recurrent_kernel` and of
             `pointwise_kernel`. Default: `None`.
@@ -90,10 +82,16 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         use_cudnn: `"auto"` (default) or `False`, which do the same: no cuDNN
             kernel computes slim gates. `True` is refused.
         variant: Name of a row in `keras_slim.variants.VARIANTS`, in upper or
-            lower case, or a row of four gates `(i, f, c, o)`, each a string
-            of the terms `x`, `h`, `u`, `b`, or a number. Default: the full
-            row, `"lstm"`. The classes named after a row, such as LSTM3, take
-            no other.
+            lower case, or a row of the gates `(i, f, c, o)` of an LSTM,
+            `(z, r, h)` of a GRU or `(f, h)` of an MGU, each a string of the
+            terms `x`, `h`, `u`, `b`, or a number. The classes of a family take
+            its variants, by default the full one; those named after a row,
+            such as LSTM3, no other.
+        unit_forget_bias: Boolean (default `True`). If `True`, the bias of the
+            forget gate of an LSTM, where the variant has one, starts at 1.
+            This is recommended by Jozefowicz et al., 2015. The lab's code of
+            2019 starts it at 0 in the slim variants, its earlier code at 1.
+            The other families have no such gate.
         recurrence: `"auto"` (default), `"fast"` or `"plain"`: the time loop.
             The plain loop is that of `keras.layers.RNN` around the cell,
             differentiated by the framework. The fast loop multiplies the
@@ -116,8 +114,9 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             the fast loop out of its graph and refuses `fullgraph=True`.
         return_cell_states: Boolean (default `False`). Whether to return the
             cell states `c` of all steps after the output, in the order in
-            which the steps are processed. `Bidirectional` does not take such
-            a layer; `keras_slim.memory.cell_states` reads its cell states.
+            which the steps are processed; `h` in a family without a cell
+            state. `Bidirectional` does not take such a layer;
+            `keras_slim.memory.cell_states` reads its cell states.
         cell_state_regularizer: Regularizer of the cell states, such as
             `keras_slim.memory.CellStateDifference`. It is called on a tensor
             `(batch, timesteps + 1, units)`, the initial cell state and those
@@ -127,7 +126,7 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             lab's code does for LSTM1, LSTM2 and LSTM3; a slim weight is then
             drawn wider than the same columns of a full LSTM (for 128 units
             and features a Glorot limit of 0.153 instead of 0.097). If `True`,
-            it is called on the shape for four gates and the weight takes its
+            it is called on the shape for all gates and the weight takes its
             columns of that. Biases are the same either way.
         implementation: `1` or `2` (default). With `1`, or with any
             `recurrent_dropout`, every gate draws dropout masks of its own;
@@ -140,16 +139,17 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             `(batch, timesteps, 1)` (optional). A step that is `False` leaves
             the states as they are. Default: `None`.
         training: Python boolean, whether dropout is applied. Default: `None`.
-        initial_state: List of the initial states `[h, c]`, tensors of shape
-            `(batch, units)` (optional). A mask or a state of a batch of one is
-            that of every sample. Default: `None`, zeros.
+        initial_state: List of the initial states, `[h, c]` of an LSTM and
+            `[h]` or `h` of the others, tensors of shape `(batch, units)`
+            (optional). A mask or a state of a batch of one is that of every
+            sample. Default: `None`, zeros.
 
     Returns:
         - `return_sequences=False`: a 2D tensor, `(batch, units)`.
         - `return_sequences=True`: a 3D tensor, `(batch, timesteps, units)`.
         - `return_cell_states=True`: the above, then `c` of all steps,
           `(batch, timesteps, units)`.
-        - `return_state=True`: the above, then the last `h` and `c`, each
+        - `return_state=True`: the above, then the last states, each
           `(batch, units)`.
 
     Raises:
@@ -162,7 +162,7 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
     Example:
 
     >>> inputs = np.random.random((32, 10, 8))
-    >>> layer = keras_slim.SlimLSTM(4)
+    >>> layer = keras_slim.SlimRNN(4, variant="gru3")
     >>> layer(inputs).shape
     (32, 4)
     >>> model = keras.Sequential(
@@ -179,7 +179,6 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         kernel_initializer="glorot_uniform",
         recurrent_initializer="orthogonal",
         bias_initializer="zeros",
-        unit_forget_bias=True,
         kernel_regularizer=None,
         recurrent_regularizer=None,
         bias_regularizer=None,
@@ -198,6 +197,7 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         use_cudnn="auto",
         *,
         variant=None,
+        unit_forget_bias=True,
         recurrence="auto",
         return_cell_states=False,
         cell_state_regularizer=None,
@@ -205,7 +205,8 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         implementation=2,
         **kwargs,
     ):
-        cell = SlimLSTMCell(
+        gating = self._resolve_variant(variant)
+        cell = SlimRNNCell(
             units,
             activation=activation,
             recurrent_activation=recurrent_activation,
@@ -213,7 +214,6 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             kernel_initializer=kernel_initializer,
             recurrent_initializer=recurrent_initializer,
             bias_initializer=bias_initializer,
-            unit_forget_bias=unit_forget_bias,
             kernel_regularizer=kernel_regularizer,
             recurrent_regularizer=recurrent_regularizer,
             bias_regularizer=bias_regularizer,
@@ -223,13 +223,14 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             seed=seed,
-            variant=self._resolve_variant(variant),
+            variant=gating,
+            unit_forget_bias=unit_forget_bias,
             matched_initialization=matched_initialization,
             implementation=implementation,
             # `RNN` does not hand these to its cell.
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
-            name="lstm_cell",
+            name=f"{gating.family.name}_cell",
         )
         super().__init__(
             cell,
@@ -291,11 +292,11 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
                 return super().inner_loop(
                     sequences, initial_state, mask=mask, training=training
                 )
-            *results, cell_states = plain.through_time(
+            *results, cell_states = plain.time_loop(
                 self, sequences, initial_state, mask, training
             )
         else:
-            *results, cell_states = through_time(
+            *results, cell_states = time_loop(
                 self.cell,
                 sequences,
                 initial_state,
@@ -306,7 +307,8 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
                 return_cell_states=keeps_cell_states,
             )
         if self.cell_state_regularizer is not None:
-            initial = ops.cast(initial_state[1], cell_states.dtype)
+            initial = initial_state[self.cell.cell_state_index]
+            initial = ops.cast(initial, cell_states.dtype)
             path = [ops.expand_dims(initial, 1), cell_states]
             self.add_loss(
                 self.cell_state_regularizer(ops.concatenate(path, axis=1))
@@ -324,7 +326,7 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
         if initial_state is not None:
             initial_state = [
                 _fitted(ops.convert_to_tensor(state), batch, self.units)
-                for state in initial_state
+                for state in self._listed(initial_state)
             ]
         results = super().call(
             sequences,
@@ -383,19 +385,28 @@ class SlimLSTM(NamedVariant, keras.layers.RNN):
                 )
         if initial_state is None:
             return
-        is_pair = isinstance(initial_state, (list, tuple))
-        shapes = [_shape_of(s) for s in initial_state] if is_pair else []
-        if len(shapes) != 2 or not all(
+        states = self.cell.gating.family.states
+        listed = self._listed(initial_state)
+        is_list = isinstance(listed, (list, tuple))
+        shapes = [_shape_of(state) for state in listed] if is_list else []
+        if len(shapes) != len(states) or not all(
             _fits(shape, batch, self.units) for shape in shapes
         ):
             received = type(initial_state).__name__
-            if is_pair:
+            if is_list:
                 received += f" of tensors with shapes {shapes}"
             raise ValueError(
                 "Invalid value for argument `initial_state`. Expected a list "
-                "of two tensors [h, c], each with shape (batch, units) = "
-                f"{(batch, self.units)}. Received: {received}"
+                f"of tensors [{', '.join(states)}], each with shape (batch, "
+                f"units) = {(batch, self.units)}. Received: {received}"
             )
+
+    def _listed(self, states):
+        """The list of states that Keras takes a single tensor for."""
+        is_tensor = hasattr(states, "shape")
+        return (
+            [states] if is_tensor and not self.cell.cell_state_index else states
+        )
 
     def _obstacle(self):
         """What keeps the layer from the fast loop, or `None`."""
@@ -494,28 +505,4 @@ for _name in (
     "dropout",
     "recurrent_dropout",
 ):
-    setattr(SlimLSTM, _name, _of_cell(_name))
-
-
-@document_row
-@keras.saving.register_keras_serializable("keras_slim")
-class LSTM(SlimLSTM, variant="lstm"):
-    """The standard LSTM, `keras.layers.LSTM` weight for weight."""
-
-
-@document_row
-@keras.saving.register_keras_serializable("keras_slim")
-class LSTM1(SlimLSTM, variant="lstm1"):
-    """Slim LSTM whose gates do not see the input."""
-
-
-@document_row
-@keras.saving.register_keras_serializable("keras_slim")
-class LSTM2(SlimLSTM, variant="lstm2"):
-    """Slim LSTM whose gates see neither input nor bias."""
-
-
-@document_row
-@keras.saving.register_keras_serializable("keras_slim")
-class LSTM3(SlimLSTM, variant="lstm3"):
-    """Slim LSTM whose gates are biases, the same at every step."""
+    setattr(SlimRNN, _name, _of_cell(_name))

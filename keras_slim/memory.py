@@ -23,7 +23,6 @@ import keras
 import numpy as np
 from keras import ops, tree
 
-from keras_slim.cells import SlimLSTMCell
 from keras_slim.recurrence import plain
 
 ENDS = ("keep", "drop")
@@ -233,7 +232,7 @@ def _record(layer, cells, sequences, initial_state, mask):
     steps = {}
     if mask is not None:
         steps["mask"] = plain.in_order_of_steps(layer, mask)
-    found = plain.states_through_time(
+    found = plain.recorded_states(
         layer, tuple(cells.values()), sequences, initial_state, mask
     )
     return {
@@ -332,7 +331,7 @@ def _lstm_cells(cell, start=0):
                 f"cell_state_index={index!r}"
             )
         yield cell, start + index
-    elif isinstance(cell, (keras.layers.LSTMCell, SlimLSTMCell)):
+    elif isinstance(cell, keras.layers.LSTMCell):
         yield cell, start + 1
     elif isinstance(cell, keras.layers.StackedRNNCells):
         for inner in cell.cells:

@@ -1,7 +1,8 @@
+import itertools
 import math
 import numbers
 
-from keras_slim.variants import GATES, VARIANTS, get
+from keras_slim.variants import VARIANTS, get
 
 
 class VariantTable:
@@ -28,25 +29,11 @@ class VariantTable:
         return pd.DataFrame(self.rows).set_index("variant")
 
     def __str__(self):
-        header = [name.replace("_", " ") for name in self.rows[0]]
-        body = [
-            [f"{v:,}" if isinstance(v, int) else v for v in row.values()]
-            for row in self.rows
-        ]
-        widths = [
-            max(map(len, column)) for column in zip(header, *body, strict=True)
-        ]
-        is_number = [isinstance(v, int) for v in self.rows[0].values()]
-        lines = [header, ["─" * width for width in widths], *body]
-        return "\n".join(
-            "  ".join(
-                cell.rjust(width) if number else cell.ljust(width)
-                for cell, width, number in zip(
-                    line, widths, is_number, strict=True
-                )
-            ).rstrip()
-            for line in lines
+        # A block for each family, with the columns that it has.
+        blocks = itertools.groupby(
+            self.rows, lambda row: [name for name in row if row[name] != ""]
         )
+        return "\n\n".join(_text(names, [*rows]) for names, rows in blocks)
 
     __repr__ = __str__
 
@@ -55,6 +42,28 @@ class VariantTable:
             return self.to_frame().to_html()
         except ImportError:
             return f"<pre>{self}</pre>"
+
+
+def _text(names, rows):
+    header = [name.replace("_", " ") for name in names]
+    is_number = [isinstance(rows[0][name], int) for name in names]
+    body = [
+        [f"{v:,}" if isinstance(v := row[name], int) else v for name in names]
+        for row in rows
+    ]
+    widths = [
+        max(map(len, column)) for column in zip(header, *body, strict=True)
+    ]
+    lines = [header, ["─" * width for width in widths], *body]
+    return "\n".join(
+        "  ".join(
+            value.rjust(width) if number else value.ljust(width)
+            for value, width, number in zip(
+                line, widths, is_number, strict=True
+            )
+        ).rstrip()
+        for line in lines
+    )
 
 
 def variant_table(units, features, variants=None, use_bias=True):
@@ -68,10 +77,12 @@ def variant_table(units, features, variants=None, use_bias=True):
         use_bias: Boolean (default `True`), as of the layer.
 
     Returns:
-        A `VariantTable` with the columns `variant`; `i`, `f`, `c`, `o`, the
-        terms of each gate or its constant; `parameters`; and `multiply_adds`,
+        A `VariantTable` with the columns `variant`; one per gate, `i`, `f`,
+        `c`, `o` of an LSTM, with its terms, its constant, or nothing where
+        the family of the variant lacks it; `parameters`; and `multiply_adds`,
         those of one step for one sample: the products `W x`, `U h`, `u ⊙ h`
-        and the three `⊙` of the state equations, activations not counted.
+        and the three `⊙` of the state equations and the reset gate,
+        activations not counted.
 
     Raises:
         ValueError: if `units`, `features` or a variant is invalid.
@@ -97,23 +108,29 @@ def variant_table(units, features, variants=None, use_bias=True):
             "Invalid value for argument `variants`. Expected a list of at "
             f"least one variant. Received: variants={variants!r}"
         )
+    variants = [get(variant) for variant in variants]
+    gates = dict.fromkeys(gate for v in variants for gate in v.family.gates)
     return VariantTable(
         [
-            _row(get(variant), int(units), int(features), use_bias)
+            _row(variant, gates, int(units), int(features), use_bias)
             for variant in variants
         ]
     )
 
 
-def _row(variant, units, features, use_bias):
+def _row(variant, gates, units, features, use_bias):
     shapes = variant.weight_shapes(units, features, use_bias)
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     return {
-        "variant": variant.name or f"({', '.join(map(str, variant.row))})",
+        "variant": variant.name or f"({', '.join(map(str, variant.terms))})",
         **{
             gate: variant.sum_of_terms(gate, use_bias).replace(f"_{gate}", "")
-            for gate in GATES
+            if gate in variant.gates
+            else ""
+            for gate in gates
         },
         "parameters": sum(sizes.values()),
-        "multiply_adds": sum(sizes.values()) - sizes.get("bias", 0) + 3 * units,
+        "multiply_adds": sum(sizes.values())
+        - sizes.get("bias", 0)
+        + variant.family.products * units,
     }

@@ -1,106 +1,113 @@
-"""The table of gate variants: one row a variant, with its source.
+"""The table of gate variants: one row per variant, with its source.
 
-Everything else follows from a row: weight shapes, dropout masks, parameter
-counts, the equations in the docstrings and the columns of the result tables.
+Everything else follows from a row and its family: weight shapes, dropout masks,
+parameter counts, the equations in the docstrings and the columns of the result
+tables.
 """
 
 import math
 import numbers
 from dataclasses import dataclass
 
-GATES = ("i", "f", "c", "o")  # the order of the columns in Keras's LSTM
-STATE_EQUATIONS = ("c_t = f ⊙ c + i ⊙ c̃", "h_t = o ⊙ g(c_t)")
-TERMS = {"x": "W_{0} x", "h": "U_{0} h", "u": "u_{0} ⊙ h", "b": "b_{0}"}
+from keras_slim.families import Family
+from keras_slim.families.gru import GRU
+from keras_slim.families.lstm import LSTM
+from keras_slim.families.mgu import MGU
+
+FAMILIES = {family.name: family for family in (LSTM, GRU, MGU)}
+TERMS = {"x": "W_{0} x", "h": "U_{0} {1}", "u": "u_{0} ⊙ {1}", "b": "b_{0}"}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the table: the terms that each gate adds up.
+    """One row of the table: the terms that each gate of a family adds up.
 
     A gate is a string of terms or a number. The terms are `x` (`W x`, a
     product with the input), `h` (`U h`, a product with the previous output),
     `u` (`u ⊙ h`, pointwise) and `b` (a bias). A number is a gate that keeps
-    that value and learns nothing.
+    that value and learns nothing. In a family with a reset gate, the
+    candidate reads `h` multiplied by that gate.
 
     Args:
-        i: Terms of the input gate, or its constant value.
-        f: Terms of the forget gate, or its constant value.
-        c: Terms of the candidate (the "input block"), which takes no number.
-        o: Terms of the output gate, or its constant value.
+        family: A `keras_slim.families.Family`, or its name: `"lstm"`, `"gru"`
+            or `"mgu"`.
+        terms: Sequence of the terms of each gate, or its constant value, in
+            the order of `family.gates`. The candidate takes no number.
         source: Where the row comes from: paper, section or equation.
 
     Raises:
-        ValueError: if a gate is neither a string of different terms nor a
-            finite number, or if no gate reads the input.
+        ValueError: if the family is unknown, if there are more or fewer gates
+            than the family has, if a gate is neither a string of different
+            terms nor a finite number, or if no gate reads the input.
 
     Example:
 
-    >>> row = Variant("hb", 0.96, "xhb", 1.0)
-    >>> row.gates_with("h")
+    >>> variant = Variant("lstm", ("hb", 0.96, "xhb", 1.0))
+    >>> variant.gates_with("h")
     ('i', 'c')
-    >>> row.equations()["f"]
+    >>> variant.equations()["f"]
     'f = 0.96'
     """
 
-    i: str | float
-    f: str | float
-    c: str | float
-    o: str | float
+    family: Family
+    terms: tuple
     source: str = "a row of the user's own"
 
     def __post_init__(self):
-        for gate, terms in zip(GATES, self.row, strict=True):
-            if isinstance(terms, str):
-                valid = (
-                    terms != ""
-                    and set(terms) <= set(TERMS)
-                    and len(set(terms)) == len(terms)
-                )
-            else:
-                constant = _finite(terms)
-                valid = gate != "c" and constant is not None
-                # A plain float, whatever kind of number was given.
-                object.__setattr__(self, gate, constant)
-            if not valid:
-                allowed = "different letters out of " + repr("".join(TERMS))
-                if gate != "c":
-                    allowed += ", or a finite number for a constant gate"
-                raise ValueError(
-                    f"Invalid terms for gate `{gate}` of a variant. "
-                    f"Expected {allowed}. Received: {gate}={terms!r}"
-                )
+        family = _family(self.family)
+        if len(self.terms) != len(family.gates):
+            raise ValueError(
+                f"Invalid value for argument `terms`. The family "
+                f"{family.title} has {len(family.gates)} gates, "
+                f"({', '.join(family.gates)}). Received: terms={self.terms!r}"
+            )
+        terms = tuple(
+            _checked(gate, value, takes_number=gate != family.candidate)
+            for gate, value in zip(family.gates, self.terms, strict=True)
+        )
+        object.__setattr__(self, "family", family)
+        object.__setattr__(self, "terms", terms)
         if not self.gates_with("x"):
             raise ValueError(
                 "Invalid variant: no gate reads the input. Expected the term "
-                f"'x' in at least one gate. Received: {self.row}"
+                f"'x' in at least one gate. Received: {self.terms}"
             )
 
     @property
     def name(self):
         """The name of the row in `VARIANTS`, or `None`."""
         for name, variant in VARIANTS.items():
-            if variant.row == self.row:
+            if self.is_like(variant):
                 return name
         return None
 
+    def is_like(self, other):
+        """Whether another variant has the same gates, whatever its source."""
+        return self.family is other.family and self.terms == other.terms
+
     @property
-    def row(self):
-        """The four gates as a tuple `(i, f, c, o)`."""
-        return (self.i, self.f, self.c, self.o)
+    def gates(self):
+        """Dict from gate to its terms, or its constant value."""
+        return dict(zip(self.family.gates, self.terms, strict=True))
+
+    @property
+    def constants(self):
+        """Dict from gate to value, of the gates that are numbers."""
+        return {g: v for g, v in self.gates.items() if not isinstance(v, str)}
 
     def gates_with(self, terms):
-        """The gates that carry at least one of `terms`, in Keras's order."""
+        """The gates with at least one of `terms`, in the order of columns."""
         return tuple(
             gate
-            for gate, own in zip(GATES, self.row, strict=True)
+            for gate, own in self.gates.items()
             if isinstance(own, str) and set(own) & set(terms)
         )
 
     def weight_shapes(self, units, features, use_bias=True):
         """Shapes of the weights, by name, in the order of `get_weights()`.
 
-        The columns of a weight stand in the order `i, f, c, o`, for the gates
-        that carry its term; a weight that no gate carries does not exist.
+        The columns of a weight stand in the order of `family.gates`, for the
+        gates that have its term; a weight that no gate has does not exist.
 
         Args:
             units: Positive integer, number of units.
@@ -126,24 +133,55 @@ class Variant:
     def equations(self, use_bias=True):
         """The equation of each gate as text, e.g. `"i = σ(U_i h + b_i)"`."""
         equations = {}
-        for gate in GATES:
+        for gate, own in self.gates.items():
+            is_candidate = gate == self.family.candidate
             value = self.sum_of_terms(gate, use_bias)
-            if isinstance(getattr(self, gate), str):
-                value = f"{'g' if gate == 'c' else 'σ'}({value})"
-            equations[gate] = f"{'c̃' if gate == 'c' else gate} = {value}"
+            if isinstance(own, str):
+                value = f"{'g' if is_candidate else 'σ'}({value})"
+            equations[gate] = f"{gate}{'̃' * is_candidate} = {value}"
         return equations
 
     def sum_of_terms(self, gate, use_bias=True):
         """What a gate adds up as text, e.g. `"U_i h + b_i"`."""
-        own = getattr(self, gate)
+        own = self.gates[gate]
         if not isinstance(own, str):
             return f"{own:g}"
+        h = "h"
+        if self.family.reset and gate == self.family.candidate:
+            h = f"({self.family.reset} ⊙ h)"
         texts = [
-            text.format(gate)
+            text.format(gate, h)
             for term, text in TERMS.items()
             if term in own and (term != "b" or use_bias)
         ]
         return " + ".join(texts) or "0"
+
+
+def _family(family):
+    if isinstance(family, Family):
+        return family
+    if isinstance(family, str) and family.lower() in FAMILIES:
+        return FAMILIES[family.lower()]
+    raise ValueError(
+        "Invalid value for argument `family`. Expected one of "
+        f"{list(FAMILIES)}. Received: family={family!r}"
+    )
+
+
+def _checked(gate, terms, takes_number):
+    """The terms of a gate, a number as a plain float of whatever kind."""
+    if isinstance(terms, str):
+        if terms and len(set(terms) & set(TERMS)) == len(terms):
+            return terms
+    elif takes_number and (constant := _finite(terms)) is not None:
+        return constant
+    allowed = "different letters out of " + repr("".join(TERMS))
+    if takes_number:
+        allowed += ", or a finite number for a constant gate"
+    raise ValueError(
+        f"Invalid terms for gate `{gate}` of a variant. Expected {allowed}. "
+        f"Received: {gate}={terms!r}"
+    )
 
 
 def _finite(value):
@@ -159,68 +197,103 @@ def _finite(value):
 
 # fmt: off
 VARIANTS = {
-    "lstm": Variant("xhb", "xhb", "xhb", "xhb",
+    "lstm": Variant(LSTM, ("xhb", "xhb", "xhb", "xhb"),
         source="Kent & Salem, arXiv:1901.00525, section I.A, eq. 1-6"),
-    "lstm1": Variant("hb", "hb", "xhb", "hb",
+    "lstm1": Variant(LSTM, ("hb", "hb", "xhb", "hb"),
         source="Kent & Salem, arXiv:1901.00525, section I.B.1; "
                "Lu & Salem, arXiv:1701.03441"),
     # The candidate keeps its bias, as in the lab's code.
-    "lstm2": Variant("h", "h", "xhb", "h",
+    "lstm2": Variant(LSTM, ("h", "h", "xhb", "h"),
         source="Kent & Salem, arXiv:1901.00525, section I.B.2; "
                "Lu & Salem, arXiv:1701.03441"),
-    "lstm3": Variant("b", "b", "xhb", "b",
+    "lstm3": Variant(LSTM, ("b", "b", "xhb", "b"),
         source="Kent & Salem, arXiv:1901.00525, section I.B.3; "
                "Lu & Salem, arXiv:1701.03441"),
     # The rows below follow the lab's code of 2019 (Slim-LSTMs, `slim22.py`);
     # the papers were read in abstract only. Its constant forget gates differ
     # from those of the lab's earlier code: 0.56 in lstm4a and lstm6.
-    "lstm4": Variant("u", "u", "xhb", "u",
+    "lstm4": Variant(LSTM, ("u", "u", "xhb", "u"),
         source="LSTMCell4 of slim22; Akandeh & Salem, arXiv:1707.04619"),
-    "lstm5": Variant("ub", "ub", "xhb", "ub",
+    "lstm5": Variant(LSTM, ("ub", "ub", "xhb", "ub"),
         source="LSTMCell5 of slim22; Akandeh & Salem, arXiv:1707.04619"),
-    "lstm4a": Variant("u", 0.96, "xhb", 1.0,
+    "lstm4a": Variant(LSTM, ("u", 0.96, "xhb", 1.0),
         source="LSTMCell4a of slim22; Akandeh & Salem, arXiv:1707.04623"),
-    "lstm5a": Variant("ub", 0.96, "xhb", 1.0,
+    "lstm5a": Variant(LSTM, ("ub", 0.96, "xhb", 1.0),
         source="LSTMCell5a of slim22; Akandeh & Salem, arXiv:1707.04623"),
-    "lstm6": Variant(1.0, 0.4, "xhb", 1.0,
+    "lstm6": Variant(LSTM, (1.0, 0.4, "xhb", 1.0),
         source="LSTMCell6 of slim22; Akandeh & Salem, arXiv:1707.04623"),
-    "lstm10": Variant("u", "u", "xub", "u",
+    "lstm10": Variant(LSTM, ("u", "u", "xub", "u"),
         source="LSTMCell10 of slim22; Akandeh & Salem, arXiv:1707.04626"),
-    "lstm11": Variant("ub", "ub", "xub", "ub",
+    "lstm11": Variant(LSTM, ("ub", "ub", "xub", "ub"),
         source="LSTMCell11 of slim22; Akandeh & Salem, arXiv:1707.04626"),
+    # The papers of the GRU and MGU rows were read in abstract only; the gates
+    # follow the code and the sources that are named. That the candidate of
+    # gru2 and mgu2 keeps its bias is inferred from them.
+    "gru": Variant(GRU, ("xhb", "xhb", "xhb"),
+        source="Cho et al., arXiv:1406.1078; Dey & Salem, arXiv:1701.05923"),
+    "gru1": Variant(GRU, ("hb", "hb", "xhb"),
+        source="Dey & Salem, arXiv:1701.05923; GRU1 of the lab's code "
+               "`recurrent_v`"),
+    "gru2": Variant(GRU, ("h", "h", "xhb"),
+        source="Dey & Salem, arXiv:1701.05923; GRU2 of the lab's code "
+               "`recurrent_v`"),
+    "gru3": Variant(GRU, ("b", "b", "xhb"),
+        source="Dey & Salem, arXiv:1701.05923; GRU3 of the lab's code "
+               "`recurrent_v`"),
+    "mgu": Variant(MGU, ("xhb", "xhb"),
+        source="Zhou et al., arXiv:1603.09420, eq. 6"),
+    "mgu1": Variant(MGU, ("hb", "xhb"),
+        source="Heck & Salem, arXiv:1701.03452"),
+    "mgu2": Variant(MGU, ("h", "xhb"),
+        source="Heck & Salem, arXiv:1701.03452"),
+    "mgu3": Variant(MGU, ("b", "xhb"),
+        source="Heck & Salem, arXiv:1701.03452"),
 }
 # fmt: on
 
 
-def get(variant):
-    """Returns the `Variant` for a name, a row or a `Variant`.
+def get(variant, family=None):
+    """Returns the `Variant` for a name, the terms of its gates or a `Variant`.
 
     Args:
-        variant: A name in `VARIANTS`, in upper or lower case, a sequence of
-            the four gates in the order `i, f, c, o`, or a `Variant`.
+        variant: A name in `VARIANTS`, in upper or lower case, a list or tuple
+            of the terms of the gates, or a `Variant`.
+        family: A `keras_slim.families.Family`, or `None`. The family that the
+            variant must be of; with `None`, that of given terms is the one
+            with as many gates: `(i, f, c, o)` of an LSTM, `(z, r, h)` of a
+            GRU, `(f, h)` of an MGU.
 
     Returns:
         A `Variant`.
 
     Raises:
-        ValueError: if the name is unknown or the row is not a row.
+        ValueError: if the name is unknown, the terms are not those of gates,
+            or the variant is of another family.
 
     Example:
 
-    >>> get("LSTM3").row
+    >>> get("LSTM3").terms
     ('b', 'b', 'xhb', 'b')
-    >>> get(["hb", 1.0, "xhb", "hb"]).f
-    1.0
+    >>> get(["hb", 1.0, "xhb"]).family.title
+    'GRU'
     """
+    found = None
+    families = FAMILIES.values() if family is None else [family]
     if isinstance(variant, Variant):
-        return variant
-    if isinstance(variant, str) and variant.lower() in VARIANTS:
-        return VARIANTS[variant.lower()]
-    if isinstance(variant, (list, tuple)) and len(variant) == len(GATES):
-        return Variant(*variant)
+        found = variant
+    elif isinstance(variant, str):
+        found = VARIANTS.get(variant.lower())
+    elif isinstance(variant, (list, tuple)):
+        for candidate in families:
+            if len(candidate.gates) == len(variant):
+                found = Variant(candidate, variant)
+    if found is not None and found.family in families:
+        return found
+    names = [name for name, v in VARIANTS.items() if v.family in families]
+    gates = [f"({', '.join(f.gates)}) of {f.title}" for f in families]
     raise ValueError(
         "Invalid value for argument `variant`. Expected one of "
-        f"{sorted(VARIANTS)}, or a row of four gates (i, f, c, o), each a "
-        f"string of the terms {''.join(TERMS)!r} or a number. "
+        f"{names}, or a row of the gates {' or '.join(gates)}, each a string "
+        f"of the terms {''.join(TERMS)!r} or a number. "
         f"Received: variant={variant!r}"
     )

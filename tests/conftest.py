@@ -1,17 +1,22 @@
 import keras
 import pytest
 
-from keras_slim.variants import VARIANTS, Variant
+from keras_slim.variants import VARIANTS
 
-# A row that no paper has stands in for those that users write.
-OWN_ROW = Variant("xu", "uhb", "xhb", 0.5)
+# Rows that no paper has stand in for those that users write. In the others of
+# a family, the reset gate is the same at all steps or reads `h`.
+OWN_ROWS = {
+    "own lstm": ("xu", "uhb", "xhb", 0.5),
+    "own gru": ("uhb", "xb", "xhub"),
+    "own mgu": (0.7, "xhu"),
+}
 
 
 def pytest_generate_tests(metafunc):
     """Runs a test that takes `variant` over the whole table."""
     given = [m.args[0] for m in metafunc.definition.iter_markers("parametrize")]
     if "variant" in metafunc.fixturenames and "variant" not in given:
-        rows = {**{name: name for name in VARIANTS}, "own": OWN_ROW.row}
+        rows = {**{name: name for name in VARIANTS}, **OWN_ROWS}
         metafunc.parametrize("variant", rows.values(), ids=rows.keys())
 
 

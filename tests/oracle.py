@@ -1,4 +1,4 @@
-"""The slim LSTM in float64 NumPy, written from the equations alone.
+"""Slim LSTM, GRU and MGU in float64 NumPy, from the equations alone.
 
 It shares no code with the package. Gradients are taken by the complex step
 (derivative = Im f(w + i e) / e), exact to rounding, so they need no derivation
@@ -7,7 +7,9 @@ that could repeat a mistake of one.
 
 import numpy as np
 
-GATES = "ifco"
+# By the number of gates of a row: their names, the candidate and the gate that
+# multiplies h before the candidate reads it.
+FAMILIES = {4: ("ifco", "c", None), 3: ("zrh", "h", "r"), 2: ("fh", "h", "f")}
 
 
 def sigmoid(x):
@@ -37,12 +39,22 @@ ACTIVATIONS = {
 }
 
 
+def new_states(values, states, g):
+    """The states after a step with the given values of the gates."""
+    if "o" in values:  # LSTM
+        c = values["f"] * states[1] + values["i"] * values["c"]
+        return values["o"] * g(c), c
+    (h,) = states
+    if "z" in values:  # GRU, with Keras's sign of z
+        return (values["z"] * h + (1 - values["z"]) * values["h"],)
+    return ((1 - values["f"]) * h + values["f"] * values["h"],)  # MGU
+
+
 def forward(
-    row,
+    terms,
     weights,
     x,
-    h,
-    c,
+    states,
     g=np.tanh,
     sigma=sigmoid,
     mask=None,
@@ -50,52 +62,55 @@ def forward(
     h_masks=None,
     cells=None,
 ):
-    """All outputs `(batch, time, units)` and the last states.
+    """All outputs `(batch, time, units)`, then the last states.
 
     `weights` maps names to arrays, `x_masks` and `h_masks` gates to dropout
-    masks. A step where `mask` is false keeps the states. The cell states of
-    the steps are appended to the list `cells`, if there is one.
+    masks. A step where `mask` is false keeps the states. The last state of
+    each step is appended to the list `cells`, if there is one.
     """
-    carriers = {
-        t: [k for k, own in zip(GATES, row, strict=True) if t in str(own)]
+    gates, candidate, reset = FAMILIES[len(terms)]
+    with_term = {
+        t: [k for k, own in zip(gates, terms, strict=True) if t in str(own)]
         for t in "xhub"
     }
-    units = h.shape[-1]
+    states = tuple(states)
+    units = states[0].shape[-1]
 
     def columns(name, term, gate, width):
-        start = carriers[term].index(gate) * width
+        start = with_term[term].index(gate) * width
         return weights[name][..., start : start + width]
 
     outputs = []
     for t in range(x.shape[1]):
         values = {}
-        for gate, own in zip(GATES, row, strict=True):
+        for gate, own in zip(gates, terms, strict=True):
             if not isinstance(own, str):
                 values[gate] = own
                 continue
             x_t = x[:, t] * (x_masks[gate] if x_masks and "x" in own else 1)
             dropped = h_masks and set(own) & set("hu")
-            h_t = h * (h_masks[gate] if dropped else 1)
-            z = np.zeros_like(h)
+            h = states[0] * (h_masks[gate] if dropped else 1)
+            if reset and gate == candidate:
+                h = values[reset] * h
+            z = np.zeros_like(states[0])
             if "x" in own:
                 z = z + x_t @ columns("kernel", "x", gate, units)
             if "h" in own:
-                z = z + h_t @ columns("recurrent_kernel", "h", gate, units)
+                z = z + h @ columns("recurrent_kernel", "h", gate, units)
             if "u" in own:
-                z = z + h_t * columns("pointwise_kernel", "u", gate, 1)[:, 0]
+                z = z + h * columns("pointwise_kernel", "u", gate, 1)[:, 0]
             if "b" in own and "bias" in weights:
                 z = z + columns("bias", "b", gate, units)
-            values[gate] = g(z) if gate == "c" else sigma(z)
-        c_new = values["f"] * c + values["i"] * values["c"]
-        h_new = values["o"] * g(c_new)
+            values[gate] = g(z) if gate == candidate else sigma(z)
+        new = new_states(values, states, g)
         if mask is not None:
             keep = mask[:, t, None]
-            c_new, h_new = np.where(keep, c_new, c), np.where(keep, h_new, h)
-        h, c = h_new, c_new
-        outputs.append(h)
+            new = [np.where(keep, *p) for p in zip(new, states, strict=True)]
+        states = tuple(new)
+        outputs.append(states[0])
         if cells is not None:
-            cells.append(c)
-    return np.stack(outputs, axis=1), h, c
+            cells.append(states[-1])
+    return np.stack(outputs, axis=1), *states
 
 
 def gradients(loss, arrays, step=1e-30):

@@ -338,11 +338,10 @@ def test_lines_of_the_readme_do_not_count_padding(monkeypatch, capsys):
             ):
                 cells = []
                 h, *_ = oracle.forward(
-                    variants.get(row).row,
+                    variants.get(row).terms,
                     weights_of(layer),
                     x[:, order],
-                    np.zeros((1, UNITS)),
-                    np.zeros((1, UNITS)),
+                    np.zeros((2, 1, UNITS)),
                     cells=cells,
                 )
                 outputs.append(h[:, order])

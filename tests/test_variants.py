@@ -28,6 +28,16 @@ N, M = 100, 28  # units and features of the counts below
         "lstm6": N * M + N * N + N,
         "lstm10": N * M + 5 * N,
         "lstm11": N * M + 8 * N,
+        # By the formulas that follow from the equations of Dey & Salem
+        # (arXiv:1701.05923) and Heck & Salem (arXiv:1701.03452).
+        "gru": 3 * (N * M + N * N + N),
+        "gru1": N * M + 3 * N * N + 3 * N,
+        "gru2": N * M + 3 * N * N + N,
+        "gru3": N * M + N * N + 3 * N,
+        "mgu": 2 * (N * M + N * N + N),
+        "mgu1": N * M + 2 * N * N + 2 * N,
+        "mgu2": N * M + 2 * N * N + N,
+        "mgu3": N * M + N * N + 2 * N,
     }.items(),
 )
 def test_parameters_are_those_of_the_papers(name, count):
@@ -62,6 +72,9 @@ def test_multiply_adds_of_a_step():
     assert lstm["multiply_adds"] == 4 * n * (n + m) + 3 * n
     assert lstm3["multiply_adds"] == n * (n + m) + 3 * n
     assert lstm10["multiply_adds"] == n * m + 4 * n + 3 * n
+    gru, mgu3 = variant_table(n, m, ["gru", "mgu3"]).rows
+    assert gru["multiply_adds"] == 3 * n * (n + m) + 3 * n
+    assert mgu3["multiply_adds"] == n * (n + m) + 3 * n
 
 
 def test_table_as_text_and_as_frame():
@@ -76,6 +89,21 @@ def test_table_as_text_and_as_frame():
     assert list(frame.index) == ["lstm3", "(hb, 0.96, xhb, 1.0)"]
     assert frame.loc["lstm3", "parameters"] == 29_696
     assert "<table" in compared._repr_html_()
+
+
+def test_table_of_several_families():
+    compared = variant_table(128, 100, ["lstm3", "gru3", "mgu3"])
+    blocks = str(compared).split("\n\n")
+    headers = [block.split("\n")[0].split()[:-3] for block in blocks]
+    assert headers == [
+        ["variant", *"ifco"],
+        ["variant", *"zrh"],
+        ["variant", *"fh"],
+    ]
+    frame = compared.to_frame()
+    assert list(frame.columns)[:-2] == list("ifcozrh")
+    assert frame.loc["gru3", "i"] == "" and frame.loc["mgu3", "f"] == "b"
+    assert frame.loc["gru3", "h"] == "W x + U (r ⊙ h) + b"
 
 
 def test_table_without_bias():
@@ -112,7 +140,7 @@ def test_equations():
         "c": "c̃ = g(W_c x + U_c h + b_c)",
         "o": "o = σ(U_o h + b_o)",
     }
-    row = Variant("u", 0.96, "xub", 1.0)
+    row = Variant("lstm", ("u", 0.96, "xub", 1.0))
     assert list(row.equations(use_bias=False).values()) == [
         "i = σ(u_i ⊙ h)",
         "f = 0.96",
@@ -126,8 +154,8 @@ def test_equations():
     "value", [1, np.float32(1), np.int64(1), Fraction(1), np.float64(1)]
 )
 def test_a_constant_is_a_plain_float(value):
-    row = Variant("hb", value, "xhb", "hb")
-    assert type(row.f) is float and row.f == 1.0
+    row = Variant("lstm", ("hb", value, "xhb", "hb"))
+    assert type(row.gates["f"]) is float and row.gates["f"] == 1.0
 
 
 @pytest.mark.parametrize("name", variants.VARIANTS)
@@ -139,7 +167,8 @@ def test_a_name_is_known_in_any_case(name):
 def test_get_takes_a_name_a_row_or_a_variant():
     named = variants.get("lstm2")
     assert variants.get(named) is named
-    assert variants.get(list(named.row)).row == named.row
+    assert variants.get(list(named.terms)).terms == named.terms
+    assert variants.get(("b", "xhb")).name == "mgu3"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +179,7 @@ def test_get_takes_a_name_a_row_or_a_variant():
         None,
         3,
         (),
-        ("xhb", "xhb", "xhb"),
+        ("xhb",),
         ("xhb",) * 5,
         {"i": "xhb"},
         np.array(["hb", "hb", "xhb", "hb"]),
@@ -188,9 +217,32 @@ def test_bad_gate_is_named(row, gate):
     assert f"{gate}={value!r}" in str(error.value)
 
 
+def test_gates_of_a_family_are_named():
+    assert variants.get("gru2").equations() == {
+        "z": "z = σ(U_z h)",
+        "r": "r = σ(U_r h)",
+        "h": "h̃ = g(W_h x + U_h (r ⊙ h) + b_h)",
+    }
+    row = Variant("MGU", (0.5, "xu"))
+    assert row.equations()["h"] == "h̃ = g(W_h x + u_h ⊙ (f ⊙ h))"
+
+
 def test_a_row_must_read_the_input():
     with pytest.raises(ValueError, match="no gate reads the input"):
-        Variant("hb", "hb", "hb", "hb")
+        Variant("lstm", ("hb", "hb", "hb", "hb"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("rnn", ("xhb", "xhb")), "family"),
+        ((None, ("xhb", "xhb")), "family"),
+        (("gru", ("xhb", "xhb")), "terms"),
+    ],
+)
+def test_bad_arguments_of_a_variant_are_named(arguments, name):
+    with pytest.raises(ValueError, match=f"`{name}`.*Received: {name}="):
+        Variant(*arguments)
 
 
 @pytest.mark.parametrize("module", [variants, table])

@@ -13,8 +13,9 @@ def variant_name(name):
 
     Args:
         name: String, a name in `keras_slim.variants.VARIANTS` in upper or
-            lower case, or the gates i, f, c and o of a row of one's own,
-            joined by `/`, such as `"hb/1.0/xhb/b"`.
+            lower case, or the gates of a row of one's own, joined by `/`:
+            i, f, c and o of an LSTM, such as `"hb/1.0/xhb/b"`, z, r and h of a
+            GRU, f and h of an MGU.
 
     Returns:
         String; the name in `VARIANTS` if the row has one.
@@ -29,15 +30,15 @@ def variant_name(name):
         row = get(_row(lower))
     except ValueError:
         raise ValueError(
-            f"one of {', '.join(VARIANTS)}, or four gates (i, f, c, o) joined "
-            "by '/', each of the terms x, h, u and b or a number, such as "
-            "hb/1.0/xhb/b"
+            f"one of {', '.join(VARIANTS)}, or the gates i, f, c, o of an "
+            "LSTM, z, r, h of a GRU or f, h of an MGU joined by '/', each of "
+            "the terms x, h, u and b or a number, such as hb/1.0/xhb/b"
         ) from None
-    return row.name or "/".join(map(str, row.row))
+    return row.name or "/".join(map(str, row.terms))
 
 
 def variant(name):
-    """What `keras_slim.SlimLSTM` takes for a name of `variant_name`."""
+    """What `keras_slim.SlimRNN` takes for a name of `variant_name`."""
     return name if name in VARIANTS else _row(name)
 
 

@@ -116,7 +116,7 @@ def _stack(run, symbols, inputs, carry_state, return_cell_states=False):
     found = []
     for number in range(1, run.layers + 1):
         r = run.coefficient(number)
-        layer = keras_slim.SlimLSTM(
+        layer = keras_slim.SlimRNN(
             run.units,
             variant=variant(run.variant),
             unit_forget_bias=run.unit_forget_bias,

@@ -49,7 +49,7 @@ def build_model(run, embeddings, classes):
         x = pool(conv(x)) if number else SkipPadding(glove, conv, pool)(x)
         x = layers.Dropout(run.pool_dropout)(x)
     glove.set_weights([embeddings])
-    recurrent = keras_slim.SlimLSTM(
+    recurrent = keras_slim.SlimRNN(
         run.units,
         variant=variant(run.variant),
         activation=activation(run.activation),

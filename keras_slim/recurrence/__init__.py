@@ -1,6 +1,7 @@
-"""The fast way through time: what is linear leaves the loop.
+"""The time loops of the layers: a fused one, and that of `keras.layers.RNN`.
 
-`SlimLSTM` takes it by itself where it can; see its argument `recurrence`.
+The fused loop projects the inputs of all steps at once, and has a gradient that
+is derived by hand. See the argument `recurrence` of `SlimRNN`.
 """
 
 import functools
@@ -11,17 +12,17 @@ import keras
 from keras import ops
 
 import keras_slim.activations
-from keras_slim.recurrence.equations import Equations
+from keras_slim.recurrence.fused import Equations
 
 # A module each.
 BACKENDS = ("tensorflow", "jax", "torch")
 
-_loop = None
+_backend = None
 if keras.backend.backend() in BACKENDS:
-    _loop = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
+    _backend = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
 
-# Functions of their input alone, which the loop may call again on the way back
-# and compile apart from the model.
+# Functions of their input alone, which the loop may call again in the backward
+# pass and compile apart from the model.
 _PURE = {
     function
     for module in (keras.activations, keras_slim.activations)
@@ -39,7 +40,7 @@ def is_pure(activation):
     return isinstance(activation, types.FunctionType) and activation in _PURE
 
 
-def through_time(
+def time_loop(
     cell,
     sequences,
     initial_state,
@@ -49,60 +50,64 @@ def through_time(
     zero_output_for_mask=False,
     return_cell_states=False,
 ):
-    """Runs a cell through time, as `keras.layers.RNN.inner_loop` does.
+    """Does what `keras.layers.RNN.inner_loop` does, by the fused loop.
 
     Args:
-        cell: A `SlimLSTMCell` that has drawn its dropout masks.
+        cell: A `SlimRNNCell` that has drawn its dropout masks.
         sequences: The inputs, `(batch, timesteps, features)`.
-        initial_state: `[h, c]`, each `(batch, units)`.
+        initial_state: List of the initial states, each `(batch, units)`.
         mask: Boolean tensor, `(batch, timesteps)`, or `None`.
         training: Boolean, whether dropout is applied and a gradient will be
             asked for.
         go_backwards: Boolean, whether to begin at the last step.
         zero_output_for_mask: Boolean, whether the output of a masked step is
             zero instead of that of the step before.
-        return_cell_states: Boolean, whether to return `c` of every step.
+        return_cell_states: Boolean, whether to return the last state of the
+            family, `c` of an LSTM, at every step.
 
     Returns:
         The last output `(batch, units)`, the outputs
-        `(batch, timesteps, units)`, the last states `[h, c]`, and the cell
+        `(batch, timesteps, units)`, the list of the last states, and the cell
         states `(batch, timesteps, units)` or `None`.
     """
-    backend = keras.backend.backend()
     dropout_masks = (None, None)
     if training:
         dropout_masks = (
             cell.get_dropout_mask(sequences[:, 0]),
             cell.get_recurrent_dropout_mask(initial_state[0]),
         )
-    run = functools.partial(
-        _run,
-        cell=cell,
-        mask=mask,
-        dropout_masks=dropout_masks,
-        training=training,
-        go_backwards=go_backwards,
-        zero_output_for_mask=zero_output_for_mask,
-        return_cell_states=return_cell_states,
-    )
     weights = {
         name: ops.convert_to_tensor(weight)
         for name in ("kernel", "bias", "recurrent_kernel", "pointwise_kernel")
         if (weight := getattr(cell, name)) is not None
     }
-    if backend == "tensorflow" and _loop.is_compiled(sequences, training):
-        results = _loop.run_compiled(run, sequences, initial_state, weights)
-    else:
-        results = run(_loop.through_time, sequences, initial_state, weights)
-    outputs, h, c = results
+    outputs, *states = _backend.run(
+        functools.partial(
+            _fused,
+            cell=cell,
+            mask=mask,
+            dropout_masks=dropout_masks,
+            training=training,
+            go_backwards=go_backwards,
+            zero_output_for_mask=zero_output_for_mask,
+            return_cell_states=return_cell_states,
+        ),
+        sequences,
+        list(initial_state),
+        weights,
+        training=training,
+    )
     cell_states = None
     if return_cell_states:
-        cell_states, c = ops.swapaxes(c, 0, 1), c[-1]
-    return outputs[-1], ops.swapaxes(outputs, 0, 1), [h, c], cell_states
+        every = states.pop()
+        cell_states = ops.swapaxes(every, 0, 1)
+        if len(states) < len(initial_state):
+            states.append(every[-1])
+    return outputs[-1], ops.swapaxes(outputs, 0, 1), states, cell_states
 
 
-def _run(
-    through_time,
+def _fused(
+    loop,
     sequences,
     initial_state,
     weights,
@@ -114,48 +119,52 @@ def _run(
     zero_output_for_mask,
     return_cell_states,
 ):
-    """Outputs of all steps, the last `h`, and `c`, of all steps or the last."""
-    h, c = initial_state
+    """Outputs of all steps, then the last states.
+
+    With `return_cell_states`, the states end with the last one of the family
+    at every step, in place of the last step if it is not `h`.
+    """
     dropout_mask, recurrent_dropout_masks = dropout_masks
     inputs = _time_major(sequences, go_backwards)
     if mask is not None:
         mask = _time_major(ops.expand_dims(mask, -1), go_backwards)
     equations = Equations(
-        cell.row,
+        cell.gating,
         cell.activation,
         cell.recurrent_activation,
         return_cell_states,
     )
     weights = dict(weights)
-    outside = cell.outside_terms(
+    projections = cell.input_projections(
         inputs,
         weights.pop("kernel", None),
         weights.pop("bias", None),
         dropout_mask,
     )
     tensors = {
-        "outside": {
+        "projections": {
             gate: value
-            if gate in equations.looped
+            if gate in equations.recurrent_gates
             else equations.activation_of(gate)(value)
-            for gate, value in outside.items()
+            for gate, value in projections.items()
         },
-        "h": h,
-        "c": c,
+        "states": tuple(initial_state),
         **weights,
     }
     if recurrent_dropout_masks is not None:
         tensors["dropout_masks"] = dict(recurrent_dropout_masks)
-    outputs, c = through_time(equations, tensors, mask, training)
-    h = outputs[-1]
+    h, *others = loop(equations, tensors, mask, training)
+    if return_cell_states and not equations.emits_cell_states:
+        others.append(h)
+    outputs = h
     if mask is not None:
         # What Keras's own loops return for a masked step.
         if zero_output_for_mask:
-            outputs = ops.where(mask, outputs, ops.zeros_like(outputs))
-        elif keras.backend.backend() != "jax":
+            outputs = ops.where(mask, h, ops.zeros_like(h))
+        elif _backend.ZEROS_BEFORE_FIRST_STEP:
             begun = ops.cumsum(ops.cast(mask, "int32"), axis=0) > 0
-            outputs = ops.where(begun, outputs, ops.zeros_like(outputs))
-    return outputs, h, c
+            outputs = ops.where(begun, h, ops.zeros_like(h))
+    return outputs, h[-1], *others
 
 
 def _time_major(sequences, go_backwards):

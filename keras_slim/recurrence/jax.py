@@ -3,7 +3,19 @@ import functools
 import jax
 from jax import lax
 
-from keras_slim.recurrence import equations as eq
+from keras_slim.recurrence import fused
+
+# Of the outputs, under a mask; otherwise they are the initial state.
+ZEROS_BEFORE_FIRST_STEP = False
+
+
+def run(function, *tensors, training):
+    """`function(loop, *tensors)`, with the time loop of this backend."""
+    return function(_loop, *tensors)
+
+
+def _loop(equations, tensors, mask, training):
+    return _compiled(equations, tensors, mask)
 
 
 def _steps_per_iteration():
@@ -19,34 +31,28 @@ def _scan(step, init, xs, reverse=False):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _through_time(equations, tensors, mask):
-    return eq.forward(equations, _scan, tensors, mask, save=False)[0]
+def _differentiable(equations, tensors, mask):
+    return fused.forward(equations, _scan, tensors, mask, save=False)[0]
 
 
 def _forward(equations, tensors, mask):
-    results, saved = eq.forward(equations, _scan, tensors, mask, save=True)
+    results, saved = fused.forward(equations, _scan, tensors, mask, save=True)
     return results, (tensors, mask, results[0], saved)
 
 
 def _backward(equations, residuals, upstream):
-    gradients = eq.backward(equations, _scan, _pull, *residuals, upstream)
+    gradients = fused.backward(equations, _scan, _vjp, *residuals, upstream)
     if "dropout_masks" in residuals[0]:
         gradients["dropout_masks"] = None
     return gradients, None
 
 
-def _pull(function, z, gradient):
+def _vjp(function, z, gradient):
     return jax.vjp(function, z)[1](gradient)[0]
 
 
-_through_time.defvjp(_forward, _backward)
-
-
-def through_time(equations, tensors, mask, training):
-    """`h` of all steps and `c`; see `equations.forward`."""
-    return _compiled(equations, tensors, mask)
-
+_differentiable.defvjp(_forward, _backward)
 
 # By itself, as a call outside of `jax.jit` would compile the loop anew each
 # time.
-_compiled = jax.jit(_through_time, static_argnums=0)
+_compiled = jax.jit(_differentiable, static_argnums=0)

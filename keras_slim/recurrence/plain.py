@@ -7,11 +7,11 @@ import numpy as np
 from keras import ops, tree
 
 
-def through_time(layer, sequences, initial_state, mask=None, training=False):
-    """Does what the `inner_loop` of a `SlimLSTM` does, and keeps `c`.
+def time_loop(layer, sequences, initial_state, mask=None, training=False):
+    """Does what the `inner_loop` of a layer does, and keeps its cell states.
 
     Args:
-        layer: A `SlimLSTM`.
+        layer: A `SlimRNN`.
         sequences, initial_state, mask, training: As for its `inner_loop`.
 
     Returns:
@@ -19,13 +19,16 @@ def through_time(layer, sequences, initial_state, mask=None, training=False):
         states `(batch, timesteps, units)`.
     """
     # The output is h, and Keras's loop treats what is recorded as an output.
+    index = layer.cell.cell_state_index
     last, (outputs, cell_states), states = _loop(
-        layer, (0, 1), sequences, initial_state, mask, training
+        layer, (0, index), sequences, initial_state, mask, training
     )
     last, _ = ops.split(last, 2, axis=-1)
     if mask is not None:
         mask = in_order_of_steps(layer, mask)
-        cell_states = _before_first_step(cell_states, initial_state[1], mask)
+        cell_states = _before_first_step(
+            cell_states, initial_state[index], mask
+        )
         if layer.zero_output_for_mask:
             outputs = ops.where(
                 ops.expand_dims(mask, -1), outputs, ops.zeros_like(outputs)
@@ -34,7 +37,7 @@ def through_time(layer, sequences, initial_state, mask=None, training=False):
     return last, outputs, states, cell_states
 
 
-def states_through_time(
+def recorded_states(
     layer, indices, sequences, initial_state, mask=None, training=False
 ):
     """States after every step, by calling the cell in Keras's loop.
@@ -121,7 +124,10 @@ class _Recorder:
         # As `RNN` does: not every cell has the argument.
         takes_training = getattr(cell, "_call_has_training_arg", False)
         self._options = {"training": training} if takes_training else {}
-        self.state_size = [None, *cell.state_size]  # only its length is read
+        # Only its length is read.
+        size = cell.state_size
+        states = [size] if isinstance(size, int) else size
+        self.state_size = [None, *states]
 
     def record(self, states):
         flat = tree.flatten(states)

@@ -2,21 +2,31 @@ import functools
 
 import tensorflow as tf
 
-from keras_slim.recurrence import equations as eq
+from keras_slim.recurrence import fused
+
+# Of the outputs, under a mask; otherwise they are the initial state.
+ZEROS_BEFORE_FIRST_STEP = True
 
 
-def through_time(equations, tensors, mask, training, passed=None):
-    """`h` of all steps and `c`; see `equations.forward`.
+def run(function, *tensors, training):
+    """`function(loop, *tensors)`, with the time loop of this backend."""
+    if _is_compiled(tensors[0], training):
+        return _run_compiled(function, *tensors)
+    return function(_loop, *tensors)
 
-    `passed` is what `equations.forward` returned, if it has run already.
+
+def _loop(equations, tensors, mask, training, passed=None):
+    """The results of `fused.forward`, with its gradient.
+
+    `passed` is what `fused.forward` returned, if it has run already.
     """
-    forward = functools.partial(eq.forward, equations, _scan)
-    backward = functools.partial(eq.backward, equations, _scan, _pull)
+    forward = functools.partial(fused.forward, equations, _scan)
+    backward = functools.partial(fused.backward, equations, _scan, _vjp)
     # Tensors, as a custom gradient wants to be told of variables.
     flat = [tf.convert_to_tensor(t) for t in tf.nest.flatten(tensors)]
 
     @tf.custom_gradient
-    def run(*flat):
+    def differentiable(*flat):
         inputs = tf.nest.pack_sequence_as(tensors, flat)
         results, saved = passed or forward(inputs, mask, save=training)
 
@@ -31,10 +41,10 @@ def through_time(equations, tensors, mask, training, passed=None):
 
         return results, gradient
 
-    return run(*flat)
+    return differentiable(*flat)
 
 
-def is_compiled(sequences, training):
+def _is_compiled(sequences, training):
     """Whether XLA compiles the loop, whatever `jit_compile` the model has.
 
     Without XLA each operation of a step is launched separately. With it,
@@ -51,8 +61,8 @@ def is_compiled(sequences, training):
     )
 
 
-def run_compiled(run, *tensors):
-    """`run(through_time, *tensors)`, compiled by XLA.
+def _run_compiled(function, *tensors):
+    """`function(loop, *tensors)`, compiled by XLA.
 
     Forward and backward pass are a function each, with all that they read as
     arguments, and exchange nothing but results and what the loop saves. If
@@ -71,7 +81,7 @@ def run_compiled(run, *tensors):
     flat = [tf.convert_to_tensor(t) for t in tf.nest.flatten(tensors)]
 
     def call(loop, flat):
-        return run(loop, *tf.nest.pack_sequence_as(structure, flat))
+        return function(loop, *tf.nest.pack_sequence_as(structure, flat))
 
     @_compiled
     def forward(*tensors):
@@ -79,30 +89,30 @@ def run_compiled(run, *tensors):
 
         def loop(equations, inputs, mask, training):
             passed.append(
-                eq.forward(equations, _scan, inputs, mask, save=training)
+                fused.forward(equations, _scan, inputs, mask, save=training)
             )
             return passed[0][0]
 
         return call(loop, tensors), passed[0]
 
     def replay(tensors, passed):
-        """The results, and the terms that were computed ahead of the loop."""
-        terms = []
+        """The results, and the projections before the loop."""
+        projections = []
 
         def loop(equations, inputs, mask, training):
-            terms.extend(tf.nest.flatten(inputs["outside"]))
-            return through_time(equations, inputs, mask, training, passed)
+            projections.extend(tf.nest.flatten(inputs["projections"]))
+            return _loop(equations, inputs, mask, training, passed)
 
-        return call(loop, tensors), terms
+        return call(loop, tensors), projections
 
     @_compiled
     def backward(tensors, passed, upstream):
         with tf.GradientTape() as tape:
             tape.watch(tensors[1:])
-            results, terms = replay(tensors, passed)
+            results, projections = replay(tensors, passed)
         return tape.gradient(
             results,
-            [tensors[1:], terms],
+            [tensors[1:], projections],
             upstream,
             unconnected_gradients="zero",
         )
@@ -117,11 +127,14 @@ def run_compiled(run, *tensors):
         found, passed = forward(*map(tf.stop_gradient, tensors))
 
         def gradient(*upstream):
-            others, in_terms = differentiate(tensors, passed, upstream)
+            others, in_projections = differentiate(tensors, passed, upstream)
             with tf.GradientTape() as tape:
                 tape.watch(tensors[0])
-                _, terms = replay(tensors, passed)
-            return [tape.gradient(terms, tensors[0], in_terms), *others]
+                _, projections = replay(tensors, passed)
+            return [
+                tape.gradient(projections, tensors[0], in_projections),
+                *others,
+            ]
 
         return found, gradient
 
@@ -133,12 +146,12 @@ _compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
 
 def _refuse_to_differentiate_twice(*_):
     raise RuntimeError(
-        "The fast loop over time cannot differentiate twice in a graph. Pass "
+        "The fast time loop cannot differentiate twice in a graph. Pass "
         "`recurrence='plain'` to the layer to compute second derivatives."
     )
 
 
-def _pull(function, z, gradient):
+def _vjp(function, z, gradient):
     with tf.GradientTape() as tape:
         tape.watch(z)
         y = function(z)
@@ -153,7 +166,7 @@ def _scan(step, init, xs, reverse=False):
     def at(time):
         return tf.nest.map_structure(lambda x: tf.gather(x, time), xs)
 
-    # Tells shapes and dtypes; no graph runs it, as nothing reads it.
+    # For shapes and dtypes; no graph runs it, as nothing reads it.
     _, example = step(init, at(0))
     emitted = [
         tf.TensorArray(y.dtype, length, element_shape=y.shape)

@@ -63,7 +63,7 @@ def test_outputs_and_gradients_are_those_of_keras(slot, make):
 
 @pytest.mark.parametrize("return_cell_states", [False, True])
 def test_a_layer_as_activation_of_every_row(variant, return_cell_states):
-    layer = keras_slim.SlimLSTM(
+    layer = keras_slim.SlimRNN(
         UNITS,
         activation=Steepness(),
         variant=variant,
@@ -76,10 +76,10 @@ def test_a_layer_as_activation_of_every_row(variant, return_cell_states):
     weights = weights_of(layer)
     outputs = layer(inputs())
     wanted = oracle.forward(
-        layer.cell.row.row,
+        layer.cell.gating.terms,
         weights,
         inputs(),
-        *np.zeros((2, BATCH, UNITS)),
+        np.zeros((len(layer.cell.gating.family.states), BATCH, UNITS)),
         g=lambda z: np.tanh(weights["a"] * z),
     )[0]
     outputs = outputs[0] if return_cell_states else outputs
@@ -134,7 +134,7 @@ def test_random_draws_and_state_are_those_of_keras(slot, make):
         np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
-def test_every_activation_of_keras_goes_by_the_fast_loop():
+def test_every_activation_of_keras_takes_the_fast_loop():
     names = set(dir(keras.activations)) - {"get", "serialize", "deserialize"}
     names = [name for name in names if not name.startswith("_")]
     assert len(names) > 20

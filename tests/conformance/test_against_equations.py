@@ -8,14 +8,13 @@ from drawn import random_array, randomise
 from frameworks import to_numpy, weights_of
 
 import keras_slim
-from keras_slim import variants
 from keras_slim.activations import keras2_hard_sigmoid
 
 BATCH, TIME, FEATURES, UNITS = 2, 4, 3, 3
 
 
 def built(variant, **options):
-    layer = keras_slim.SlimLSTM(UNITS, variant=variant, **options)
+    layer = keras_slim.SlimRNN(UNITS, variant=variant, **options)
     layer.build((BATCH, TIME, FEATURES))
     randomise(layer)
     return layer
@@ -30,17 +29,18 @@ def assert_close(actual, expected):
     )
 
 
-def expected(layer, weights, x, h=None, c=None, **options):
-    zeros = np.zeros((len(x), UNITS))
-    row = variants.get(layer.variant).row
-    return oracle.forward(
-        row,
-        weights,
-        x,
-        zeros if h is None else h,
-        zeros if c is None else c,
-        **options,
-    )
+def initial_states(layer):
+    return [
+        random_array(BATCH, UNITS, seed=9 + k)
+        for k, _ in enumerate(layer.cell.gating.family.states)
+    ]
+
+
+def expected(layer, weights, x, states=None, **options):
+    if states is None:
+        states = np.zeros_like(initial_states(layer))
+    terms = layer.cell.gating.terms
+    return oracle.forward(terms, weights, x, states, **options)
 
 
 @pytest.mark.parametrize("recurrence", ["fast", "plain"])
@@ -54,9 +54,9 @@ def test_outputs_and_states(variant, use_bias, recurrence):
         return_state=True,
     )
     x = random_array(BATCH, TIME, FEATURES)
-    h, c = random_array(BATCH, UNITS), random_array(BATCH, UNITS, seed=9)
-    actual = layer(x, initial_state=[h, c])
-    wanted = expected(layer, weights_of(layer), x, h, c)
+    states = initial_states(layer)
+    actual = layer(x, initial_state=states)
+    wanted = expected(layer, weights_of(layer), x, states)
     for a, w in zip(actual, wanted, strict=True):
         assert_close(a, w)
 
@@ -110,7 +110,7 @@ def test_gradients(variant, activation, recurrence):
     actual = frameworks.gradients(layer, x, upstream)
 
     def loss(arrays):
-        outputs, _, _ = expected(
+        outputs, *_ = expected(
             layer, arrays, arrays["inputs"], g=oracle.ACTIVATIONS[activation]
         )
         return (outputs * upstream).sum()
@@ -147,7 +147,7 @@ def test_dropout(variant, implementation, recurrent_dropout):
     x = random_array(BATCH, TIME, FEATURES)
     actual = layer(x, training=True)
 
-    twin = keras_slim.SlimLSTMCell(
+    twin = keras_slim.SlimRNNCell(
         UNITS,
         variant=variant,
         dropout=0.5,
@@ -160,7 +160,7 @@ def test_dropout(variant, implementation, recurrent_dropout):
     a_mask_a_gate = implementation == 1 or recurrent_dropout > 0
     assert isinstance(x_masks, dict) == a_mask_a_gate
     if not a_mask_a_gate:
-        x_masks = dict.fromkeys("ifco", x_masks)
+        x_masks = dict.fromkeys(layer.cell.gating.gates, x_masks)
     assert (h_masks is None) == (recurrent_dropout == 0)
 
     wanted = expected(

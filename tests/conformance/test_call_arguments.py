@@ -1,5 +1,7 @@
 """Masks and initial states of any kind: Keras's answer, or a clear error."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -13,6 +15,16 @@ LOOPS = ("fast", "plain")
 MASK = np.array([[1, 1, 0, 1, 0], [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
 H, C = random_array(BATCH, UNITS), random_array(BATCH, UNITS, seed=1)
 X = random_array(BATCH, TIME, FEATURES)
+
+
+PAIRS = (
+    (keras.layers.LSTM, keras_slim.LSTM, [H, C]),
+    (
+        functools.partial(keras.layers.GRU, reset_after=False),
+        keras_slim.GRU,
+        [H],
+    ),
+)
 
 
 def built(layer_class=keras_slim.LSTM, **options):
@@ -38,15 +50,16 @@ def refusal(recurrence, **arguments):
 
 
 @pytest.mark.parametrize("recurrence", LOOPS)
-def test_masks_that_keras_takes(recurrence):
-    theirs, ours = built(keras.layers.LSTM), built(recurrence=recurrence)
+@pytest.mark.parametrize(("theirs", "ours", "states"), PAIRS)
+def test_masks_that_keras_takes(theirs, ours, states, recurrence):
+    theirs, ours = built(theirs), built(ours, recurrence=recurrence)
     for mask in (
         MASK,
         MASK.astype("int32"),
         MASK * np.float32(0.7),
         MASK[..., None],
         MASK[:1],
-        [MASK, None, None],
+        [MASK, *(None for _ in states)],
     ):
         assert_same(ours(X, mask=mask), theirs(X, mask=mask))
 
@@ -90,6 +103,17 @@ def test_initial_states(recurrence):
 
 
 @pytest.mark.parametrize("recurrence", LOOPS)
+def test_a_single_initial_state(recurrence):
+    theirs, ours = built(PAIRS[1][0]), built(PAIRS[1][1], recurrence=recurrence)
+    wanted = theirs(X, initial_state=H)
+    for states in (H, [H], (H.astype("float64"),), [H.tolist()]):
+        assert_same(ours(X, initial_state=states), wanted)
+    for states in ([H, C], H[0], H[:2], {"h": H}, []):
+        with pytest.raises(ValueError, match=r"`initial_state`.*\[h\]"):
+            ours(X, initial_state=states)
+
+
+@pytest.mark.parametrize("recurrence", LOOPS)
 @pytest.mark.parametrize(
     ("states", "received"),
     [
@@ -109,7 +133,7 @@ def test_initial_states(recurrence):
 )
 def test_other_initial_states_are_refused(recurrence, states, received):
     message = refusal(recurrence, initial_state=states)
-    assert "`initial_state`. Expected a list of two tensors" in message
+    assert "`initial_state`. Expected a list of tensors [h, c]" in message
     assert f"= {(BATCH, UNITS)}. Received: " in message
     assert received in message
 

@@ -13,7 +13,6 @@ from frameworks import to_numpy, weights_of
 from keras import ops
 
 import keras_slim
-from keras_slim import variants
 from keras_slim.memory import CellStateDifference
 
 BATCH, TIME, FEATURES, UNITS = 2, 4, 3, 3
@@ -22,7 +21,7 @@ WAYS = ("fast", "plain")
 
 
 def built(variant, **options):
-    layer = keras_slim.SlimLSTM(
+    layer = keras_slim.SlimRNN(
         UNITS, variant=variant, return_cell_states=True, **options
     )
     layer.build((BATCH, TIME, FEATURES))
@@ -30,15 +29,20 @@ def built(variant, **options):
     return layer
 
 
-def initial_states():
-    return random_array(BATCH, UNITS), random_array(BATCH, UNITS, seed=9)
+def initial_states(layer):
+    return [
+        random_array(BATCH, UNITS, seed=9 * k)
+        for k, _ in enumerate(layer.cell.gating.family.states)
+    ]
 
 
-def expected(layer, weights, x, h, c, **options):
+def expected(layer, weights, x, states, **options):
     """Outputs and cell states of all steps."""
     cells = []
-    row = variants.get(layer.variant).row
-    outputs = oracle.forward(row, weights, x, h, c, cells=cells, **options)[0]
+    terms = layer.cell.gating.terms
+    outputs, *_ = oracle.forward(
+        terms, weights, x, states, cells=cells, **options
+    )
     return outputs, np.stack(cells, axis=1)
 
 
@@ -50,14 +54,14 @@ def expected(layer, weights, x, h, c, **options):
 )
 def test_cell_states(variant, recurrence, go_backwards, mask):
     layer = built(variant, recurrence=recurrence, go_backwards=go_backwards)
-    x, states = random_array(BATCH, TIME, FEATURES), initial_states()
+    x, states = random_array(BATCH, TIME, FEATURES), initial_states(layer)
     output, cell_states = layer(x, initial_state=states, mask=mask)
     order = slice(None, None, -1 if go_backwards else 1)
     outputs, wanted = expected(
         layer,
         weights_of(layer),
         x[:, order],
-        *states,
+        states,
         mask=None if mask is None else mask[:, order],
     )
     np.testing.assert_allclose(to_numpy(cell_states), wanted, atol=1e-5)
@@ -68,13 +72,13 @@ def test_cell_states(variant, recurrence, go_backwards, mask):
 def test_gradients_through_cell_states(variant, recurrence):
     """Of outputs, cell states and eq. 7 of Hatanaka et al. together."""
     layer = built(variant, recurrence=recurrence, return_sequences=True)
-    x, states = random_array(BATCH, TIME, FEATURES), initial_states()
+    x, states = random_array(BATCH, TIME, FEATURES), initial_states(layer)
     upstream = random_array(BATCH, 2 * TIME * UNITS + 1, seed=5)
     r = 0.7
 
     def call(x):
         outputs, cell_states = layer(x, initial_state=states, training=True)
-        path = ops.concatenate([states[1][:, None], cell_states], axis=1)
+        path = ops.concatenate([states[-1][:, None], cell_states], axis=1)
         penalty = CellStateDifference(r)(path)
         return ops.concatenate(
             [
@@ -89,8 +93,8 @@ def test_gradients_through_cell_states(variant, recurrence):
     actual = frameworks.gradients(layer, x, upstream, call, graph=True)
 
     def loss(arrays):
-        outputs, cells = expected(layer, arrays, arrays["inputs"], *states)
-        path = np.concatenate([states[1][:, None], cells], axis=1)
+        outputs, cells = expected(layer, arrays, arrays["inputs"], states)
+        path = np.concatenate([states[-1][:, None], cells], axis=1)
         # A square of complex numbers, for the complex step.
         change = (path[:, 1:] - path[:, :-1]) ** 2
         penalty = sum(
@@ -148,7 +152,7 @@ def test_threads_get_the_cell_states_of_their_own_inputs():
         results = list(threads.map(layer, (x, -x)))
     for inputs, (_, found) in zip((x, -x), results, strict=True):
         state = np.zeros((2, BATCH, UNITS))
-        _, wanted = expected(layer, weights_of(layer), inputs, *state)
+        _, wanted = expected(layer, weights_of(layer), inputs, state)
         np.testing.assert_allclose(to_numpy(found), wanted, atol=1e-5)
 
 
@@ -184,10 +188,10 @@ def test_regularizer_adds_to_the_loss(recurrence, stateful):
     zeros = np.zeros((BATCH, UNITS))
     state = zeros, zeros
     for _ in range(2):
-        row = layer.cell.row.row
+        terms = layer.cell.gating.terms
         cells = []
         weights = weights_of(layer)
-        outputs, h, c = oracle.forward(row, weights, x, *state, cells=cells)
+        outputs, h, c = oracle.forward(terms, weights, x, state, cells=cells)
         path = np.stack([state[1], *cells], axis=1)
         wanted = (outputs[:, -1] ** 2).mean()
         wanted += r * (np.diff(path, axis=1) ** 2).mean()

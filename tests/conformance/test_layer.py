@@ -5,24 +5,27 @@ import inspect
 import keras
 import numpy as np
 import pytest
-from conftest import OWN_ROW
+from conftest import OWN_ROWS
 from frameworks import to_numpy
 from keras.src import testing
 
 import keras_slim
 
 BATCH, TIME, FEATURES, UNITS = 2, 5, 4, 3
-NAMED_LAYERS = [
-    keras_slim.LSTM,
-    keras_slim.LSTM1,
-    keras_slim.LSTM2,
-    keras_slim.LSTM3,
+NAMED = [
+    layer
+    for layer in vars(keras_slim).values()
+    if isinstance(layer, type) and getattr(layer, "named_variant", None)
 ]
-NAMED_CELLS = [
-    keras_slim.LSTMCell,
-    keras_slim.LSTM1Cell,
-    keras_slim.LSTM2Cell,
-    keras_slim.LSTM3Cell,
+NAMED_LAYERS = [cls for cls in NAMED if issubclass(cls, keras_slim.SlimRNN)]
+NAMED_CELLS = [cls for cls in NAMED if issubclass(cls, keras_slim.SlimRNNCell)]
+OF_FAMILIES = [
+    keras_slim.SlimLSTM,
+    keras_slim.SlimLSTMCell,
+    keras_slim.SlimGRU,
+    keras_slim.SlimGRUCell,
+    keras_slim.SlimMGU,
+    keras_slim.SlimMGUCell,
 ]
 
 
@@ -35,7 +38,7 @@ def x():
 def twins(variant, *changes, **options):
     """Layers with the same weights, one for each dict of changed options."""
     layers = [
-        keras_slim.SlimLSTM(UNITS, variant=variant, **{**options, **change})
+        keras_slim.SlimRNN(UNITS, variant=variant, **{**options, **change})
         for change in changes
     ]
     for layer in layers:
@@ -68,7 +71,7 @@ def test_run_layer_test(variant, options):
     if options.get("return_sequences"):
         shape = (BATCH, TIME, UNITS)
     testing.TestCase().run_layer_test(
-        keras_slim.SlimLSTM,
+        keras_slim.SlimRNN,
         init_kwargs={"units": UNITS, "variant": variant, **options},
         input_shape=(BATCH, TIME, FEATURES),
         expected_output_shape=shape,
@@ -94,8 +97,8 @@ def test_right_padding_under_a_mask_is_truncation(variant, x):
     padded = [to_numpy(t) for t in layer(x, mask=mask)]
     cut = [to_numpy(t) for t in layer(x[:, :3])]
     assert_same(padded[0][:, :3], cut[0])
-    assert_same(padded[1], cut[1])
-    assert_same(padded[2], cut[2])
+    for state, of_cut in zip(padded[1:], cut[1:], strict=True):
+        assert_same(state, of_cut)
 
 
 def test_go_backwards_is_the_flipped_input(variant, x):
@@ -128,10 +131,10 @@ def test_stateful_halves_are_the_whole(variant, x):
 
 def test_state_goes_on_as_initial_state(variant, x):
     (layer,) = twins(variant, {}, return_state=True)
-    output, h, c = layer(x)
-    assert_same(output, h)
-    _, h1, c1 = layer(x[:, :2])
-    assert_same(layer(x[:, 2:], initial_state=[h1, c1])[2], c)
+    output, *states = layer(x)
+    assert_same(output, states[0])
+    _, *halfway = layer(x[:, :2])
+    assert_same(layer(x[:, 2:], initial_state=halfway)[-1], states[-1])
 
 
 def test_zero_output_for_mask(variant, x):
@@ -146,7 +149,7 @@ def test_zero_output_for_mask(variant, x):
 
 def test_dynamic_time_and_batch(variant, x):
     inputs = keras.Input((None, FEATURES))
-    layer = keras_slim.SlimLSTM(
+    layer = keras_slim.SlimRNN(
         UNITS, variant=variant, recurrent_dropout=0.2, return_sequences=True
     )
     model = keras.Model(inputs, layer(inputs))
@@ -157,7 +160,7 @@ def test_dynamic_time_and_batch(variant, x):
 
 def test_bidirectional(variant, x):
     wrapper = keras.layers.Bidirectional(
-        keras_slim.SlimLSTM(UNITS, variant=variant, return_sequences=True)
+        keras_slim.SlimRNN(UNITS, variant=variant, return_sequences=True)
     )
     output = to_numpy(wrapper(x))
     assert output.shape == (BATCH, TIME, 2 * UNITS)
@@ -174,14 +177,14 @@ def test_bidirectional(variant, x):
 
 
 def test_stacked_cells_are_stacked_layers(variant, x, tmp_path):
-    cells = [keras_slim.SlimLSTMCell(UNITS, variant=variant) for _ in "ab"]
+    cells = [keras_slim.SlimRNNCell(UNITS, variant=variant) for _ in "ab"]
     stack = keras.layers.RNN(cells, return_sequences=True)
     model = keras.Sequential([keras.Input((TIME, FEATURES)), stack])
     output = model(x)
     model.save(tmp_path / "model.keras")
     assert_same(keras.saving.load_model(tmp_path / "model.keras")(x), output)
-    first = keras_slim.SlimLSTM(UNITS, variant=variant, return_sequences=True)
-    second = keras_slim.SlimLSTM(UNITS, variant=variant, return_sequences=True)
+    first = keras_slim.SlimRNN(UNITS, variant=variant, return_sequences=True)
+    second = keras_slim.SlimRNN(UNITS, variant=variant, return_sequences=True)
     first.build(x.shape)
     second.build((BATCH, TIME, UNITS))
     first.set_weights(cells[0].get_weights())
@@ -207,7 +210,7 @@ def test_masking_layer_reaches_it(variant, x):
 
 
 def full_model(variant):
-    recurrent = keras_slim.SlimLSTM(
+    recurrent = keras_slim.SlimRNN(
         UNITS,
         variant=variant,
         dropout=0.2,
@@ -249,14 +252,14 @@ def test_trains_saves_loads_and_predicts_the_same(variant, x, tmp_path):
     keras.backend.backend() != "tensorflow",
     reason="JAX always compiles; with PyTorch it takes minutes",
 )
-@pytest.mark.parametrize("variant", ["lstm1", OWN_ROW.row], ids=str)
+@pytest.mark.parametrize("variant", ["lstm1", OWN_ROWS["own gru"]], ids=str)
 def test_trains_the_same_in_a_model_that_xla_compiles(variant, x):
     """What the layer compiles by itself is part of a larger program then."""
     trained = []
     for jit_compile in (False, True):
         keras.utils.set_random_seed(0)
         # Without dropout, which XLA draws in another way.
-        layer = keras_slim.SlimLSTM(UNITS, variant=variant)
+        layer = keras_slim.SlimRNN(UNITS, variant=variant)
         model = keras.Sequential([keras.layers.Bidirectional(layer)])
         model.compile("sgd", "mse", jit_compile=jit_compile)
         y = np.ones((BATCH, 2 * UNITS), "float32")
@@ -273,12 +276,39 @@ def test_named_classes_are_their_rows(layer_class):
     assert layer.variant == name
     assert layer.get_config()["activation"] == "relu"
     assert layer_class.from_config(layer.get_config()).variant == name
-    assert f"i = {'σ(b_i)' if name == 'lstm3' else 'σ('}" in layer_class.__doc__
-    assert "arXiv:1901.00525, section I" in layer_class.__doc__
+    row = keras_slim.variants.VARIANTS[name]
+    for line in (*row.equations().values(), *row.family.equations):
+        assert f"\n    {line}\n" in layer_class.__doc__
+    assert f"Source: {row.source}." in layer_class.__doc__
     for heading in ("Args:", "Call arguments:", "Returns:", "Raises:"):
         assert f"\n{heading}\n" in layer_class.__doc__
-    with pytest.raises(ValueError, match=f"always '{name}'.*'lstm11'"):
-        layer_class(UNITS, variant="lstm11")
+    other = name[:-1] if name[-1].isdigit() else f"{name}1"
+    with pytest.raises(ValueError, match=f"always '{name}'.*'{other}'"):
+        layer_class(UNITS, variant=other)
+
+
+@pytest.mark.parametrize("layer_class", OF_FAMILIES)
+def test_classes_of_families(layer_class):
+    family = layer_class.family
+    full = layer_class(UNITS)
+    assert full.variant == family.name
+    for line in family.equations:
+        assert f"\n    {line}\n" in layer_class.__doc__
+    for name, row in keras_slim.variants.VARIANTS.items():
+        if row.family is family:
+            assert layer_class(UNITS, variant=name).variant == name
+            continue
+        with pytest.raises(ValueError, match=f"variant='{name}'") as error:
+            layer_class(UNITS, variant=name)
+        assert f"'{family.name}3'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "layer_class", [keras_slim.SlimRNN, keras_slim.SlimRNNCell]
+)
+def test_a_layer_of_any_family_must_be_told_which(layer_class):
+    with pytest.raises(ValueError, match="`variant`.*variant=None"):
+        layer_class(UNITS)
 
 
 @pytest.mark.parametrize(
@@ -402,7 +432,7 @@ ROW = keras_slim.variants.get("lstm1")
 
 
 @pytest.mark.parametrize(
-    "given", ["lstm1", "LSTM1", "Lstm1", ROW.row, [*ROW.row], ROW], ids=str
+    "given", ["lstm1", "LSTM1", "Lstm1", ROW.terms, [*ROW.terms], ROW], ids=str
 )
 def test_spellings_of_one_row_are_one_variant(given):
     for layer in (
@@ -413,126 +443,145 @@ def test_spellings_of_one_row_are_one_variant(given):
         assert layer.get_config()["variant"] == "lstm1"
 
 
+OPTIONS = {
+    "activation": "relu",
+    "recurrent_activation": "hard_sigmoid",
+    "use_bias": False,
+    "kernel_initializer": "zeros",
+    "recurrent_initializer": "ones",
+    "bias_initializer": "ones",
+    "unit_forget_bias": False,
+    "kernel_regularizer": "l1",
+    "recurrent_regularizer": "l2",
+    "bias_regularizer": "l1",
+    "activity_regularizer": "l2",
+    "kernel_constraint": "non_neg",
+    "recurrent_constraint": "unit_norm",
+    "bias_constraint": "max_norm",
+    "dropout": 0.1,
+    "recurrent_dropout": 0.2,
+    "seed": 3,
+    "return_sequences": True,
+    "return_state": True,
+    "go_backwards": True,
+    "stateful": True,
+    "unroll": True,
+    "use_cudnn": False,
+    "variant": ["xb", "hb", "xhb", 1.0],
+    "recurrence": "plain",
+    "return_cell_states": True,
+    "cell_state_regularizer": keras_slim.memory.CellStateDifference(1.0),
+    "matched_initialization": True,
+    "implementation": 1,
+    "zero_output_for_mask": True,
+    "dtype": "mixed_bfloat16",
+    "trainable": False,
+    "name": "mine",
+}
+
+
 def test_every_argument_survives_the_config():
-    options = {
-        "activation": "relu",
-        "recurrent_activation": "hard_sigmoid",
-        "use_bias": False,
-        "kernel_initializer": "zeros",
-        "recurrent_initializer": "ones",
-        "bias_initializer": "ones",
-        "unit_forget_bias": False,
-        "kernel_regularizer": "l1",
-        "recurrent_regularizer": "l2",
-        "bias_regularizer": "l1",
-        "activity_regularizer": "l2",
-        "kernel_constraint": "non_neg",
-        "recurrent_constraint": "unit_norm",
-        "bias_constraint": "max_norm",
-        "dropout": 0.1,
-        "recurrent_dropout": 0.2,
-        "seed": 3,
-        "return_sequences": True,
-        "return_state": True,
-        "go_backwards": True,
-        "stateful": True,
-        "unroll": True,
-        "use_cudnn": False,
-        "variant": ["xb", "hb", "xhb", 1.0],
-        "recurrence": "plain",
-        "return_cell_states": True,
-        "cell_state_regularizer": keras_slim.memory.CellStateDifference(1.0),
-        "matched_initialization": True,
-        "implementation": 1,
-        "zero_output_for_mask": True,
-        "dtype": "mixed_bfloat16",
-        "trainable": False,
-        "name": "mine",
-    }
     default = keras_slim.SlimLSTM(UNITS).get_config()
-    config = keras_slim.SlimLSTM(UNITS, **options).get_config()
-    assert config.keys() == default.keys() == {"units", *options}
-    unchanged = {k for k in options if config[k] == default[k]}
+    config = keras_slim.SlimLSTM(UNITS, **OPTIONS).get_config()
+    assert config.keys() == default.keys() == {"units", *OPTIONS}
+    unchanged = {k for k in OPTIONS if config[k] == default[k]}
     assert not unchanged
     revived = keras_slim.SlimLSTM.from_config(config)
     assert revived.get_config() == config
 
 
-def test_arguments_are_those_of_keras_in_their_order():
-    import inspect
-
-    for theirs, ours in (
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
         (keras.layers.LSTM, keras_slim.SlimLSTM),
         (keras.layers.LSTMCell, keras_slim.SlimLSTMCell),
-    ):
-        theirs = inspect.signature(theirs.__init__).parameters
-        ours = inspect.signature(ours.__init__).parameters
-        for name, parameter in theirs.items():
-            assert ours[name].default == parameter.default, name
-        positional = [
-            name
-            for name, p in ours.items()
-            if p.kind is p.POSITIONAL_OR_KEYWORD
-        ]
-        assert positional == [n for n in theirs if n != "kwargs"]
+        (keras.layers.GRU, keras_slim.SlimGRU),
+        (keras.layers.GRUCell, keras_slim.SlimGRUCell),
+    ],
+)
+def test_arguments_are_those_of_keras_in_their_order(theirs, ours):
+    default, config = theirs(UNITS).get_config(), ours(UNITS).get_config()
+    names = list(inspect.signature(theirs.__init__).parameters)
+    names = names[1 : names.index("kwargs")]
+    for name in default.keys() & set(names) - {"reset_after"}:
+        assert config[name] == default[name], name
+    # Keras has `reset_after` before `use_cudnn`, by name only here.
+    names = [n for n in names if n not in ("reset_after", "use_cudnn")]
+    values = [OPTIONS.get(name, UNITS) for name in names]
+    by_name = ours(**dict(zip(names, values, strict=True)), name="mine")
+    by_place = ours(*values, name="mine")
+    assert by_place.get_config() == by_name.get_config()
 
 
-def test_attributes_of_keras_lstm():
-    layer = keras_slim.SlimLSTM(UNITS, dropout=0.1)
-    theirs = keras.layers.LSTM(UNITS, dropout=0.1)
+@pytest.mark.parametrize("theirs", [keras.layers.LSTM, keras.layers.GRU])
+def test_attributes_of_keras(theirs):
+    ours = getattr(keras_slim, theirs.__name__)(UNITS, dropout=0.1)
     public = {
         name
-        for name, value in vars(keras.layers.LSTM).items()
+        for name, value in vars(theirs).items()
         if isinstance(value, property)
-    }
+    } - {"reset_after"}
+    theirs = theirs(UNITS, dropout=0.1)
     for name in public:
-        assert type(getattr(layer, name)) is type(getattr(theirs, name)), name
+        assert type(getattr(ours, name)) is type(getattr(theirs, name)), name
+
+
+@pytest.mark.parametrize("name", ["SlimGRU", "SlimGRUCell"])
+def test_reset_after(name):
+    make = getattr(keras_slim, name)
+    assert make(UNITS, reset_after=False).variant == "gru"
+    with pytest.raises(ValueError, match="`reset_after`.*reset_after=True"):
+        make(UNITS, reset_after=True)
 
 
 def test_unit_forget_bias(variant):
+    forget = twins(variant, {})[0].cell.gating.family.forget
     for start in (True, False):
         (layer,) = twins(variant, {}, unit_forget_bias=start)
-        gates = layer.cell.row.gates_with("b")
+        gates = layer.cell.gating.gates_with("b")
         if not gates:
             assert layer.cell.bias is None
             continue
         bias = to_numpy(layer.cell.bias).reshape(len(gates), UNITS)
         for gate, values in zip(gates, bias, strict=True):
-            assert (values == (start and gate == "f")).all()
+            assert (values == bool(start and gate == forget)).all()
 
 
 def test_matched_initialization_takes_columns_of_the_full_draw(variant):
-    def built(**options):
-        layer = keras_slim.SlimLSTM(
+    def built(variant):
+        layer = keras_slim.SlimRNN(
             UNITS,
+            variant=variant,
             kernel_initializer=keras.initializers.GlorotUniform(seed=1),
             recurrent_initializer=keras.initializers.Orthogonal(seed=2),
             matched_initialization=True,
-            **options,
         )
         layer.build((BATCH, TIME, FEATURES))
         return layer.cell
 
-    full, slim = built(), built(variant=variant)
+    slim = built(variant)
+    family = slim.gating.family
+    full = built(family.name)
     for name, term in (("kernel", "x"), ("recurrent_kernel", "h")):
-        gates = slim.row.gates_with(term)
+        gates = slim.gating.gates_with(term)
         if not gates:
             assert getattr(slim, name) is None
             continue
         columns = [
             to_numpy(getattr(full, name))[:, k * UNITS : (k + 1) * UNITS]
-            for k in map("ifco".index, gates)
+            for k in map(family.gates.index, gates)
         ]
         assert_same(getattr(slim, name), np.concatenate(columns, axis=1), 0)
-    gates = slim.row.gates_with("u")
+    gates = slim.gating.gates_with("u")
     if gates:
-        drawn = keras.initializers.Orthogonal(seed=2)((UNITS, 4))
-        columns = to_numpy(drawn)[:, list(map("ifco".index, gates))]
+        shape = (UNITS, len(family.gates))
+        drawn = to_numpy(keras.initializers.Orthogonal(seed=2)(shape))
+        columns = drawn[:, list(map(family.gates.index, gates))]
         assert_same(slim.pointwise_kernel, columns, 0)
 
 
 def test_weights_are_drawn_on_their_own_shape_by_default(variant):
-    layer = keras_slim.SlimLSTM(
+    layer = keras_slim.SlimRNN(
         UNITS,
         variant=variant,
         kernel_initializer=keras.initializers.GlorotUniform(seed=1),
@@ -560,7 +609,7 @@ def test_weights_are_drawn_on_their_own_shape_by_default(variant):
         ("recurrent_dropout", None, "0 <= recurrent_dropout < 1"),
         ("implementation", 3, "1 or 2"),
         ("variant", "lstm99", "lstm3"),
-        ("variant", ("b", "b", "xhb"), "a row of four gates"),
+        ("variant", ("b", "b", "xhb"), "(i, f, c, o) of LSTM"),
     ],
 )
 def test_bad_arguments_say_what_is_allowed(name, argument, value, allowed):

@@ -20,7 +20,7 @@ MASK = torch.tensor([[True, False, True], [False, True, True]])
 
 
 def built(variant, recurrence="auto"):
-    layer = keras_slim.SlimLSTM(
+    layer = keras_slim.SlimRNN(
         UNITS,
         variant=variant,
         recurrence=recurrence,
@@ -31,9 +31,10 @@ def built(variant, recurrence="auto"):
     return layer
 
 
-def arguments():
-    """Inputs and the initial states."""
-    shapes = ((BATCH, TIME, FEATURES), (BATCH, UNITS), (BATCH, UNITS))
+def arguments(layer):
+    """Inputs and the initial states of a layer."""
+    states = len(layer.cell.gating.family.states)
+    shapes = ((BATCH, TIME, FEATURES), *[(BATCH, UNITS)] * states)
     return tuple(
         torch.tensor(random_array(*shape, seed=k), dtype=torch.float32)
         for k, shape in enumerate(shapes)
@@ -41,8 +42,8 @@ def arguments():
 
 
 def loss_of(layer, mask=None):
-    def loss(x, h, c):
-        return (layer(x, initial_state=[h, c], mask=mask) ** 3).sum()
+    def loss(x, *states):
+        return (layer(x, initial_state=states, mask=mask) ** 3).sum()
 
     return loss
 
@@ -61,13 +62,17 @@ def test_gradient_penalty(variant, mask):
     found = []
     for way in ("fast", "plain"):
         layer = built(variant, way)
-        inputs = [t.requires_grad_() for t in arguments()]
+        inputs = [t.requires_grad_() for t in arguments(layer)]
         loss = loss_of(layer, mask)(*inputs)
         gradients = torch.autograd.grad(loss, inputs, create_graph=True)
         sources = [*inputs, *(w.value for w in layer.trainable_weights)]
         penalty = sum((gradient**2).sum() for gradient in gradients)
         found.append(torch.autograd.grad(penalty, sources))
     assert_same(*found)
+
+
+def every(arguments):
+    return tuple(range(len(arguments)))
 
 
 TRANSFORMS = {
@@ -79,23 +84,24 @@ TRANSFORMS = {
     "vectorized jacobian": lambda f, a: torch.autograd.functional.jacobian(
         f, a, vectorize=True
     ),
-    "grad": lambda f, a: torch.func.grad(f, (0, 1, 2))(*a),
-    "jacrev": lambda f, a: torch.func.jacrev(f, (0, 1, 2))(*a),
+    "grad": lambda f, a: torch.func.grad(f, every(a))(*a),
+    "jacrev": lambda f, a: torch.func.jacrev(f, every(a))(*a),
     "jvp": lambda f, a: torch.func.jvp(f, a, a)[1],
-    "func.hessian": lambda f, a: torch.func.hessian(f, (0, 1, 2))(*a),
+    "func.hessian": lambda f, a: torch.func.hessian(f, every(a))(*a),
 }
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
-def test_transforms_are_those_of_the_plain_loop(transform):
-    fast, plain = (built("lstm1", way) for way in ("fast", "plain"))
-    found = transform(loss_of(fast, MASK), arguments())
-    assert_same(found, transform(loss_of(plain, MASK), arguments()))
+@pytest.mark.parametrize("variant", ["lstm1", "gru1"])
+def test_transforms_are_those_of_the_plain_loop(variant, transform):
+    fast, plain = (built(variant, way) for way in ("fast", "plain"))
+    found = transform(loss_of(fast, MASK), arguments(fast))
+    assert_same(found, transform(loss_of(plain, MASK), arguments(plain)))
 
 
 def test_vmap():
     layer = built("lstm")
-    x, *_ = arguments()
+    x, *_ = arguments(layer)
     found = torch.func.vmap(lambda sample: layer(sample[None])[0])(x)
     assert_same(found, layer(x))
 
@@ -105,7 +111,7 @@ def test_forward_mode():
     tangents = []
     for way in ("fast", "plain"):
         layer = built("lstm3", way)
-        x, *_ = arguments()
+        x, *_ = arguments(layer)
         with forward_ad.dual_level():
             outputs = layer(forward_ad.make_dual(x, torch.ones_like(x)))
             tangents.append(forward_ad.unpack_dual(outputs).tangent)
@@ -151,7 +157,7 @@ def test_stateful_layers_train():
 def test_onnx(variant, tmp_path):
     """The exported file in its own runtime, at other batch sizes, too."""
     runtime = pytest.importorskip("onnxruntime")
-    layer = keras_slim.SlimLSTM(UNITS, variant=variant, return_sequences=True)
+    layer = keras_slim.SlimRNN(UNITS, variant=variant, return_sequences=True)
     model = keras.Sequential(
         [keras.Input((TIME, FEATURES)), keras.layers.Bidirectional(layer)]
     )

@@ -1,4 +1,4 @@
-"""The fast way beside the plain way, and which is taken when."""
+"""The fast time loop against the plain one, and which is taken when."""
 
 import frameworks
 import keras
@@ -15,7 +15,7 @@ MASK = np.array([[1, 1, 0, 1, 0], [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
 
 
 def built(variant, **options):
-    layer = keras_slim.SlimLSTM(
+    layer = keras_slim.SlimRNN(
         UNITS,
         variant=variant,
         return_sequences=True,
@@ -27,6 +27,15 @@ def built(variant, **options):
     return layer
 
 
+def number_of_states(layer):
+    return len(layer.cell.gating.family.states)
+
+
+def upstream_of(layer):
+    width = (TIME + number_of_states(layer)) * UNITS
+    return random_array(BATCH, width, seed=5)
+
+
 def everything(layer, **call):
     """A function of inputs and initial states to outputs and last states.
 
@@ -34,9 +43,11 @@ def everything(layer, **call):
     """
 
     def function(packed):
-        h = packed[:, 0, FEATURES : FEATURES + UNITS]
-        c = packed[:, 1, FEATURES + UNITS :]
-        results = layer(packed[..., :FEATURES], initial_state=[h, c], **call)
+        states = [
+            packed[:, 0, FEATURES : FEATURES + UNITS],
+            packed[:, 1, FEATURES + UNITS :],
+        ][: number_of_states(layer)]
+        results = layer(packed[..., :FEATURES], initial_state=states, **call)
         flat = [ops.reshape(r, (BATCH, -1)) for r in results]
         return ops.cast(ops.concatenate(flat, axis=-1), "float32")
 
@@ -47,7 +58,7 @@ def outputs_and_gradients(layer, graph=False, **call):
     outputs, gradients = frameworks.outputs_and_gradients(
         layer,
         random_array(BATCH, TIME, FEATURES + 2 * UNITS),
-        random_array(BATCH, (TIME + 2) * UNITS, seed=5),
+        upstream_of(layer),
         everything(layer, **call),
         graph=graph,
     )
@@ -119,7 +130,7 @@ def test_gradients_are_finite_differences(variant):
     layer = built(variant, recurrence="fast")
     function = everything(layer)
     inputs = random_array(BATCH, TIME, FEATURES + 2 * UNITS)
-    upstream = random_array(BATCH, (TIME + 2) * UNITS, seed=5)
+    upstream = upstream_of(layer)
     weights = layer.get_weights()
     gradients = frameworks.gradients(layer, inputs, upstream, function)
     names = frameworks.weights_of(layer)
@@ -175,9 +186,10 @@ def second_derivative(layer, x):
     return to_numpy(x.grad)
 
 
-def test_second_derivatives():
+@pytest.mark.parametrize("variant", ["lstm1", "gru1"])
+def test_second_derivatives(variant):
     fast, plain = (
-        built("lstm1", recurrence=way, activation="softplus")
+        built(variant, recurrence=way, activation="softplus")
         for way in ("fast", "plain")
     )
     x = random_array(BATCH, TIME, FEATURES)
@@ -219,7 +231,7 @@ def ways(monkeypatch):
     """The ways that are taken, in their order."""
     taken = []
     for way, owner, name in (
-        ("fast", keras_slim.layers, "through_time"),
+        ("fast", keras_slim.layers, "time_loop"),
         ("plain", keras.layers.RNN, "inner_loop"),
     ):
         original = getattr(owner, name)

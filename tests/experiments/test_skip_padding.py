@@ -277,7 +277,7 @@ def test_sequences_without_a_window_are_refused(timesteps):
 def network_of_keras_layers(run, classes):
     """The network of the experiment, written without `SkipPadding`."""
     glove = layers.Embedding(40, run.embedding_dim, trainable=False)
-    recurrent = keras_slim.SlimLSTM(
+    recurrent = keras_slim.SlimRNN(
         run.units,
         variant=run.variant,
         recurrent_activation=keras2_hard_sigmoid,

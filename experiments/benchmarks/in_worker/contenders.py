@@ -125,7 +125,7 @@ def build(contender, shape):
     elif contender.layer == TORCH_LSTM:
         layer = own_backend().TorchLSTM(units, shape.features, dtype)
     else:
-        layer = keras_slim.SlimLSTM(
+        layer = keras_slim.SlimRNN(
             units,
             variant=contender.layer,
             recurrence=contender.recurrence,

@@ -125,7 +125,7 @@ class Models:
             layer = keras.layers.LSTM
         else:
             layer = functools.partial(
-                keras_slim.SlimLSTM, variant=name, **options
+                keras_slim.SlimRNN, variant=name, **options
             )
         model = self._build(self._shape, layer)
         model.compile(

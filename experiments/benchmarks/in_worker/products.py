@@ -43,9 +43,9 @@ class Products(Calls):
     def build(self, part):
         batch, steps = self._shape.batch, self._shape.timesteps
         features, units = self._shape.features, self._shape.units
-        row = variants.get(part.layer)
+        variant = variants.get(part.layer)
         of_inputs, of_outputs = (
-            units * len(row.gates_with(term)) for term in "xh"
+            units * len(variant.gates_with(term)) for term in "xh"
         )
         backend = own_backend()
         if part.part in ("forward_loop", "reverse_loop"):

@@ -1,4 +1,6 @@
-"""The full row beside `keras.layers.LSTM`, and Keras's own golden figures."""
+"""The full rows against the layers of Keras, and its golden figures."""
+
+import functools
 
 import frameworks
 import keras
@@ -11,9 +13,23 @@ import keras_slim
 BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 6
 
 
-def pair(**options):
-    theirs = keras.layers.LSTM(UNITS, **options)
-    ours = keras_slim.LSTM(UNITS, **options)
+PAIRS = {
+    "lstm": (keras.layers.LSTM, keras_slim.LSTM),
+    # Keras's default, `reset_after=True`, is another cell.
+    "gru": (
+        functools.partial(keras.layers.GRU, reset_after=False),
+        keras_slim.GRU,
+    ),
+}
+
+
+@pytest.fixture(params=PAIRS)
+def family(request):
+    return request.param
+
+
+def pair(family, **options):
+    theirs, ours = (make(UNITS, **options) for make in PAIRS[family])
     for layer in (theirs, ours):
         layer.build((BATCH, TIME, FEATURES))
     random = np.random.default_rng(0)
@@ -47,8 +63,8 @@ def x():
     ids=str,
 )
 @pytest.mark.parametrize("masked", [False, True])
-def test_same_output_and_gradient(x, options, masked):
-    theirs, ours = pair(**options)
+def test_same_output_and_gradient(family, x, options, masked):
+    theirs, ours = pair(family, **options)
     mask = None
     if masked:
         mask = np.array([[1] * 5, [1, 1, 1, 0, 0], [1, 0, 1, 1, 0]], bool)
@@ -69,18 +85,25 @@ def test_same_output_and_gradient(x, options, masked):
         np.testing.assert_allclose(found[name], wanted[name], atol=1e-5)
 
 
-@pytest.mark.parametrize("unit_forget_bias", [True, False])
-def test_same_names_shapes_and_initial_values(unit_forget_bias):
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [
+        ("lstm", {"unit_forget_bias": True}),
+        ("lstm", {"unit_forget_bias": False}),
+        ("gru", {}),
+    ],
+)
+def test_same_names_shapes_and_initial_values(family, options):
     layers = []
-    for make in (keras.layers.LSTM, keras_slim.LSTM):
+    for make in PAIRS[family]:
         keras.utils.set_random_seed(3)
         layer = make(
             UNITS,
             kernel_initializer=keras.initializers.GlorotUniform(seed=1),
             recurrent_initializer=keras.initializers.Orthogonal(seed=2),
             bias_initializer=keras.initializers.RandomNormal(seed=4),
-            unit_forget_bias=unit_forget_bias,
-            name="lstm",
+            name=family,
+            **options,
         )
         layer.build((BATCH, TIME, FEATURES))
         layers.append(layer)
@@ -90,20 +113,30 @@ def test_same_names_shapes_and_initial_values(unit_forget_bias):
         np.testing.assert_array_equal(to_numpy(a), to_numpy(b))
 
 
-# Figures of keras/src/layers/rnn/lstm_test.py, Keras 3.15 (Apache-2.0).
+# Figures of keras/src/layers/rnn/lstm_test.py and gru_test.py, Keras 3.15
+# (Apache-2.0).
 @pytest.mark.parametrize(
-    ("options", "golden"),
+    ("layer_class", "options", "golden"),
     [
-        ({}, [0.6288687, 0.86899155, 0.9460773]),
-        ({"go_backwards": True}, [0.35622165, 0.74789524, 0.8872726]),
-        ({"unroll": True}, [0.6288687, 0.86899155, 0.9460773]),
-        ({"unit_forget_bias": False}, [0.57019705, 0.8661914, 0.9459622]),
+        (keras_slim.LSTM, {}, [0.6288687, 0.86899155, 0.9460773]),
+        (
+            keras_slim.LSTM,
+            {"go_backwards": True},
+            [0.35622165, 0.74789524, 0.8872726],
+        ),
+        (keras_slim.LSTM, {"unroll": True}, [0.6288687, 0.86899155, 0.9460773]),
+        (
+            keras_slim.LSTM,
+            {"unit_forget_bias": False},
+            [0.57019705, 0.8661914, 0.9459622],
+        ),
+        (keras_slim.GRU, {}, [0.51447755, 0.6426879, 0.40208298]),
     ],
     ids=str,
 )
-def test_golden_figures_of_keras(options, golden):
+def test_golden_figures_of_keras(layer_class, options, golden):
     sequence = np.arange(72).reshape((3, 6, 4)).astype("float32")
-    layer = keras_slim.LSTM(
+    layer = layer_class(
         3,
         kernel_initializer=keras.initializers.Constant(0.01),
         recurrent_initializer=keras.initializers.Constant(0.02),

@@ -1,0 +1,262 @@
+"""The layers and cells of each family, and those of the rows of the papers."""
+
+import inspect
+
+import keras
+
+from keras_slim import variants
+from keras_slim.cells import SlimRNNCell
+from keras_slim.layers import SlimRNN
+
+
+def _documented(cls):
+    """Adds the equations, and what its base takes, to a docstring."""
+    if not cls.__doc__:  # None under `python -OO`
+        return cls
+    base = SlimRNN if issubclass(cls, SlimRNN) else SlimRNNCell
+    terms, arguments = (
+        inspect.getdoc(base).partition(start)[1:]
+        for start in ("Each gate is", "Args:")
+    )
+    terms = "".join(terms).partition("Source:")[0]
+    arguments = "".join(arguments).replace(', variant="gru3"', "")
+    arguments = arguments.replace(base.__name__, cls.__name__)
+    row, family = cls.named_variant, cls.family
+    lines = [*row.equations().values()] if row else []
+    equations = "".join(f"    {line}\n" for line in (*lines, *family.equations))
+    full = variants.VARIANTS[family.name]
+    states = "` and `".join(family.states)
+    cls.__doc__ = "\n\n".join(
+        [
+            inspect.cleandoc(cls.__doc__),
+            f"With `{states}` of the previous step, a step computes"
+            + ("" if row else " the gates of the `variant`, and then"),
+            equations.rstrip(),
+            *([] if row else [terms.strip()]),
+            f"Source: {(row or full).source}.",
+            arguments,
+        ]
+    )
+    return cls
+
+
+def _register(cls):
+    return keras.saving.register_keras_serializable("keras_slim")(
+        _documented(cls)
+    )
+
+
+class _ArgumentsOfLSTM:
+    """Puts `unit_forget_bias` where the layers and cells of Keras have it."""
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        unit_forget_bias=True,
+        *args,
+        **kwargs,
+    ):
+        super().__init__(
+            units,
+            activation,
+            recurrent_activation,
+            use_bias,
+            kernel_initializer,
+            recurrent_initializer,
+            bias_initializer,
+            *args,
+            unit_forget_bias=unit_forget_bias,
+            **kwargs,
+        )
+
+
+class _ArgumentsOfGRU:
+    """Takes `reset_after=False`, for those who come from Keras's GRU."""
+
+    def __init__(self, *args, reset_after=False, **kwargs):
+        if reset_after:
+            raise ValueError(
+                "Invalid value for argument `reset_after`. Expected False, as "
+                "the reset gate of Dey & Salem multiplies `h` before the "
+                f"product with it. Received: reset_after={reset_after!r}"
+            )
+        super().__init__(*args, **kwargs)
+
+
+@_register
+class SlimLSTM(_ArgumentsOfLSTM, SlimRNN, family="lstm"):
+    """Long Short-Term Memory layer with gates of your choice.
+
+    The full row, `variant="lstm"`, is `keras.layers.LSTM`, weight for weight.
+    """
+
+
+@_register
+class SlimLSTMCell(_ArgumentsOfLSTM, SlimRNNCell, family="lstm"):
+    """Cell of the slim LSTM family: one step of `SlimLSTM`.
+
+    The full row, `variant="lstm"`, is `keras.layers.LSTMCell`, weight for
+    weight.
+    """
+
+
+@_register
+class SlimGRU(_ArgumentsOfGRU, SlimRNN, family="gru"):
+    """Gated Recurrent Unit layer with gates of your choice.
+
+    The full row, `variant="gru"`, is `keras.layers.GRU(reset_after=False)`,
+    weight for weight. `z` has Keras's sign: `z = 1` keeps the state.
+    `reset_after=True`, Keras's default, is another cell, and is refused.
+    """
+
+
+@_register
+class SlimGRUCell(_ArgumentsOfGRU, SlimRNNCell, family="gru"):
+    """Cell of the slim GRU family: one step of `SlimGRU`.
+
+    The full row, `variant="gru"`, is `keras.layers.GRUCell` with
+    `reset_after=False`, weight for weight. `z` has Keras's sign: `z = 1` keeps
+    the state.
+    """
+
+
+@_register
+class SlimMGU(SlimRNN, family="mgu"):
+    """Minimal Gated Unit layer with gates of your choice.
+
+    Its one gate `f` does the work of both gates of a GRU.
+    """
+
+
+@_register
+class SlimMGUCell(SlimRNNCell, family="mgu"):
+    """Cell of the slim MGU family: one step of `SlimMGU`.
+
+    Its one gate `f` does the work of both gates of a GRU.
+    """
+
+
+@_register
+class LSTM(SlimLSTM, variant="lstm"):
+    """The standard LSTM, `keras.layers.LSTM` weight for weight."""
+
+
+@_register
+class LSTM1(SlimLSTM, variant="lstm1"):
+    """Slim LSTM whose gates do not see the input."""
+
+
+@_register
+class LSTM2(SlimLSTM, variant="lstm2"):
+    """Slim LSTM whose gates see neither input nor bias."""
+
+
+@_register
+class LSTM3(SlimLSTM, variant="lstm3"):
+    """Slim LSTM whose gates are biases, the same at every step."""
+
+
+@_register
+class GRU(SlimGRU, variant="gru"):
+    """The GRU, `keras.layers.GRU(reset_after=False)` weight for weight."""
+
+
+@_register
+class GRU1(SlimGRU, variant="gru1"):
+    """Slim GRU whose gates do not see the input."""
+
+
+@_register
+class GRU2(SlimGRU, variant="gru2"):
+    """Slim GRU whose gates see neither input nor bias."""
+
+
+@_register
+class GRU3(SlimGRU, variant="gru3"):
+    """Slim GRU whose gates are biases, the same at every step."""
+
+
+@_register
+class MGU(SlimMGU, variant="mgu"):
+    """The minimal gated unit of Zhou et al."""
+
+
+@_register
+class MGU1(SlimMGU, variant="mgu1"):
+    """Slim MGU whose gate does not see the input."""
+
+
+@_register
+class MGU2(SlimMGU, variant="mgu2"):
+    """Slim MGU whose gate sees neither input nor bias."""
+
+
+@_register
+class MGU3(SlimMGU, variant="mgu3"):
+    """Slim MGU whose gate is a bias, the same at every step."""
+
+
+@_register
+class LSTMCell(SlimLSTMCell, variant="lstm"):
+    """Cell of the standard LSTM, `keras.layers.LSTMCell` weight for weight."""
+
+
+@_register
+class LSTM1Cell(SlimLSTMCell, variant="lstm1"):
+    """Cell of LSTM1: the gates do not see the input."""
+
+
+@_register
+class LSTM2Cell(SlimLSTMCell, variant="lstm2"):
+    """Cell of LSTM2: the gates see neither input nor bias."""
+
+
+@_register
+class LSTM3Cell(SlimLSTMCell, variant="lstm3"):
+    """Cell of LSTM3: the gates are biases, the same at every step."""
+
+
+@_register
+class GRUCell(SlimGRUCell, variant="gru"):
+    """Cell of the GRU, `keras.layers.GRUCell` with `reset_after=False`."""
+
+
+@_register
+class GRU1Cell(SlimGRUCell, variant="gru1"):
+    """Cell of GRU1: the gates do not see the input."""
+
+
+@_register
+class GRU2Cell(SlimGRUCell, variant="gru2"):
+    """Cell of GRU2: the gates see neither input nor bias."""
+
+
+@_register
+class GRU3Cell(SlimGRUCell, variant="gru3"):
+    """Cell of GRU3: the gates are biases, the same at every step."""
+
+
+@_register
+class MGUCell(SlimMGUCell, variant="mgu"):
+    """Cell of the minimal gated unit of Zhou et al."""
+
+
+@_register
+class MGU1Cell(SlimMGUCell, variant="mgu1"):
+    """Cell of MGU1: the gate does not see the input."""
+
+
+@_register
+class MGU2Cell(SlimMGUCell, variant="mgu2"):
+    """Cell of MGU2: the gate sees neither input nor bias."""
+
+
+@_register
+class MGU3Cell(SlimMGUCell, variant="mgu3"):
+    """Cell of MGU3: the gate is a bias, the same at every step."""

@@ -1,0 +1,337 @@
+"""The fused time loop and its vector-Jacobian product, for all families.
+
+With `z` the sum of the terms of a gate, `δv` the gradient of the loss in `v`,
+and `h` the previous output, a step back is
+
+    δ of the gates, δ of the previous states = update_vjp of the family
+    δz = δgate ⊙ σ'(z), for the candidate δz = δgate ⊙ g'(z)
+    δh = δh + Σ δz U' + δz ⊙ u
+
+with a sum over the gates that read `h`. If the candidate reads `r ⊙ h`, its
+part of that sum, `δ(r ⊙ h)`, becomes `δr = δr + δ(r ⊙ h) ⊙ h` and
+`δh = δh + δ(r ⊙ h) ⊙ r`. Only this stays in the loop: `δU = Σ_t h' δz` is one
+product after it, and what does not read `h` is left to the framework.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keras import activations, backend, ops
+
+from keras_slim.activations import keras2_hard_sigmoid
+from keras_slim.variants import Variant
+
+# Derivatives of activations as functions of the output. The framework takes
+# care of all others, of softmax too, which is not elementwise.
+DERIVATIVES = {
+    activations.linear: lambda y: 1.0,
+    activations.relu: ops.sign,
+    activations.sigmoid: lambda y: y * (1 - y),
+    activations.tanh: lambda y: 1 - y * y,
+    activations.hard_sigmoid: lambda y: ops.sign(y * (1 - y)) / 6,
+    keras2_hard_sigmoid: lambda y: ops.sign(y * (1 - y)) * 0.2,
+}
+
+
+@dataclass(frozen=True)
+class Equations:
+    """What a time loop has to know of a cell, except for tensors."""
+
+    variant: Variant
+    activation: Callable
+    recurrent_activation: Callable
+    return_cell_states: bool = False
+
+    @property
+    def family(self):
+        return self.variant.family
+
+    @property
+    def recurrent_gates(self):
+        """The gates that read the previous output."""
+        return self.variant.gates_with("hu")
+
+    @property
+    def emits_cell_states(self):
+        """Whether a loop returns the last state at every step, not `h` only."""
+        return self.return_cell_states and len(self.family.states) > 1
+
+    def activation_of(self, gate):
+        if gate == self.family.candidate:
+            return self.activation
+        return self.recurrent_activation
+
+    def is_reset(self, gate):
+        """Whether a gate reads `h` multiplied by the reset gate."""
+        return self.family.reset is not None and gate == self.family.candidate
+
+
+def forward(equations, scan, tensors, mask, save):
+    """Runs the time loop.
+
+    Args:
+        equations: An `Equations`.
+        scan: The `jax.lax.scan` of the backend.
+        tensors: Dict of
+            `projections`, by gate: what is added to the terms with `h`, or the
+            value of a gate that has none. Shape `(timesteps, batch, units)`,
+            or `(1, units)` where it is the same at all steps;
+            `states`, a tuple of the initial states, `(batch, units)`; and,
+            where the cell has them, `recurrent_kernel` and `pointwise_kernel`,
+            its weights, and `dropout_masks`, by gate, `(batch, units)`.
+        mask: Boolean tensor, `(timesteps, batch, 1)`, or `None`.
+        save: Boolean, whether to return what `backward` needs.
+
+    Returns:
+        `(results, saved)`. The results are a tuple of `h` of all steps and of
+        the other states after the last step; with `return_cell_states` the
+        last state of the family is that of all steps.
+    """
+    steps, rows = _steps_and_rows(tensors["projections"])
+    weights = _by_gate(equations, tensors)
+    family = equations.family
+
+    def step(states, xs):
+        gates = {**equations.variant.constants, **rows, **xs["projections"]}
+        sums = {}
+        for gate in equations.recurrent_gates:
+            h = _read_by(equations, gate, states[0], weights, gates)
+            sums[gate] = _sum_of_terms(weights, gate, h, gates.get(gate))
+            gates[gate] = equations.activation_of(gate)(sums[gate])
+        new, residuals = family.update(gates, states, equations.activation)
+        saved = {}
+        if save:
+            saved = {
+                # All steps of h are among the results.
+                "states": states[1:],
+                "residuals": residuals,
+                "gates": {gate: gates[gate] for gate in sums},
+                "sums": {
+                    gate: z
+                    for gate, z in sums.items()
+                    if equations.activation_of(gate) not in DERIVATIVES
+                },
+            }
+        if mask is not None:
+            new = tuple(
+                ops.where(xs["mask"], state, before)
+                for state, before in zip(new, states, strict=True)
+            )
+        emitted = {"h": new[0], "saved": saved}
+        if equations.emits_cell_states:
+            emitted["c"] = new[-1]
+        return new, emitted
+
+    xs = {"projections": steps}
+    if mask is not None:
+        xs["mask"] = mask
+    (_, *others), emitted = scan(step, tuple(tensors["states"]), xs)
+    if equations.emits_cell_states:
+        others[-1] = emitted["c"]
+    return (emitted["h"], *others), emitted["saved"]
+
+
+def backward(equations, scan, vjp, tensors, mask, h, saved, upstream):
+    """Runs the vector-Jacobian product of the time loop.
+
+    Args:
+        equations, scan, tensors, mask: As for `forward`.
+        vjp: `vjp(function, z, gradient)` of the backend: the gradient in `z`,
+            given that in `function(z)`.
+        h: The outputs of all steps.
+        saved: What `forward` saved.
+        upstream: The gradients in the results of `forward`.
+
+    Returns:
+        The gradients in `tensors`, as the same dict without `dropout_masks`.
+    """
+    steps, rows = _steps_and_rows(tensors["projections"])
+    weights = _by_gate(equations, tensors)
+    kernels, pointwise, masks = weights
+    transposed = {gate: ops.transpose(u) for gate, u in kernels.items()}
+    family = equations.family
+    # What goes on after the loop leaves it; other sums over time stay in it.
+    emitted = {*steps, *kernels}
+    initial_h = tensors["states"][0]
+    dtype = initial_h.dtype
+    # Long sums of half precision would stand still.
+    sum_dtype = backend.result_type(dtype, "float32")
+
+    def through(activation):
+        def activation_vjp(z, y, gradient):
+            if activation in DERIVATIVES:
+                return gradient * DERIVATIVES[activation](y)
+            return vjp(activation, z, gradient)
+
+        return activation_vjp
+
+    def step(carry, xs):
+        upper, sums = carry
+        upper = [upper[0] + xs["upstream"], *upper[1:]]
+        if equations.emits_cell_states:
+            upper[-1] = upper[-1] + xs["upstream_c"]
+        if mask is not None:
+            zero = ops.zeros_like(upper[0])
+            passed = [ops.where(xs["mask"], zero, d) for d in upper]
+            upper = [ops.where(xs["mask"], d, zero) for d in upper]
+        saved = xs["saved"]
+        gates = {
+            **equations.variant.constants,
+            **rows,
+            **xs["projections"],
+            **saved["gates"],
+        }
+        d, (dh, *lower) = family.update_vjp(
+            gates,
+            (xs["h"], *saved["states"]),
+            saved["residuals"],
+            upper,
+            through(equations.activation),
+        )
+        if family.reset is not None:
+            d.setdefault(family.reset, ops.zeros_like(upper[0]))
+        dhs = [] if dh is None else [dh]
+        d_pointwise = {}
+        # The candidate first: its gradient goes on to the reset gate.
+        for gate in reversed(equations.recurrent_gates):
+            d[gate] = through(equations.activation_of(gate))(
+                saved["sums"].get(gate), gates[gate], d[gate]
+            )
+            if gate in pointwise:
+                h_read = _read_by(equations, gate, xs["h"], weights, gates)
+                d_pointwise[gate] = d[gate] * h_read
+            terms = []
+            if gate in kernels:
+                terms.append(d[gate] @ transposed[gate])
+            if gate in pointwise:
+                terms.append(d[gate] * pointwise[gate])
+            dh = _dropped(masks, gate, sum(terms[1:], terms[0]))
+            if equations.is_reset(gate):
+                d[family.reset] = d[family.reset] + dh * xs["h"]
+                dh = dh * gates[family.reset]
+            dhs.append(dh)
+        sums = {
+            "rows": {
+                gate: sums["rows"][gate] + ops.cast(d[gate], sum_dtype)
+                for gate in rows
+            },
+            "pointwise": {
+                gate: sums["pointwise"][gate]
+                + ops.cast(d_pointwise[gate], sum_dtype)
+                for gate in pointwise
+            },
+        }
+        dh = sum(dhs[1:], dhs[0]) if dhs else ops.zeros_like(upper[0])
+        lower = (dh, *lower)
+        if mask is not None:
+            lower = tuple(d + p for d, p in zip(lower, passed, strict=True))
+        return (lower, sums), {
+            gate: gradient for gate, gradient in d.items() if gate in emitted
+        }
+
+    # What was added to a sum is not needed again.
+    values = {
+        gate: value
+        for gate, value in steps.items()
+        if gate not in equations.recurrent_gates
+    }
+    h_before = ops.concatenate([initial_h[None], h[:-1]])
+    upstream, *others = upstream
+    xs = {
+        "projections": values,
+        "saved": saved,
+        "upstream": upstream,
+        "h": h_before,
+    }
+    if mask is not None:
+        xs["mask"] = mask
+    if equations.emits_cell_states:
+        xs["upstream_c"] = others[-1]
+        others[-1] = ops.zeros_like(initial_h)
+    zeros = ops.zeros_like(initial_h, dtype=sum_dtype)
+    sums = {
+        "rows": {gate: zeros for gate in rows},
+        "pointwise": {gate: zeros for gate in pointwise},
+    }
+    init = ((ops.zeros_like(initial_h), *others), sums)
+    (d_states, sums), d = scan(step, init, xs, reverse=True)
+    gradients = {
+        "projections": {
+            **{gate: d[gate] for gate in steps},
+            **{
+                gate: ops.cast(
+                    ops.sum(sums["rows"][gate], 0, keepdims=True), dtype
+                )
+                for gate in rows
+            },
+        },
+        "states": d_states,
+    }
+    if kernels:
+        gates = {
+            **equations.variant.constants,
+            **rows,
+            **values,
+            **saved["gates"],
+        }
+        products = [
+            _product_over_steps(
+                _read_by(equations, gate, h_before, weights, gates), d[gate]
+            )
+            for gate in kernels
+        ]
+        gradients["recurrent_kernel"] = ops.concatenate(products, axis=-1)
+    if pointwise:
+        # In the order of the columns: JAX sorts the keys of a dict.
+        totals = [ops.sum(sums["pointwise"][gate], 0) for gate in pointwise]
+        gradients["pointwise_kernel"] = ops.cast(
+            ops.stack(totals, axis=-1), dtype
+        )
+    return gradients
+
+
+def _steps_and_rows(projections):
+    """What differs from step to step, and what does not."""
+    steps = {gate: v for gate, v in projections.items() if len(v.shape) == 3}
+    rows = {gate: v for gate, v in projections.items() if len(v.shape) == 2}
+    return steps, rows
+
+
+def _by_gate(equations, tensors):
+    """Recurrent kernels, pointwise kernels and dropout masks, by gate."""
+    weights = []
+    for name, term in (("recurrent_kernel", "h"), ("pointwise_kernel", "u")):
+        gates = equations.variant.gates_with(term)
+        columns = ops.split(tensors[name], len(gates), axis=-1) if gates else []
+        weights.append(dict(zip(gates, columns, strict=True)))
+    kernels, pointwise = weights
+    pointwise = {gate: u[:, 0] for gate, u in pointwise.items()}
+    return kernels, pointwise, tensors.get("dropout_masks")
+
+
+def _dropped(masks, gate, h):
+    return h if masks is None else h * masks[gate]
+
+
+def _read_by(equations, gate, h, weights, gates):
+    """What a gate reads of the previous output, of one step or of all."""
+    *_, masks = weights
+    h = _dropped(masks, gate, h)
+    return gates[equations.family.reset] * h if equations.is_reset(gate) else h
+
+
+def _sum_of_terms(weights, gate, h, projection):
+    kernels, pointwise, _ = weights
+    terms = [] if projection is None else [projection]
+    if gate in kernels:
+        terms.append(h @ kernels[gate])
+    if gate in pointwise:
+        terms.append(h * pointwise[gate])
+    return sum(terms[1:], terms[0])
+
+
+def _product_over_steps(a, b):
+    """`Σ_t a_t' b_t`, as one product."""
+    a = ops.reshape(a, (-1, a.shape[-1]))
+    b = ops.reshape(b, (-1, b.shape[-1]))
+    return ops.transpose(a) @ b
