@@ -1,6 +1,8 @@
 """A run of more epochs that goes on from one of fewer."""
 
 import importlib
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from rich.console import Console
 from tiny import TINY
 
 from experiments.engine import sweep
+from experiments.engine.results import collect
 from experiments.engine.runs import RunFolder, read_history, read_run
 from experiments.newsgroups.experiment import NEWSGROUPS
 
@@ -33,6 +36,9 @@ def carry_out(experiment, settings, tmp_path):
         return experiment.carry_out(run, tmp_path / name, verbose=0, **options)
 
     return make
+
+
+FILES = Path(__file__).parents[1] / "files"
 
 
 def history(folder):
@@ -75,6 +81,33 @@ def test_more_epochs_go_on_bit_for_bit(experiment, carry_out, capsys):
     assert "went_on_from" not in read_run(whole.path)["starts"][0]
     assert fewer.result["epochs"] == 2
     assert fewer.checkpoint.read_bytes() == kept
+
+
+@pytest.mark.skipif(
+    TINY["backend"] != "torch", reason="the files are of runs with PyTorch"
+)
+def test_runs_of_an_earlier_version_go_on(
+    experiment, carry_out, tmp_path, capsys
+):
+    """Their ids, settings, histories and checkpoints; see files/README.md."""
+    runs = tmp_path / "runs" / experiment.name
+    shutil.copytree(FILES / experiment.name, runs)
+    by_epochs = {
+        read_run(path)["config"]["epochs"]: path for path in runs.iterdir()
+    }
+    found = collect(tmp_path / "runs", experiment.tables)
+    assert (found.runs["status"] == "done").all() and len(found.runs) == 2
+
+    assert carry_out("runs", 4).path == by_epochs[4]
+    earlier = read_history(by_epochs[4] / "history.csv")
+    shutil.rmtree(by_epochs[4])
+    again = carry_out("runs", 4)
+    assert again.path == by_epochs[4]
+    assert "Going on from the 2 epochs of" in capsys.readouterr().out
+    # Of another machine, maybe, with other last digits.
+    for wanted, row in zip(earlier, history(again), strict=True):
+        for name, value in row.items():
+            np.testing.assert_allclose(value, wanted[name], rtol=1e-3)
 
 
 @pytest.mark.any_backend
