@@ -82,7 +82,8 @@ def cell_states(model, inputs, batch_size=32):
 
     A layer is measured if it is a `keras.layers.RNN` with an LSTM cell: a
     `keras.layers.LSTMCell`, a cell of `keras_slim`, or a subclass of one;
-    that is, `keras.layers.LSTM`, the layers of `keras_slim`, and an `RNN`
+    that is, `keras.layers.LSTM`, the layers of `keras_slim`, of which a GRU or
+    MGU, which has no cell state, is measured by its state `h`, and an `RNN`
     around such a cell or a stack of them, also inside `Bidirectional` and
     nested models. Any other cell, such as a wrapper around an LSTM cell, is
     measured if its attribute `cell_state_index` says which of its states is

@@ -442,6 +442,24 @@ def test_each_cell_of_a_stack():
             np.testing.assert_allclose(values[:, t], to_numpy(state), atol=1e-5)
 
 
+@pytest.mark.parametrize("variant", ["gru1", "mgu"])
+def test_a_family_without_a_cell_state_is_measured_by_h(variant):
+    layer = keras_slim.SlimRNN(
+        UNITS, variant=variant, return_sequences=True, name="layer"
+    )
+    cell = keras_slim.SlimRNNCell(2, variant=variant, name="cell")
+    stack = keras.layers.RNN([cell], return_sequences=True, name="stack")
+    model = keras.Sequential([keras.Input((TIME, FEATURES)), layer, stack])
+    randomise(model)
+    x = random_array(2, TIME, FEATURES)
+    found = memory.cell_states(model, x)
+    assert list(found) == ["layer", "stack/cell"]
+    outputs = layer(x)
+    np.testing.assert_allclose(found["layer"], to_numpy(outputs), atol=1e-6)
+    outputs = to_numpy(stack(outputs))
+    np.testing.assert_allclose(found["stack/cell"], outputs, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["GRUCell", "SimpleRNNCell"])
 def test_stacked_cells_without_cell_state_are_no_lstm(kind):
     cell = getattr(keras.layers, kind)

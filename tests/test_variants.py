@@ -1,5 +1,7 @@
 import doctest
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +119,21 @@ def test_table_takes_numpy_integers_and_names_rows_of_the_table():
     (made,) = variant_table(np.int64(4), np.int32(3), [row]).rows
     assert made["variant"] == "lstm3"
     assert made["parameters"] == 4 * 3 + 4 * 4 + 4 * 4
+
+
+def test_the_table_of_the_readme():
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text()
+    lines = re.findall(
+        r"^\| (\w+) +\| (.+) \| (.+) \| ([\d,]+) \|$", readme, re.M
+    )
+    assert len(lines) == 12
+    for name, gates, candidate, parameters in lines:
+        (row,) = variant_table(128, 128, [name]).rows
+        assert f"{row['parameters']:,}" == parameters
+        family = variants.get(name).family
+        assert row[family.candidate] == candidate
+        others = {row[g] for g in family.gates if g != family.candidate}
+        assert others == {gates}
 
 
 @pytest.mark.parametrize("bad", ["lstm3", []])
