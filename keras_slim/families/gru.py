@@ -10,8 +10,8 @@ from keras_slim.families import Family
 
 def update(gates, states, activation):
     (h,) = states
-    z = gates["z"]
-    return (z * h + (1 - z) * gates["h"],), ()
+    # One operation less than z ⊙ h + (1 - z) ⊙ h̃.
+    return (gates["h"] + gates["z"] * (h - gates["h"]),), ()
 
 
 def update_vjp(gates, states, residuals, gradients, activation_vjp):

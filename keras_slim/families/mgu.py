@@ -10,8 +10,8 @@ from keras_slim.families import Family
 
 def update(gates, states, activation):
     (h,) = states
-    f = gates["f"]
-    return ((1 - f) * h + f * gates["h"],), ()
+    # One operation less than (1 - f) ⊙ h + f ⊙ h̃.
+    return (h + gates["f"] * (gates["h"] - h),), ()
 
 
 def update_vjp(gates, states, residuals, gradients, activation_vjp):

@@ -2,7 +2,8 @@ import torch
 from keras import tree
 from torch.autograd import forward_ad
 
-from keras_slim.recurrence import fused, torch_lstm
+from keras_slim.recurrence import fused, torch_lstm, torch_one_state
+from keras_slim.recurrence.torch_buffers import vjp
 
 # Of the outputs, under a mask; otherwise they are the initial state.
 ZEROS_BEFORE_FIRST_STEP = True
@@ -10,7 +11,11 @@ ZEROS_BEFORE_FIRST_STEP = True
 # Faster loops than the one of all families, by the name of a family: functions
 # with the arguments and results of `fused.forward` and `fused.backward`, but
 # for `scan` and `vjp`.
-LOOPS = {"lstm": (torch_lstm.forward, torch_lstm.backward)}
+LOOPS = {
+    "lstm": (torch_lstm.forward, torch_lstm.backward),
+    "gru": (torch_one_state.forward, torch_one_state.backward),
+    "mgu": (torch_one_state.forward, torch_one_state.backward),
+}
 
 
 def run(function, *tensors, training):
@@ -90,7 +95,7 @@ def _forward(equations, *arguments):
 
 
 def _backward(equations, *arguments):
-    return fused.backward(equations, _scan, torch_lstm.vjp, *arguments)
+    return fused.backward(equations, _scan, vjp, *arguments)
 
 
 def _loops_of(equations):

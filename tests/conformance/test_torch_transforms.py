@@ -12,6 +12,8 @@ if keras.backend.backend() != "torch":
 
 import torch
 
+from keras_slim.recurrence import torch as fused_loops
+
 # PyTorch itself still calls what it deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 
@@ -68,6 +70,20 @@ def test_gradient_penalty(variant, mask):
         sources = [*inputs, *(w.value for w in layer.trainable_weights)]
         penalty = sum((gradient**2).sum() for gradient in gradients)
         found.append(torch.autograd.grad(penalty, sources))
+    assert_same(*found)
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["unmasked", "masked"])
+def test_families_without_a_faster_loop(variant, mask, monkeypatch):
+    """They take the one of all families, as on the other backends."""
+    found = []
+    for loops in (fused_loops.LOOPS, {}):
+        monkeypatch.setattr(fused_loops, "LOOPS", loops)
+        layer = built(variant, "fast")
+        inputs = [t.requires_grad_() for t in arguments(layer)]
+        loss = loss_of(layer, mask)(*inputs)
+        sources = [*inputs, *(w.value for w in layer.trainable_weights)]
+        found.append([loss, *torch.autograd.grad(loss, sources)])
     assert_same(*found)
 
 

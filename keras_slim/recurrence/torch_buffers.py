@@ -1,0 +1,171 @@
+"""What the time loops in buffers have in common.
+
+Calls are dear without a compiler. These loops write in place, and what is
+elementwise in the backward pass they multiply for all steps before the loop, so
+that a step is a product with the recurrent kernel and a few calls more.
+"""
+
+import torch
+from keras import activations
+
+from keras_slim.recurrence.fused import DERIVATIVES
+
+# Those that write into a given tensor.
+OUT = {activations.tanh: torch.tanh, activations.sigmoid: torch.sigmoid}
+
+
+def vjp(function, z, gradient):
+    """The gradient in `z`, given that in `function(z)`."""
+    with torch.enable_grad():
+        z = z.detach().requires_grad_()
+        return torch.autograd.grad(function(z), z, gradient)[0]
+
+
+class RecurrentTerms:
+    """The terms with `h` of some gates, those of all gates in one tensor.
+
+    `columns` says where a gate is: first those with `U h`, in the order of
+    the recurrent kernel.
+    """
+
+    def __init__(self, equations, tensors, gates):
+        self._equations = equations
+        self._h = tensors["states"][0]
+        self.masks = tensors.get("dropout_masks")
+        units = self._h.shape[-1]
+        every = equations.variant.gates_with("h")
+        self.with_kernel = [gate for gate in every if gate in gates]
+        self.kernel = None
+        if self.with_kernel:
+            start = every.index(self.with_kernel[0]) * units
+            end = start + len(self.with_kernel) * units
+            self.kernel = tensors["recurrent_kernel"][:, start:end]
+        every = equations.variant.gates_with("u")
+        self.with_u = [gate for gate in every if gate in gates]
+        self.u = []
+        if self.with_u:
+            u = tensors["pointwise_kernel"].t().contiguous()
+            self.u = [u[every.index(gate)] for gate in self.with_u]
+        gates = dict.fromkeys((*self.with_kernel, *self.with_u))
+        self.columns = {
+            gate: slice(k * units, (k + 1) * units)
+            for k, gate in enumerate(gates)
+        }
+        self.width = len(gates) * units
+        self.kernel_width = len(self.with_kernel) * units
+
+    def buffers(self, length, projections, save):
+        """One for the sums of all gates, and the values of each.
+
+        The values take the place of the sums, except where the derivative of
+        the activation is a function of the sum.
+        """
+        sums = self._h.new_empty((length, len(self._h), self.width))
+        values = {}
+        for gate, columns in self.columns.items():
+            sums[..., columns] = projections.get(gate, 0)
+            values[gate] = sums[..., columns]
+            known = self._equations.activation_of(gate) in DERIVATIVES
+            if save and not known:
+                values[gate] = torch.empty_like(values[gate])
+        return sums, values
+
+    def writers(self, sums, values):
+        """By gate: its activation, the sums and the values of all steps."""
+        return [
+            (
+                writer(self._equations.activation_of(gate)),
+                sums[..., columns].unbind(),
+                values[gate].unbind(),
+            )
+            for gate, columns in self.columns.items()
+        ]
+
+    def _dropped(self, h, gate):
+        return h if self.masks is None else h * self.masks[gate]
+
+    def _kernel_columns(self, z):
+        return (
+            z
+            if self.width == self.kernel_width
+            else z[..., : self.kernel_width]
+        )
+
+    def add_terms(self, h, z):
+        if self.with_kernel and self.masks is None:
+            self._kernel_columns(z).addmm_(h, self.kernel)
+        elif self.with_kernel:
+            for gate in self.with_kernel:
+                columns = self.columns[gate]
+                z[:, columns].addmm_(
+                    self._dropped(h, gate), self.kernel[:, columns]
+                )
+        for gate, u in zip(self.with_u, self.u, strict=True):
+            z[:, self.columns[gate]].addcmul_(self._dropped(h, gate), u)
+
+    def step_back(self, dz, base, out):
+        """Writes `base` and the gradient in `h`, given that in the sums."""
+        if self.with_kernel and self.masks is None:
+            kernel = self.kernel.t()
+            torch.addmm(base, self._kernel_columns(dz), kernel, out=out)
+        else:
+            out.copy_(base)
+            for gate in self.with_kernel:
+                columns = self.columns[gate]
+                dh = dz[:, columns] @ self.kernel[:, columns].t()
+                out.add_(self._dropped(dh, gate))
+        for gate, u in zip(self.with_u, self.u, strict=True):
+            out.addcmul_(self._dropped(dz[:, self.columns[gate]], gate), u)
+
+    def weight_gradients(self, h, dz):
+        """Those of the recurrent and the pointwise kernel, by name."""
+        gradients = {}
+        if self.with_kernel and self.masks is None:
+            gradients["recurrent_kernel"] = _product_over_steps(
+                h, self._kernel_columns(dz)
+            )
+        elif self.with_kernel:
+            gradients["recurrent_kernel"] = torch.cat(
+                [
+                    _product_over_steps(
+                        self._dropped(h, gate), dz[..., self.columns[gate]]
+                    )
+                    for gate in self.with_kernel
+                ],
+                dim=-1,
+            )
+        if self.with_u:
+            gradients["pointwise_kernel"] = torch.stack(
+                [
+                    (self._dropped(h, gate) * dz[..., self.columns[gate]]).sum(
+                        (0, 1)
+                    )
+                    for gate in self.with_u
+                ],
+                dim=-1,
+            )
+        return gradients
+
+
+def constants(equations, like):
+    return {
+        gate: like.new_full((1, 1), value)
+        for gate, value in equations.variant.constants.items()
+    }
+
+
+def per_step(value, length):
+    return value.unbind() if value.ndim == 3 else (value,) * length
+
+
+def writer(activation):
+    """The activation, writing its values for `z` to `a`."""
+    function = OUT.get(activation)
+    if function is not None:
+        return lambda z, a: function(z, out=a)
+    return lambda z, a: a.copy_(activation(z))
+
+
+def _product_over_steps(a, b):
+    """`Σ_t a_t' b_t`, as one product."""
+    return a.flatten(0, 1).t() @ b.flatten(0, 1)
