@@ -40,7 +40,7 @@ def show_settings(experiment):
     for name in ("setting", "value", "origin"):
         table.add_column(name, no_wrap=True)
     table.add_column("note", min_width=16)
-    for field in dataclasses.fields(experiment.run_type):
+    for field in dataclasses.fields(experiment.config_type):
         metadata = field.metadata
         table.add_row(
             field.name,
@@ -83,12 +83,12 @@ def stopped_run(experiment, settings, options):
     return STOPPED
 
 
-def make_runs(cells, make, outcome, how, known=0):
+def make_runs(planned, make, outcome, how, known=0):
     """Makes the runs of a sweep that are not done, and tells of each.
 
     Args:
-        cells: List of `sweep.Cell`.
-        make: Function of the task of a cell that makes its run, see
+        planned: List of `sweep.PlannedRun`.
+        make: Function of a task that makes its run, see
             `launchers.launch`; it returns without an error where another
             process makes the run.
         outcome: Function of the `RunFolder` of a run that is done, which
@@ -101,19 +101,19 @@ def make_runs(cells, make, outcome, how, known=0):
     """
     console = Console()
     start = functools.partial(launch, make, options=how)
-    done = known + sum(cell.folder.result is not None for cell in cells)
-    total = known + len(cells)
+    done = known + sum(run.folder.result is not None for run in planned)
+    total = known + len(planned)
     print(f"{done} of {total} runs are done")
     failed = []
     try:
-        with contextlib.closing(follow(cells, start, console)) as ended:
-            for cell, error in ended:
+        with contextlib.closing(follow(planned, start, console)) as ended:
+            for run, error in ended:
                 done += error is None
                 if error is not None:
-                    failed.append((cell, error))
-                told = f"failed: {error}" if error else outcome(cell.folder)
+                    failed.append((run, error))
+                told = f"failed: {error}" if error else outcome(run.folder)
                 console.print(
-                    f"[{done} of {total}] {cell.label}: {told}",
+                    f"[{done} of {total}] {run.label}: {told}",
                     highlight=False,
                     markup=False,
                     soft_wrap=True,
@@ -125,8 +125,8 @@ def make_runs(cells, make, outcome, how, known=0):
             file=sys.stderr,
         )
         return STOPPED
-    for cell, error in failed:
-        print(f"Failed: {cell.label}: {error}\n  {cell.folder.path}")
+    for run, error in failed:
+        print(f"Failed: {run.label}: {error}\n  {run.folder.path}")
     return 1 if failed else 0
 
 
@@ -148,28 +148,33 @@ def sweep(options, experiment):
     results_dir = options.results_dir.resolve()
     given = settings_given(options, experiment, several=True)
     how = launch_options(options, experiment)
-    cells = experiment.cells(options.preset, given)
+    points = experiment.points(options.preset, given)
     known = experiment.known(options.known)
-    runs = experiment.runs_of(cells, results_dir, not options.dry_run, known)
+    configs = experiment.configs_of(
+        points, results_dir, not options.dry_run, known
+    )
     for about in dict.fromkeys(
-        map(experiment.about, experiment.data_of_cells(cells))
+        map(experiment.about, experiment.data_of_points(points))
     ):
         print(about)
     if options.dry_run:
-        for part in experiment.plan(cells, runs, results_dir, known):
+        for part in experiment.plan(points, configs, results_dir, known):
             Console().print(part, highlight=False, soft_wrap=True)
         return 0
-    varied = experiment.varied(cells)
-    planned = [experiment.cell_of(run, results_dir, varied) for run in runs]
+    varied = experiment.varied(points)
+    planned = [
+        experiment.planned_run(config, results_dir, varied)
+        for config in configs
+    ]
     elsewhere = {
-        cell: known.places[cell.folder.id]
-        for cell in planned
-        if cell.folder.id in known.places and cell.folder.result is None
+        run: known.places[run.folder.id]
+        for run in planned
+        if run.folder.id in known.places and run.folder.result is None
     }
     for folder, count in collections.Counter(elsewhere.values()).items():
         print(f"{count} runs are known from {folder}")
     status = make_runs(
-        [cell for cell in planned if cell not in elsewhere],
+        [run for run in planned if run not in elsewhere],
         functools.partial(
             experiment.make,
             results_dir=results_dir,

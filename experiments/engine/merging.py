@@ -75,7 +75,7 @@ def config_of(row, tables):
     Raises:
         ValueError: if a setting is not one that a run allows.
     """
-    return tables.run_type(**{n: row[n] for n in tables.settings}).config()
+    return tables.config_type(**{n: row[n] for n in tables.settings}).as_dict()
 
 
 def _check_id(path, row, tables):

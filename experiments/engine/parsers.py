@@ -9,9 +9,9 @@ from types import MappingProxyType
 
 import keras
 
+from experiments.engine.config import checked, from_text, value_type
 from experiments.engine.grid import parse_axis
 from experiments.engine.launchers import LAUNCHERS, Options
-from experiments.engine.settings import checked, from_text, value_type
 
 # Settings of which a sweep has one value: Keras has one backend in a process.
 ONE_VALUE = ("backend",)
@@ -57,18 +57,20 @@ def path(text):
     return Path(text).expanduser()
 
 
-def add_settings(parser, run_type, several=False, unsaid=MappingProxyType({})):
+def add_settings(
+    parser, config_type, several=False, unsaid=MappingProxyType({})
+):
     """Adds an option for each field, which is left out where it is not given.
 
     Args:
         parser: `Parser`.
-        run_type: `Settings` class.
+        config_type: `BaseConfig` class.
         several: Boolean, whether an option may have several values, see
             `settings_given`.
         unsaid: Dict from the names of settings to strings, what a run takes
             where the command line is silent, if that is not the default.
     """
-    for field in dataclasses.fields(run_type):
+    for field in dataclasses.fields(config_type):
         choices = field.metadata["choices"]
         kind = value_type(field)
         note, origin = field.metadata["note"], field.metadata["origin"]
@@ -162,7 +164,7 @@ def add_sweep(parser, experiment, data, presets):
         help=f"{presets}. Settings below take the place of its values; without "
         "a preset, they are the grid",
     )
-    add_settings(parser, experiment.run_type, several=True)
+    add_settings(parser, experiment.config_type, several=True)
     add_places(parser, data)
     add_known(
         parser,
@@ -317,15 +319,15 @@ def settings_given(options, experiment, several=False):
         ValueError: if a value cannot be read or is not allowed, or there are
             several where there may be one.
     """
-    run_type = experiment.run_type
+    config_type = experiment.config_type
     found = {"backend": keras.backend.backend()}
-    for field in dataclasses.fields(run_type):
+    for field in dataclasses.fields(config_type):
         name = field.name
         if not hasattr(options, name):
             continue
         texts = getattr(options, name)
         if several and name not in ONE_VALUE:
-            found[name] = parse_axis(run_type, name, *texts)
+            found[name] = parse_axis(config_type, name, *texts)
         elif len(texts) == 1:
             found[name] = checked(field, from_text(field, texts[0]))
         else:

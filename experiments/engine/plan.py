@@ -1,7 +1,7 @@
 import pandas as pd
 from rich.table import Table
 
-from experiments.engine.settings import to_text
+from experiments.engine.config import to_text
 from experiments.engine.sweep import epochs_done
 
 _STATES = ("done", "known", "failed", "begun", "left")

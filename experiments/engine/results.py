@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.engine.checks import DamagedFile, misfit, read_csv, tell
+from experiments.engine.config import value_type
 from experiments.engine.runs import read_runs, replacing
-from experiments.engine.settings import value_type
 
 # What `runs` keeps of every run, whatever the experiment.
 PROVENANCE = {
@@ -32,7 +32,7 @@ class Tables(NamedTuple):
 
     Attributes:
         experiment: Name of the experiment, a folder in the results.
-        run_type: `Settings` class of its runs.
+        config_type: `BaseConfig` class of its runs.
         result: Dict, what a finished run found, `seconds_per_epoch` among it;
             empty where a run is not done.
         provenance: Dict, what else is told of a run: `error`, the details and
@@ -44,7 +44,7 @@ class Tables(NamedTuple):
     """
 
     experiment: str
-    run_type: type
+    config_type: type
     result: dict
     provenance: dict
     metrics: dict
@@ -52,12 +52,12 @@ class Tables(NamedTuple):
 
     @property
     def settings(self):
-        fields = dataclasses.fields(self.run_type)
+        fields = dataclasses.fields(self.config_type)
         return {field.name: value_type(field) for field in fields}
 
     @property
     def defaults(self):
-        fields = dataclasses.fields(self.run_type)
+        fields = dataclasses.fields(self.config_type)
         return {field.name: field.default for field in fields}
 
     @property

@@ -4,20 +4,20 @@ import tensorboardX
 from experiments.engine.runs import read_history
 
 
-def log_of(cell, config):
+def log_of(run, config):
     """The log of a run of a sweep, in the folder `tensorboard` of its results.
 
     Args:
-        cell: The `sweep.Cell` of the run.
+        run: The `sweep.PlannedRun` of the run.
         config: Dict, its settings.
 
     Returns:
         `TensorBoardLog`.
     """
-    name = f"{cell.label} {cell.folder.id}".replace("/", "_").replace(" ", "-")
-    log_dir = cell.folder.path.parent / "tensorboard" / name
+    name = f"{run.label} {run.folder.id}".replace("/", "_").replace(" ", "-")
+    log_dir = run.folder.path.parent / "tensorboard" / name
     settings = {k: v for k, v in config.items() if v is not None}
-    return TensorBoardLog(cell.folder, log_dir, settings)
+    return TensorBoardLog(run.folder, log_dir, settings)
 
 
 class TensorBoardLog(keras.callbacks.Callback):

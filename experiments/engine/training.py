@@ -214,9 +214,9 @@ def fit(
                 "With `on_device=True`, `batches` must be `ShuffledBatches`. "
                 f"Received: batches={batches!r}"
             )
-        from experiments.engine import resident
+        from experiments.engine import epochs_on_device
 
-        resident.fit(model, batches, share=share, **options)
+        epochs_on_device.fit(model, batches, share=share, **options)
     else:
         # Keras would draw another order of the batches.
         model.fit(batches, shuffle=False, **options)

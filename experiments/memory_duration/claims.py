@@ -6,7 +6,7 @@ import pandas as pd
 
 from experiments.engine.intervals import mean_interval
 from experiments.engine.report import FAILS, HOLDS, NOT_ENOUGH
-from experiments.memory_duration.spec import COEFFICIENTS
+from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.tables import modulated
 
 HARDLY = 0.1  # no more than this share of a mean duration is "hardly" changed
@@ -34,16 +34,16 @@ class Verdict(NamedTuple):
     reading: str
 
 
-def verdicts(cells):
+def verdicts(durations):
     """Judges every claim for every text and variant that was run.
 
     Args:
-        cells: `pandas.DataFrame`, as `tables.cells` returns it.
+        durations: `pandas.DataFrame`, as `tables.layer_durations` returns it.
 
     Returns:
         `pandas.DataFrame`, a row a `Verdict`.
     """
-    plain = modulated(cells)
+    plain = modulated(durations)
     found = []
     deep = plain[plain["layers"] > 1]
     for (text, variant), rows in deep.groupby(["text", "variant"], sort=False):
@@ -65,7 +65,9 @@ def verdicts(cells):
                     unit,
                 )
             )
-    for (text, variant), rows in cells.groupby(["text", "variant"], sort=False):
+    for (text, variant), rows in durations.groupby(
+        ["text", "variant"], sort=False
+    ):
         found.append(_modulation(rows, text, variant))
     return pd.DataFrame(found, columns=Verdict._fields)
 
@@ -93,7 +95,7 @@ def effects(rows):
     """By how much each coefficient changes the duration of its own layer.
 
     Args:
-        rows: Rows of `tables.cells`, of one text and one variant.
+        rows: Rows of `tables.layer_durations`, of one text and one variant.
 
     Returns:
         `pandas.DataFrame`, a row a seed, a column a layer: the largest change

@@ -5,12 +5,12 @@ from rich.console import Console
 from experiments.engine import command_line, parsers
 from experiments.engine.results import only
 from experiments.memory_duration import report, results
+from experiments.memory_duration.config import Config
 from experiments.memory_duration.experiment import (
     MEMORY_DURATION,
     about,
     outcome,
 )
-from experiments.memory_duration.spec import Run
 
 DATA = "the paper's texts"
 
@@ -31,7 +31,7 @@ def _parser():
         "command goes on with a run that was cut off. Behind each option "
         "stands where its value comes from: stated in the paper, or ours.",
     )
-    parsers.add_settings(run, Run)
+    parsers.add_settings(run, Config)
     parsers.add_places(run, DATA)
     parsers.add_keep_checkpoints(run)
 
@@ -83,11 +83,11 @@ def _parser():
 
 def _run(options):
     given = parsers.settings_given(options, MEMORY_DURATION)
-    run = Run(**given)
-    print(about(MEMORY_DURATION.data_of(run)))
+    config = Config(**given)
+    print(about(MEMORY_DURATION.data_of(config)))
     try:
         folder = MEMORY_DURATION.carry_out(
-            run, options.results_dir, options.keep_checkpoints
+            config, options.results_dir, options.keep_checkpoints
         )
     except KeyboardInterrupt:
         return command_line.stopped_run(MEMORY_DURATION, given, options)

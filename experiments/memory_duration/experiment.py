@@ -4,10 +4,10 @@ import pandas as pd
 
 from experiments.engine.experiment import Experiment
 from experiments.memory_duration import report
+from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.grid import AXES, PRESETS
 from experiments.memory_duration.results import TABLES, learned
 from experiments.memory_duration.run import OF_DATA, execute, load_data
-from experiments.memory_duration.spec import COEFFICIENTS
 
 
 def about(data):
@@ -18,12 +18,15 @@ def about(data):
     )
 
 
-def label(run):
-    """What a run is, in a few words."""
-    words = [run.text_name, run.variant]
-    words += [f"{n}={r:g}" for n in COEFFICIENTS if (r := getattr(run, n))]
-    words += [f"{run.layers}x{run.units}", f"rate {run.learning_rate:g}"]
-    return " ".join([*words, f"seed {run.seed}"])
+def label(config):
+    """A short name of a run."""
+    words = [config.text_name, config.variant]
+    words += [f"{n}={r:g}" for n in COEFFICIENTS if (r := getattr(config, n))]
+    words += [
+        f"{config.layers}x{config.units}",
+        f"rate {config.learning_rate:g}",
+    ]
+    return " ".join([*words, f"seed {config.seed}"])
 
 
 def outcome(folder):

@@ -5,9 +5,9 @@ from matplotlib.ticker import LogFormatter
 
 from experiments.engine.intervals import intervals
 from experiments.engine.pictures import picture
+from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.results import durations_of
-from experiments.memory_duration.spec import COEFFICIENTS
-from experiments.memory_duration.tables import cells, modulated
+from experiments.memory_duration.tables import layer_durations, modulated
 
 COLOURS = ("#D62728", "#1F4FD8", "#000000")  # red, blue, black
 OTHER_COLOURS = ("#2CA02C", "#9467BD", "#8C564B")
@@ -38,7 +38,9 @@ def histograms(budget, path):
     Returns:
         Boolean, whether there was something to draw.
     """
-    panels = modulated(cells(budget)).groupby(["text", "variant"], sort=False)
+    panels = modulated(layer_durations(budget)).groupby(
+        ["text", "variant"], sort=False
+    )
     if not len(panels):
         return False
     durations = budget.details["durations"]
@@ -105,7 +107,7 @@ def modulation(budget, path):
     Returns:
         Boolean, whether there was something to draw.
     """
-    found = cells(budget)
+    found = layer_durations(budget)
     rows = [
         (name, group)
         for name, group in found.groupby(["text", "variant"], sort=False)
@@ -164,7 +166,7 @@ def variants(budget, path):
     Returns:
         Boolean, whether there was something to draw.
     """
-    found = modulated(cells(budget))
+    found = modulated(layer_durations(budget))
     texts = found["text"].unique()
     if not len(texts):
         return False

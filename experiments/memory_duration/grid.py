@@ -1,6 +1,6 @@
 """The grids of a sweep: its axes, and presets of their values."""
 
-from experiments.memory_duration.spec import COEFFICIENTS
+from experiments.memory_duration.config import COEFFICIENTS
 
 AXES = (
     "text",
@@ -18,8 +18,8 @@ VALUES_OF_R = (0.0, 0.1, 1.0, 10.0)
 
 # Whole texts, and epochs enough for the test text to be predicted best.
 _PAPER = {"characters": None, "epochs": 30, "text": TEXTS, "variant": ("lstm",)}
-# Grids, the runs of which are put together. Settings of a `Run`; a tuple is
-# an axis, and an axis that is not there has the default of `Run`.
+# Grids, the runs of which are put together. Settings of a `Config`; a tuple is
+# an axis, and an axis that is not there has the default of `Config`.
 PRESETS = {
     # Figure 1.
     "paper": ({**_PAPER, "seed": (0, 1, 2)},),

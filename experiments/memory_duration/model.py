@@ -56,24 +56,24 @@ class CarriedState(keras.layers.Layer):
             state.assign(ops.zeros(state.shape))
 
 
-def build_model(run, symbols):
+def build_model(config, symbols):
     """The network that is trained, compiled.
 
     Args:
-        run: A `spec.Run`.
+        config: A `Config`.
         symbols: Integer, how many different characters there are.
 
     Returns:
         A `keras.Model` from ids `(batch_size, timesteps)` to logits
         `(batch_size, timesteps, symbols)` of the next characters.
     """
-    inputs = keras.Input((run.timesteps,), run.batch_size, dtype="int32")
-    outputs, _ = _stack(run, symbols, inputs, run.carry_state)
+    inputs = keras.Input((config.timesteps,), config.batch_size, dtype="int32")
+    outputs, _ = _stack(config, symbols, inputs, config.carry_state)
     model = keras.Model(inputs, outputs)
     model.compile(
-        # What `run.optimizer` names: the setting has no other value yet.
+        # What `config.optimizer` names: the setting has no other value yet.
         optimizer=keras.optimizers.Adam(
-            run.learning_rate, global_clipnorm=run.clip_norm or None
+            config.learning_rate, global_clipnorm=config.clip_norm or None
         ),
         loss=_cross_entropy(keras.losses),
         # The loss has the terms of eq. 7 in it, this has not.
@@ -82,11 +82,11 @@ def build_model(run, symbols):
     return model
 
 
-def build_reader(run, symbols, timesteps):
+def build_reader(config, symbols, timesteps):
     """A network that reads one stream, piece by piece.
 
     Args:
-        run: A `spec.Run`.
+        config: A `Config`.
         symbols: Integer, how many different characters there are.
         timesteps: Integer, the length of a piece.
 
@@ -98,12 +98,12 @@ def build_reader(run, symbols, timesteps):
     """
     inputs = keras.Input((timesteps,), 1, dtype="int32")
     outputs, cell_states = _stack(
-        run, symbols, inputs, carry_state=True, return_cell_states=True
+        config, symbols, inputs, carry_state=True, return_cell_states=True
     )
     return keras.Model(inputs, [outputs, *cell_states])
 
 
-def _stack(run, symbols, inputs, carry_state, return_cell_states=False):
+def _stack(config, symbols, inputs, carry_state, return_cell_states=False):
     """Logits, and the cell states of each layer if they are asked for."""
     # One-hot vectors, of ids.
     x = keras.layers.Embedding(
@@ -114,12 +114,12 @@ def _stack(run, symbols, inputs, carry_state, return_cell_states=False):
         name="one_hot",
     )(inputs)
     found = []
-    for number in range(1, run.layers + 1):
-        r = run.coefficient(number)
+    for number in range(1, config.layers + 1):
+        r = config.coefficient(number)
         layer = keras_slim.SlimLSTM(
-            run.units,
-            variant=variant(run.variant),
-            unit_forget_bias=run.unit_forget_bias,
+            config.units,
+            variant=variant(config.variant),
+            unit_forget_bias=config.unit_forget_bias,
             return_sequences=True,
             cell_state_regularizer=CellStateDifference(r) if r else None,
             return_cell_states=return_cell_states,
@@ -132,7 +132,7 @@ def _stack(run, symbols, inputs, carry_state, return_cell_states=False):
         if return_cell_states:
             x, cell_states = x
             found.append(cell_states)
-        x = keras.layers.Dropout(run.dropout)(x)
+        x = keras.layers.Dropout(config.dropout)(x)
     return keras.layers.Dense(symbols, name="logits")(x), found
 
 

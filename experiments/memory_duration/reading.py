@@ -51,19 +51,19 @@ def frequency_bits(train, test, symbols):
     return float(-np.log2(shares[test[1:]]).mean())
 
 
-def read(model, run, symbols, ids):
+def read(model, config, symbols, ids):
     """Reads a text from its first character on, with states at zero before.
 
     Args:
-        model: What `build_model(run, symbols)` returned, trained.
-        run: A `spec.Run`.
+        model: What `build_model(config, symbols)` returned, trained.
+        config: A `Config`.
         symbols: Integer, how many different characters there are.
         ids: Integer array, the text, two characters at least.
 
     Returns:
         `Reading`.
     """
-    reader = build_reader(run, symbols, PIECE)
+    reader = build_reader(config, symbols, PIECE)
     for own, trained in zip(
         reader.trainable_variables, model.trainable_variables, strict=True
     ):
@@ -73,7 +73,7 @@ def read(model, run, symbols, ids):
     inputs = np.zeros(-(-steps // PIECE) * PIECE, "int32")
     inputs[:steps] = ids[:-1]  # what fills the last piece comes after all
     inputs = inputs.reshape(-1, PIECE)
-    counters = [DurationCounter() for _ in range(run.layers)]
+    counters = [DurationCounter() for _ in range(config.layers)]
     log_likelihood, hits = 0.0, 0
     for start in range(0, len(inputs), _PIECES):
         logits, *cell_states = reader.predict(
@@ -86,7 +86,7 @@ def read(model, run, symbols, ids):
         log_likelihood += found[np.arange(len(targets)), targets].sum()
         hits += int((logits.argmax(axis=-1) == targets).sum())
         for counter, states in zip(counters, cell_states, strict=True):
-            counter.update(states.reshape(-1, run.units)[: len(targets)])
+            counter.update(states.reshape(-1, config.units)[: len(targets)])
     return Reading(
         float(-log_likelihood / math.log(2) / steps),
         hits / steps,

@@ -6,10 +6,10 @@ import pandas as pd
 from rich.text import Text
 
 from experiments.engine import report
-from experiments.engine.settings import to_text
+from experiments.engine.config import to_text
 from experiments.memory_duration import claims, figures, tables
+from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.results import LEAST_GAIN
-from experiments.memory_duration.spec import COEFFICIENTS
 from keras_slim.datasets.text import PAPER_COUNTS
 
 PICTURES = {
@@ -90,7 +90,7 @@ def contents(found, number=0):
     """
     budget, others = choose(found, number)
     words = tables.describe(budget)
-    verdicts = claims.verdicts(tables.cells(budget))
+    verdicts = claims.verdicts(tables.layer_durations(budget))
     read = texts(budget)
     made = [
         report.Item("texts", "Texts that were read.", read, read),

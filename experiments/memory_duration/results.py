@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 
 from experiments.engine import results
-from experiments.memory_duration.spec import EXPERIMENT, Run
+from experiments.memory_duration.config import EXPERIMENT, Config
 from keras_slim.memory import Durations
 
 TABLES = results.Tables(
     EXPERIMENT,
-    Run,
+    Config,
     result={
         "trainable_parameters": int,
         "loss": float,

@@ -7,12 +7,12 @@ import pandas as pd
 from experiments.engine.grid import varied
 from experiments.engine.intervals import mean_interval
 from experiments.engine.results import only
+from experiments.memory_duration.config import COEFFICIENTS, Config
 from experiments.memory_duration.results import layers, learned
-from experiments.memory_duration.spec import COEFFICIENTS, Run
 
 AXES = ("text", "variant", "learning_rate", *COEFFICIENTS, "seed")
 # All else that shapes a run is the same in one table.
-HELD = [f.name for f in dataclasses.fields(Run) if f.name not in AXES]
+HELD = [f.name for f in dataclasses.fields(Config) if f.name not in AXES]
 
 
 def budgets(found):
@@ -51,7 +51,9 @@ def _with_rates(runs):
 def describe(budget):
     """In words, what the runs of a budget have in common."""
     first = budget.runs.iloc[0]
-    defaults = {field.name: field.default for field in dataclasses.fields(Run)}
+    defaults = {
+        field.name: field.default for field in dataclasses.fields(Config)
+    }
     words = [
         f"{first['layers']} layers of {first['units']} units",
         f"{first['epochs']} epochs",
@@ -72,7 +74,7 @@ def describe(budget):
     return ", ".join(words)
 
 
-def cells(budget):
+def layer_durations(budget):
     """The durations of each layer of each run of a budget, with its settings.
 
     Claims, pictures and means are made of them: runs that learned nothing are
@@ -86,16 +88,16 @@ def cells(budget):
     return layers(budget).merge(runs, on="id", validate="many_to_one")
 
 
-def modulated(cells, *names):
-    """The rows of `cells` with no term of eq. 7 but those of `names`."""
+def modulated(durations, *names):
+    """The durations without terms of eq. 7 but those of `names`."""
     others = [name for name in COEFFICIENTS if name not in names]
-    return cells[(cells[others] == 0).all(axis=1)]
+    return durations[(durations[others] == 0).all(axis=1)]
 
 
 def settings_of(runs):
     """The settings that have a column in tables: axes, and what varies."""
     by = [name for name in AXES if name != "seed"]
-    return list(dict.fromkeys([*by, *varied(Run, runs)]))
+    return list(dict.fromkeys([*by, *varied(Config, runs)]))
 
 
 def summary(found):
@@ -113,7 +115,7 @@ def summary(found):
         in none of them.
     """
     by = settings_of(found.runs)
-    of_layers = cells(found)
+    of_layers = layer_durations(found)
     rows = []
     for key, runs in found.runs.groupby(by, sort=False, dropna=False):
         own = of_layers[of_layers["id"].isin(runs["id"])]

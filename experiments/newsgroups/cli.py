@@ -5,8 +5,8 @@ import time
 from experiments.engine import command_line, parsers
 from experiments.engine.backend import BACKENDS
 from experiments.newsgroups import quickstart
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.experiment import NEWSGROUPS, about, outcome
-from experiments.newsgroups.spec import Run
 
 DATA = "20 Newsgroups and GloVe"
 
@@ -27,7 +27,7 @@ def _parser():
         "paper, derived from it, the Keras example it was built from, or "
         "ours.",
     )
-    parsers.add_settings(run, Run, unsaid=NEWSGROUPS.unsaid)
+    parsers.add_settings(run, Config, unsaid=NEWSGROUPS.unsaid)
     parsers.add_places(run, DATA)
     parsers.add_keep_checkpoints(run)
     run.add_argument(
@@ -94,12 +94,12 @@ def _parser():
 def _run(options):
     given = parsers.settings_given(options, NEWSGROUPS)
     given.setdefault("seed", int(time.time()))
-    run = Run(**given)
-    data = NEWSGROUPS.data_of(run)
-    print(f"{about(data)}\nSeed {run.seed}")
+    config = Config(**given)
+    data = NEWSGROUPS.data_of(config)
+    print(f"{about(data)}\nSeed {config.seed}")
     try:
         folder = NEWSGROUPS.carry_out(
-            run,
+            config,
             options.results_dir,
             options.keep_checkpoints,
             save_model=options.save_model,

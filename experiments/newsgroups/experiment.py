@@ -15,11 +15,10 @@ def about(data):
     )
 
 
-def label(run):
-    """What a run is, in a few words."""
-    return (
-        f"{run.variant} {run.activation} {run.learning_rate:g} seed {run.seed}"
-    )
+def label(config):
+    """A short name of a run."""
+    words = [config.variant, config.activation, f"{config.learning_rate:g}"]
+    return " ".join([*words, f"seed {config.seed}"])
 
 
 def outcome(folder):

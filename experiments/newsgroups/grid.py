@@ -16,7 +16,7 @@ _PAPER = {
     "learning_rate": LEARNING_RATES,
     "seed": (CLOCK,),  # as in section III.A
 }
-# Grids, the runs of which are put together. Settings of a `Run`; a tuple is
+# Grids, the runs of which are put together. Settings of a `Config`; a tuple is
 # an axis.
 PRESETS = {
     # Tables I and II.

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.engine.runs import read_run
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.experiment import NEWSGROUPS
 from experiments.newsgroups.grid import VARIANTS
 from experiments.newsgroups.report.figures import learning_curves
-from experiments.newsgroups.spec import Run
 from keras_slim.datasets import glove
 
 SETTINGS = {"samples": 5_000, "epochs": 6, "batch_size": 64, "seed": 0}
@@ -23,7 +23,7 @@ def main(results_dir, settings=SETTINGS, variants=VARIANTS):
 
     Args:
         results_dir: `pathlib.Path` of the results of all experiments.
-        settings: Dict of settings of a `Run`, the same for all.
+        settings: Dict of fields of `Config`, the same for all.
         variants: Names of the variants.
 
     Returns:
@@ -33,14 +33,14 @@ def main(results_dir, settings=SETTINGS, variants=VARIANTS):
     if not glove.is_available(settings.get("embedding_dim", 100)):
         # Stanford's 862 MB are not fetched unasked; the 50-d copy is small.
         settings["embedding_dim"] = glove.COPY_DIM
-    runs = [Run(variant=variant, **settings) for variant in variants]
-    data = NEWSGROUPS.data_of(runs[0])
+    configs = [Config(variant=variant, **settings) for variant in variants]
+    data = NEWSGROUPS.data_of(configs[0])
 
     made = []
-    for number, run in enumerate(runs, 1):
-        print(f"\n{run.variant} ({number} of {len(runs)})")
-        folder = NEWSGROUPS.carry_out(run, results_dir)
-        made.append({**read_run(folder.path), "label": run.variant})
+    for number, config in enumerate(configs, 1):
+        print(f"\n{config.variant} ({number} of {len(configs)})")
+        folder = NEWSGROUPS.carry_out(config, results_dir)
+        made.append({**read_run(folder.path), "label": config.variant})
 
     picture = results_dir / NEWSGROUPS.name / "quickstart.png"
     learning_curves(made, picture)

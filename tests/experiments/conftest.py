@@ -6,7 +6,7 @@ import pytest
 from made_runs import EXPERIMENTS
 from tiny import TINY, replaced
 
-from experiments.newsgroups.spec import Run
+from experiments.newsgroups.config import Config
 
 GROUPS = [f"group.{letter}" for letter in "abcd"]
 WORDS = [f"{a}{b}" for a in "bcdfghjk" for b in "aeiou"]
@@ -42,8 +42,8 @@ def data_dir(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def tiny_run(data_dir):
-    return Run(**TINY)
+def tiny_config(data_dir):
+    return Config(**TINY)
 
 
 @pytest.fixture

@@ -29,8 +29,10 @@ def carry_out(experiment, settings, tmp_path):
     """Makes the run of so many epochs, and returns its folder."""
 
     def make(name, epochs, **options):
-        run = experiment.run_type(**{**settings, "epochs": epochs})
-        return experiment.carry_out(run, tmp_path / name, verbose=0, **options)
+        config = experiment.config_type(**{**settings, "epochs": epochs})
+        return experiment.carry_out(
+            config, tmp_path / name, verbose=0, **options
+        )
 
     return make
 
@@ -122,8 +124,10 @@ def test_checkpoints_are_kept_if_that_is_asked_for(tmp_path):
     # Whether the sweep that finds it keeps others or not.
     for option in (True, False):
         folders = [folder_of(name, option) for name in (True, False)]
-        cells = [sweep.Cell(folder, folder.id, "", 1) for folder in folders]
-        assert list(sweep.sweep(cells, pytest.fail, Console())) == []
+        planned = [
+            sweep.PlannedRun(folder, folder.id, "", 1) for folder in folders
+        ]
+        assert list(sweep.sweep(planned, pytest.fail, Console())) == []
         assert [f.checkpoint.exists() for f in folders] == [True, False]
 
 

@@ -1,8 +1,8 @@
 """What keeps runs comparable: a budget is all that a table holds constant.
 
-A table has a cell for each variant, activation and learning rate, and averages
-over seeds. Runs that differ in another setting, or in their data, never share
-a table.
+A table has an entry for each variant, activation and learning rate, and
+averages over seeds. Runs that differ in another setting, or in their data,
+never share a table.
 """
 
 import dataclasses
@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.grid import AXES
 from experiments.newsgroups.report.published import EPOCHS
-from experiments.newsgroups.spec import Run
 
 DEFAULTS = {
     field.name: field.default
-    for field in dataclasses.fields(Run)
+    for field in dataclasses.fields(Config)
     if field.name not in AXES
 }
 FULL = f"epochs {EPOCHS}; all posts"

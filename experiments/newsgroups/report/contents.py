@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from experiments.engine.config import to_text
 from experiments.engine.report import Item
-from experiments.engine.settings import to_text
 from experiments.newsgroups.report.budgets import budgets, choose
-from experiments.newsgroups.report.published import BEST_CELL
+from experiments.newsgroups.report.published import BEST_ENTRY
 from experiments.newsgroups.report.statistics import (
     LEVEL,
     compare,
@@ -24,7 +24,7 @@ from experiments.newsgroups.report.tables import (
 )
 from experiments.newsgroups.report.verdicts import contradictions, verdicts
 
-CELL_TABLES = ("table_I", "table_II", "highest_accuracy", "lowest_loss")
+ENTRY_TABLES = ("table_I", "table_II", "highest_accuracy", "lowest_loss")
 MADE_WITH = [
     "posts",
     "embeddings",
@@ -57,7 +57,7 @@ def contents(results, number=0):
             long_table(budget, metric).reset_index(),
             FOOTNOTE,
         )
-        for name, metric in zip(CELL_TABLES, METRICS, strict=True)
+        for name, metric in zip(ENTRY_TABLES, METRICS, strict=True)
     ]
     said = contradictions(checked)
     made += [
@@ -65,7 +65,7 @@ def contents(results, number=0):
             "verdicts",
             "The paper's sentences, by its own table and by our runs: "
             f"{budget.description}. The verdict on our runs goes by the means "
-            "over seeds. Each seed with all cells of a sentence is an "
+            "over seeds. Each seed with all entries of a sentence is an "
             "experiment like the paper's: the mean of their numbers, its "
             f"{LEVEL:.0%} interval, and for how many the sentence holds.",
             _verdict_text(checked),
@@ -79,7 +79,7 @@ def contents(results, number=0):
             said,
         ),
         _comparison("comparison_settings", budget),
-        _comparison("comparison_seeds", budget, BEST_CELL[:2]),
+        _comparison("comparison_seeds", budget, BEST_ENTRY[:2]),
         _layers(budget),
         _runs_without_result(budget),
         _made_with(budget),

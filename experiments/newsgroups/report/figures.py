@@ -64,7 +64,7 @@ def learning_curves(runs, path):
         figure.suptitle("20 Newsgroups: validation (solid), training (dotted)")
 
 
-def _cell(results, activation, learning_rate, **more):
+def _runs_of(results, activation, learning_rate, **more):
     """The runs of a setting that are done, with their history."""
     budget = choose(results)
     runs = budget.runs
@@ -102,7 +102,7 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
     Returns:
         Whether there was something to draw.
     """
-    budget, history = _cell(results, activation, learning_rate)
+    budget, history = _runs_of(results, activation, learning_rate)
     if history.empty:
         return False
     variants = _in_order(history["variant"])
@@ -155,7 +155,7 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
 def seed_spread(
     results, path, variant="lstm3", activation="tanh", learning_rate=2e-3
 ):
-    """Draws the seeds of one cell, the paper's Figure 2.
+    """Draws the seeds of one entry, the paper's Figure 2.
 
     Args:
         results: `results.Results`, or a `Budget`.
@@ -167,7 +167,9 @@ def seed_spread(
     Returns:
         Whether there was something to draw.
     """
-    budget, history = _cell(results, activation, learning_rate, variant=variant)
+    budget, history = _runs_of(
+        results, activation, learning_rate, variant=variant
+    )
     if history.empty:
         return False
     with picture(path, 1, 2, figsize=(10, 4.2), width_ratios=(3, 1)) as (
@@ -218,7 +220,7 @@ def breakdowns(results, path, activation="linear", learning_rate=2e-3):
     Returns:
         Whether there was something to draw.
     """
-    budget, history = _cell(results, activation, learning_rate)
+    budget, history = _runs_of(results, activation, learning_rate)
     if history.empty:
         return False
     variants = _in_order(history["variant"])
@@ -273,7 +275,7 @@ def breakdowns(results, path, activation="linear", learning_rate=2e-3):
 
 
 def overview(results, path, metric="val_accuracy"):
-    """Draws each cell as published and as reproduced, a panel a variant.
+    """Draws each entry as published and as reproduced, a panel a variant.
 
     Args:
         results: `results.Results`, or a `Budget`.
@@ -281,12 +283,12 @@ def overview(results, path, metric="val_accuracy"):
         metric: `"val_accuracy"` or `"val_loss"`.
     """
     budget = choose(results)
-    cells = long_table(budget, metric)
+    entries = long_table(budget, metric)
     scale = 100 if "accuracy" in metric else 1
-    wide = (scale * cells[["published", "reproduced", "spread"]]).unstack(
+    wide = (scale * entries[["published", "reproduced", "spread"]]).unstack(
         "variant", sort=False
     )
-    variants = _in_order(cells.index.get_level_values("variant"))
+    variants = _in_order(entries.index.get_level_values("variant"))
     colours = _colours(variants)
     # A little room between the activations.
     groups = wide.index.get_level_values("activation").factorize()[0]

@@ -58,7 +58,7 @@ def _others(results, number):
 def _pictures(budget, folder):
     """Draws what there are runs for: names of the files, with captions."""
     drawn = [
-        ("overview.png", "Published and reproduced, cell by cell."),
+        ("overview.png", "Published and reproduced, entry by entry."),
         ("overview_loss.png", "The same for the loss."),
     ]
     figures.overview(budget, folder / "overview.png")

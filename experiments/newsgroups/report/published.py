@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 FOLDER = Path(__file__).parents[3] / "data" / "published"
-CELL = ["activation", "learning_rate", "variant"]
+ENTRY = ["activation", "learning_rate", "variant"]
 EPOCHS = 100  # of both tables
-BEST_CELL = ("tanh", 2e-3, "lstm3")
+BEST_ENTRY = ("tanh", 2e-3, "lstm3")
 
 
 def load():
@@ -18,7 +18,7 @@ def load():
         variant)` and the columns `val_accuracy` (a fraction) and `val_loss`.
     """
     accuracy, loss = (
-        pd.read_csv(FOLDER / f"kent_salem_{name}.csv").set_index(CELL)
+        pd.read_csv(FOLDER / f"kent_salem_{name}.csv").set_index(ENTRY)
         for name in ("table1_validation_accuracy", "table2_validation_loss")
     )
     return accuracy.join(loss).rename(

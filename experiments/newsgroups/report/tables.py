@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from experiments.engine.grid import varied
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.report import published
 from experiments.newsgroups.report.budgets import choose
-from experiments.newsgroups.report.cells import done
-from experiments.newsgroups.report.published import CELL
-from experiments.newsgroups.spec import Run
+from experiments.newsgroups.report.entries import done
+from experiments.newsgroups.report.published import ENTRY
 
 METRICS = {
     "val_accuracy": "Table I: validation accuracy after the last epoch",
@@ -19,20 +19,20 @@ METRICS = {
 MARKS = {"broke_down": "†", "failed": "‡", "unfinished": "§"}
 FOOTNOTE = (
     "Reproduced: mean ± standard deviation over seeds (number of seeds); one "
-    "value without ± is one seed; an empty cell has no run. † a run of the "
-    "cell broke down, and is in the mean. ‡ a run failed, § a run is "
+    "value without ± is one seed; an empty entry has no run. † a run of the "
+    "entry broke down, and is in the mean. ‡ a run failed, § a run is "
     "unfinished: neither is in the mean."
 )
 
 SHORT_FOOTNOTE = (
-    "±: standard deviation over seeds. † a run of the cell broke down, and is "
+    "±: standard deviation over seeds. † a run of the entry broke down, and is "
     "in the mean; ‡ a run failed, § is unfinished: neither is. Settings "
     "without a run are left out; the page has them, and all other tables."
 )
 
 
 def long_table(results, metric="val_accuracy"):
-    """A row for each cell, of the paper's grid and of whatever else was run.
+    """A row for each entry, of the paper's grid and of whatever else was run.
 
     Args:
         results: `results.Results`, or a `Budget`.
@@ -46,8 +46,8 @@ def long_table(results, metric="val_accuracy"):
         more `failed` or are `unfinished`.
     """
     runs, printed = choose(results).runs, published.load()
-    finished = done(runs).groupby(CELL)
-    count = runs.groupby([*CELL, "status"]).size().unstack(fill_value=0)
+    finished = done(runs).groupby(ENTRY)
+    count = runs.groupby([*ENTRY, "status"]).size().unstack(fill_value=0)
     index = printed.index.append(count.index.difference(printed.index))
     values = finished[metric]
     frame = pd.DataFrame(
@@ -77,17 +77,17 @@ def _sorted(index):
     places = {
         level: list(printed.get_level_values(level).unique())
         + sorted(index.get_level_values(level).unique(), key=str)
-        for level in CELL
+        for level in ENTRY
     }
     return pd.MultiIndex.from_tuples(
         sorted(
             index,
-            key=lambda cell: [
+            key=lambda entry: [
                 places[level].index(value)
-                for level, value in zip(CELL, cell, strict=True)
+                for level, value in zip(ENTRY, entry, strict=True)
             ],
         ),
-        names=CELL,
+        names=ENTRY,
     )
 
 
@@ -163,13 +163,13 @@ def short(results):
         counts = counts.reindex(long.index).groupby(level="variant").sum()
         kept = counts.index[counts > 0]
         long = long[long.index.get_level_values("variant").isin(kept)]
-    cells = [
+    entries = [
         f"{_percent(row['published'])}\n{_percent(row['reproduced'])}"
         + (f" ±{100 * row['spread']:.1f}" if row["n"] > 1 else "")
         + _marks(row)
         for row in long.to_dict("records")
     ]
-    wide = pd.Series(cells, long.index).unstack("variant", sort=False)
+    wide = pd.Series(entries, long.index).unstack("variant", sort=False)
     wide = wide.fillna("").rename_axis(columns=None).reset_index()
     wide["learning_rate"] = wide["learning_rate"].map(rate)
     return wide.rename(columns={"learning_rate": "rate"})
@@ -191,7 +191,7 @@ def all_settings(results):
         and `val_loss` of runs that are done, and their number `n`.
     """
     runs = results.runs
-    by = list(dict.fromkeys([*CELL, *varied(Run, runs)]))
+    by = list(dict.fromkeys([*ENTRY, *varied(Config, runs)]))
     groups = done(runs).groupby(by, sort=False, dropna=False)
     measures = ["val_accuracy", "best_val_accuracy", "val_loss"]
     return groups[measures].mean().assign(n=groups.size()).reset_index()

@@ -7,19 +7,19 @@ from experiments.engine.report import FAILS, HOLDS, NOT_ENOUGH, NOT_PRINTED
 from experiments.newsgroups.grid import SEEDS
 from experiments.newsgroups.report import published
 from experiments.newsgroups.report.budgets import choose
-from experiments.newsgroups.report.cells import cells, with_breakdowns
 from experiments.newsgroups.report.claims import CLAIMS
+from experiments.newsgroups.report.entries import entries, with_breakdowns
 
 GRID = published.load().index
 
 
-def published_cells():
-    """Tables I and II with what follows from them, as `cells.cells` has it.
+def published_entries():
+    """Tables I and II with what follows from them, as `entries.entries` has it.
 
-    A cell below 10 %, twice chance, broke down; none is between 5 % and 26 %.
+    An entry below 10 %, twice chance, broke down; none is between 5 % and 26 %.
     """
     frame = published.load()
-    seeds = pd.Series({published.BEST_CELL: len(SEEDS)})
+    seeds = pd.Series({published.BEST_ENTRY: len(SEEDS)})
     broke_down = frame["val_accuracy"] < 0.1
     return with_breakdowns(frame, broke_down).assign(seeds=seeds)
 
@@ -29,7 +29,7 @@ def check(claim, frame):
 
     Args:
         claim: A `claims.Claim`.
-        frame: `pandas.DataFrame` of cells, by `(activation, learning_rate,
+        frame: `pandas.DataFrame` of entries, by `(activation, learning_rate,
             variant)`; accuracies are fractions.
 
     Returns:
@@ -38,7 +38,7 @@ def check(claim, frame):
     if not set(claim.columns) <= set(frame.columns):
         return None, NOT_PRINTED
     wanted = GRID
-    for level, values in claim.cells.items():
+    for level, values in claim.entries.items():
         wanted = wanted[wanted.get_level_values(level).isin(values)]
     frame = frame.reindex(wanted)
     if frame[claim.columns[0]].isna().any():
@@ -56,7 +56,7 @@ def verdicts(results, claims=CLAIMS):
     """Checks the claims on the published tables and on one budget of runs.
 
     The verdict on our runs goes by the means over seeds, as the tables show
-    them. Each seed that has all cells of a claim is moreover an experiment
+    them. Each seed that has all entries of a claim is moreover an experiment
     like the paper's, which had one seed: it gives a number of its own, and
     these give the mean with its interval, and in how many the claim holds.
     Where the number is no average (a maximum, a count), the mean of the seeds
@@ -74,8 +74,8 @@ def verdicts(results, claims=CLAIMS):
         `seeds_hold`.
     """
     runs = choose(results).runs
-    printed, made = published_cells(), cells(runs)
-    by_seed = [cells(group) for _, group in runs.groupby("seed")]
+    printed, made = published_entries(), entries(runs)
+    by_seed = [entries(group) for _, group in runs.groupby("seed")]
     rows = []
     for claim in claims:
         value, verdict = check(claim, printed)

@@ -8,8 +8,8 @@ import dataclasses
 from pathlib import Path
 
 from experiments.engine.backend import BACKENDS
-from experiments.engine.settings import (
-    Settings,
+from experiments.engine.config import (
+    BaseConfig,
     path_setting,
     seed_setting,
     setting,
@@ -32,7 +32,7 @@ def _coefficient(layer):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run(Settings):
+class Config(BaseConfig):
     """One run: a stack of recurrent layers, how it is trained, and on what.
 
     Raises:
@@ -116,10 +116,10 @@ class Run(Settings):
                     f"{name}={getattr(self, name)!r}"
                 )
 
-    def config(self):
+    def as_dict(self):
         # What a file holds is part of the id by its fingerprint; where it
         # lies is not.
-        return {**super().config(), "text": self.text_name}
+        return {**super().as_dict(), "text": self.text_name}
 
     @property
     def text_name(self):

@@ -89,7 +89,7 @@ def fit(
     train = jax.device_put([batches.x, batches.y])
     validation = jax.device_put(validation_data)
 
-    def run(function, variables, order, data, batch_size):
+    def compute(function, variables, order, data, batch_size):
         """An epoch of training or of validation, and what it measured."""
         model.reset_metrics()
         variables = [*variables, model.metrics_variables]
@@ -104,7 +104,7 @@ def fit(
     callbacks.on_train_begin()
     for epoch in range(initial_epoch, epochs):
         callbacks.on_epoch_begin(epoch)
-        logs = run(
+        logs = compute(
             program.train,
             [*weights, model.optimizer.variables],
             batches.order,
@@ -112,7 +112,7 @@ def fit(
             batches.batch_size,
         )
         if validation is not None:
-            measured = run(
+            measured = compute(
                 program.test,
                 weights,
                 jax.numpy.arange(len(validation[0])),

@@ -9,8 +9,8 @@ these tells.
 import dataclasses
 
 from experiments.engine.backend import BACKENDS
-from experiments.engine.settings import (
-    Settings,
+from experiments.engine.config import (
+    BaseConfig,
     activation_setting,
     seed_setting,
     setting,
@@ -21,7 +21,7 @@ EXPERIMENT = "newsgroups"  # the folder of its runs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run(Settings):
+class Config(BaseConfig):
     """One run: a network, how it is trained, and on what.
 
     Raises:

@@ -1,8 +1,8 @@
-"""From runs to cells: what the seeds of a cell come to together."""
+"""From runs to entries: what the seeds of an entry come to together."""
 
 import numpy as np
 
-from experiments.newsgroups.report.published import CELL
+from experiments.newsgroups.report.published import ENTRY
 
 LOSSES = ["val_loss", "best_val_loss"]
 MEANS = [
@@ -29,7 +29,7 @@ def with_breakdowns(frame, broke_down):
     """Adds what is said of runs that broke down, NaN for the others.
 
     Args:
-        frame: `pandas.DataFrame` of runs, or of the published cells.
+        frame: `pandas.DataFrame` of runs, or of the published entries.
         broke_down: Boolean series.
 
     Returns:
@@ -47,8 +47,8 @@ def with_breakdowns(frame, broke_down):
     )
 
 
-def cells(runs):
-    """Summarises runs by cell.
+def entries(runs):
+    """Summarises runs by entry.
 
     Args:
         runs: `pandas.DataFrame` of runs of one budget.
@@ -65,7 +65,7 @@ def cells(runs):
     if runs["device"].nunique() > 1:
         runs = runs.assign(seconds_per_epoch=np.nan)  # two machines' seconds
     broken = runs["breakdown_epoch"].notna()
-    groups = with_breakdowns(runs, broken).groupby(CELL)
+    groups = with_breakdowns(runs, broken).groupby(ENTRY)
     accuracy, seeds = groups["val_accuracy"], groups["seed"].nunique()
     means, last = groups[MEANS].mean(), groups["breakdown_epoch"].max()
     return means.assign(

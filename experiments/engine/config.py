@@ -14,7 +14,7 @@ from experiments.engine.names import activation_name, variant_name
 def setting(
     default, origin, note, choices=None, least=None, below=None, read=None
 ):
-    """A field of a `Settings` class.
+    """A field of a `BaseConfig` class.
 
     Args:
         default: Value of the field's type. A field whose type is `int | None`
@@ -65,7 +65,7 @@ def seed_setting(default, origin, note):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class BaseConfig:
     """The settings of a run, base of a frozen dataclass of `setting` fields.
 
     The rest of the engine takes the field `seed` for the seed of a run,
@@ -82,7 +82,7 @@ class Settings:
             # One kind of number a field, so that one run has one id.
             object.__setattr__(self, field.name, value)
 
-    def config(self):
+    def as_dict(self):
         """The settings as a JSON-ready dict, of which the id of a run is made.
 
         A field that is added one day must be left out here where it has the
@@ -112,7 +112,7 @@ def from_text(field, text):
     """Reads a value of a field from a command line.
 
     Args:
-        field: `dataclasses.Field` of a `Settings` class.
+        field: `dataclasses.Field` of a `BaseConfig` class.
         text: String; `none` is the `None` of an optional field.
 
     Returns:
