@@ -1,28 +1,28 @@
-"""The sentences of the paper, each held against the runs."""
+"""The claims of the paper, each checked against the runs."""
 
 from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.engine.intervals import mean_interval
+from experiments.engine.confidence import confidence_interval
 from experiments.engine.report import FAILS, HOLDS, NOT_ENOUGH
 from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.tables import modulated
 
-HARDLY = 0.1  # no more than this share of a mean duration is "hardly" changed
+HARDLY = 0.1  # the largest relative change that counts as "hardly"
 
 
 class Verdict(NamedTuple):
-    """A claim and what became of it.
+    """A claim and the verdict on it.
 
     Attributes:
         claim: String, in our words.
-        section: String, where the paper has it; `"ours"` where it does not.
-        text: String, the text the network learned, or `""`.
+        section: String, the section of the paper, or `"ours"`.
+        text: String, the text that the network learned.
         variant: String.
         verdict: `HOLDS`, `FAILS` or `NOT_ENOUGH`, by the means over seeds.
-        seeds: String, for how many seeds alone it holds.
-        reading: String, the numbers behind it.
+        seeds: String, for how many single seeds it holds.
+        reading: String, the numbers that decide it.
     """
 
     claim: str
@@ -35,13 +35,13 @@ class Verdict(NamedTuple):
 
 
 def verdicts(durations):
-    """Judges every claim for every text and variant that was run.
+    """Checks every claim for every text and variant with runs.
 
     Args:
-        durations: `pandas.DataFrame`, as `tables.layer_durations` returns it.
+        durations: What `tables.layer_durations` returns.
 
     Returns:
-        `pandas.DataFrame`, a row a `Verdict`.
+        `pandas.DataFrame`, one row per `Verdict`.
     """
     plain = modulated(durations)
     found = []
@@ -73,14 +73,14 @@ def verdicts(durations):
 
 
 def _is_stated(variant):
-    """Whether the paper has it; `tables.budgets` may add the learning rate."""
+    """Whether the paper has the variant, with any learning rate."""
     return variant.split()[0] == "lstm"
 
 
 def _grows(verdict, by_layer, unit):
-    """Whether what each layer has grows from the first to the last."""
+    """Decides whether a quantity grows from the first layer to the last."""
     seeds = by_layer.diff(axis=1).iloc[:, 1:].gt(0).all(axis=1)
-    means = [mean_interval(by_layer[layer]) for layer in by_layer]
+    means = [confidence_interval(by_layer[layer]) for layer in by_layer]
     grows = all(a.mean < b.mean for a, b in zip(means, means[1:], strict=False))
     return verdict._replace(
         verdict=HOLDS if grows else FAILS,
@@ -98,9 +98,9 @@ def effects(rows):
         rows: Rows of `tables.layer_durations`, of one text and one variant.
 
     Returns:
-        `pandas.DataFrame`, a row a seed, a column a layer: the largest change
-        of its mean duration over the coefficients that were run for the seed,
-        as a share of that without.
+        `pandas.DataFrame` with one row per seed and one column per layer: the
+        largest relative change of the mean duration over the coefficients
+        with a run of this seed.
     """
     found = {}
     for layer, name in enumerate(COEFFICIENTS, 1):

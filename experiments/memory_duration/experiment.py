@@ -1,4 +1,4 @@
-"""The experiment as the engine sees it, see `engine.experiment`."""
+"""The experiment for the engine, see `engine.experiment`."""
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ from experiments.memory_duration.run import OF_DATA, execute, load_data
 
 
 def about(data):
-    """What the data are, in a line."""
+    """Describes the data in one line."""
     return (
         f"Text: {data.source}; {len(data.train):,} characters for training, "
         f"{len(data.test):,} for the test, {len(data.symbols)} symbols"
@@ -30,7 +30,7 @@ def label(config):
 
 
 def outcome(folder):
-    """What a run that is done came to, in a line."""
+    """Summarises the result of a run that is done in one line."""
     result = folder.result
     durations = ", ".join(f"{mean:.1f}" for mean in result["mean_durations"])
     bits = result["test_bits_per_character"]

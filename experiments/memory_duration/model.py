@@ -1,4 +1,4 @@
-"""The network of the paper, and the one that reads a text as a stream."""
+"""The network of the paper, and a network that reads a text as a stream."""
 
 import keras
 from keras import ops
@@ -14,10 +14,10 @@ def layer_name(number):
 
 
 class CarriedState(keras.layers.Layer):
-    """A recurrent layer that goes on from the states it ended with.
+    """A recurrent layer that starts each batch with its last states.
 
-    That is what `stateful=True` is for, but with JAX Keras does not carry
-    those states from batch to batch.
+    This is what `stateful=True` is for, but on JAX Keras does not carry these
+    states from batch to batch.
 
     Args:
         recurrent: A recurrent layer with `return_state=True`.
@@ -42,7 +42,7 @@ class CarriedState(keras.layers.Layer):
         ]
 
     def call(self, inputs, training=False):
-        # Copies, as torch wants those from which it takes gradients unchanged.
+        # Copies, as PyTorch needs them unchanged for the gradients.
         states = [ops.copy(state) for state in self.states]
         *outputs, h, c = self.recurrent(
             inputs, initial_state=states, training=training
@@ -57,11 +57,11 @@ class CarriedState(keras.layers.Layer):
 
 
 def build_model(config, symbols):
-    """The network that is trained, compiled.
+    """The compiled network that is trained.
 
     Args:
         config: A `Config`.
-        symbols: Integer, how many different characters there are.
+        symbols: Integer, the number of different characters.
 
     Returns:
         A `keras.Model` from ids `(batch_size, timesteps)` to logits
@@ -71,30 +71,30 @@ def build_model(config, symbols):
     outputs, _ = _stack(config, symbols, inputs, config.carry_state)
     model = keras.Model(inputs, outputs)
     model.compile(
-        # What `config.optimizer` names: the setting has no other value yet.
+        # The only value of `config.optimizer`.
         optimizer=keras.optimizers.Adam(
             config.learning_rate, global_clipnorm=config.clip_norm or None
         ),
         loss=_cross_entropy(keras.losses),
-        # The loss has the terms of eq. 7 in it, this has not.
+        # Unlike the loss, this does not include the terms of eq. 7.
         weighted_metrics=[_cross_entropy(keras.metrics), "accuracy"],
     )
     return model
 
 
 def build_reader(config, symbols, timesteps):
-    """A network that reads one stream, piece by piece.
+    """A network that reads one stream piece by piece.
 
     Args:
         config: A `Config`.
-        symbols: Integer, how many different characters there are.
+        symbols: Integer, the number of different characters.
         timesteps: Integer, the length of a piece.
 
     Returns:
         A `keras.Model` that carries its states, from ids `(1, timesteps)` to
         a list of the logits `(1, timesteps, symbols)` and the cell states of
-        each layer, `(1, timesteps, units)`. Its weights are those of
-        `build_model`.
+        each layer, `(1, timesteps, units)`. It has weights of the same shapes
+        as that of `build_model`.
     """
     inputs = keras.Input((timesteps,), 1, dtype="int32")
     outputs, cell_states = _stack(
@@ -104,7 +104,7 @@ def build_reader(config, symbols, timesteps):
 
 
 def _stack(config, symbols, inputs, carry_state, return_cell_states=False):
-    """Logits, and the cell states of each layer if they are asked for."""
+    """The logits, and the cell states of each layer if requested."""
     # One-hot vectors, of ids.
     x = keras.layers.Embedding(
         symbols,

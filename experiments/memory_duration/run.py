@@ -20,21 +20,21 @@ OF_DATA = ("text", "characters", "test_split")  # what the data depend on
 
 
 def load_data(config):
-    """The text of a run, a `keras_slim.datasets.text.Corpus`."""
+    """Loads the text of a run, a `keras_slim.datasets.text.Corpus`."""
     return text.load_data(
         config.text, test_split=config.test_split, characters=config.characters
     )
 
 
 def execute(config, data, folder, **options):
-    """Trains, or goes on training, reads the test text, fills the folder.
+    """Trains, or resumes training, reads the test text, fills the folder.
 
     Args:
         config: A `Config`.
         data: What `load_data(config)` returned.
         folder: The `RunFolder` of the run on these data.
-        **options: Arguments of `engine.training.fit` that do not shape the
-            run, such as `verbose` and `callbacks`.
+        **options: Arguments of `engine.training.fit` that do not change the
+            result, such as `verbose` and `callbacks`.
 
     Raises:
         ValueError: if Keras runs on another backend than the run's, or the

@@ -1,4 +1,4 @@
-"""The experiment as the engine sees it, see `engine.experiment`."""
+"""The experiment for the engine, see `engine.experiment`."""
 
 from experiments.engine.experiment import Experiment
 from experiments.newsgroups import report
@@ -8,7 +8,7 @@ from experiments.newsgroups.run import OF_DATA, execute, figures, load_data
 
 
 def about(data):
-    """What the data are, in a line."""
+    """Describes the data in one line."""
     return (
         f"Posts: {data.sources['posts']}; {len(data.train[0]):,} posts for "
         f"training, {len(data.validation[0]):,} for validation"
@@ -22,7 +22,7 @@ def label(config):
 
 
 def outcome(folder):
-    """What a run that is done came to, in a line."""
+    """Summarises the result of a run that is done in one line."""
     result = folder.result
     loss, broke = result["val_loss"], result["breakdown_epoch"]
     return (
@@ -35,7 +35,7 @@ def outcome(folder):
 
 
 def figures_of(row, history):
-    """What a run found, if these epochs were all, see `Experiment`."""
+    """The result of a run of these epochs only, see `Experiment`."""
     if row["chance"] is None:  # not kept by the first runs
         return None
     return figures(history, row["chance"])

@@ -5,20 +5,21 @@ import keras_slim
 from experiments.engine.names import activation, variant
 from experiments.newsgroups.skip_padding import SkipPadding
 
-# How the network is computed, for the record: no part of what a run is, as the
-# outputs and gradients of other implementations differ by rounding only.
+# How the network is computed, for the record. It is no setting, as the outputs
+# and gradients of other implementations differ by rounding only.
 IMPLEMENTATION = "SkipPadding"
 
 
 def build_model(config, embeddings, classes):
     """The network of Kent & Salem, figure 1 and section II.A, compiled.
 
-    The paper names the layers; `config.py` tells where each size comes from.
+    The paper names the layers; `config.py` says where each size comes from.
 
     Args:
         config: A `Config`.
-        embeddings: float32 array `(words, embedding_dim)`, kept as it is.
-        classes: Integer, number of newsgroups.
+        embeddings: float32 array with shape `(words, embedding_dim)`. It is
+            not trained.
+        classes: Integer, the number of newsgroups.
 
     Returns:
         A compiled `keras.Model` from word ids `(batch, maxlen)` to class
@@ -67,7 +68,7 @@ def build_model(config, embeddings, classes):
     model = keras.Model(inputs, outputs, name="kent_salem")
 
     model.compile(
-        # What `config.optimizer` names: the setting has no other value yet.
+        # The only value of `config.optimizer`.
         keras.optimizers.RMSprop(config.learning_rate, epsilon=config.epsilon),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],

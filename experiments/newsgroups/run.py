@@ -32,7 +32,7 @@ OF_DATA = (
 
 
 class Data(NamedTuple):
-    """Split posts, the embedding matrix, and where both come from."""
+    """Split posts, the embedding matrix, and the sources of both."""
 
     train: tuple
     validation: tuple
@@ -49,7 +49,7 @@ class Data(NamedTuple):
 
 
 def load_data(config):
-    """Loads what a run trains on.
+    """Loads the data of a run.
 
     Args:
         config: A `Config`, of which only `OF_DATA` matter.
@@ -98,7 +98,7 @@ def load_data(config):
 
 
 def execute(config, data, folder, save_model=False, **options):
-    """Trains, or goes on training, and fills the folder of the run.
+    """Trains, or resumes training, and fills the folder of the run.
 
     Args:
         config: A `Config`.
@@ -106,8 +106,8 @@ def execute(config, data, folder, save_model=False, **options):
         folder: The `RunFolder` of the run on these data.
         save_model: Boolean, whether to keep the trained model in the folder.
             A run that is done already is not made again for it.
-        **options: Arguments of `engine.training.fit` that do not shape the
-            run, such as `verbose` and `callbacks`.
+        **options: Arguments of `engine.training.fit` that do not change the
+            result, such as `verbose` and `callbacks`.
 
     Raises:
         ValueError: if Keras runs on another backend than the run's.
@@ -148,7 +148,7 @@ def execute(config, data, folder, save_model=False, **options):
 
 
 def write_model(model, path):
-    """Saves a model, flushed to the disk, in place of what is there."""
+    """Saves a model, flushed to the disk, and replaces the file at `path`."""
     with tempfile.TemporaryDirectory() as scratch:
         saved = Path(scratch, path.name)  # Keras writes to no open file
         model.save(saved)
@@ -157,7 +157,7 @@ def write_model(model, path):
 
 
 def summarise(model, history, chance):
-    """The figures that tables show, of a finished run.
+    """The result of a finished run.
 
     Args:
         model: The trained model.
@@ -177,7 +177,7 @@ def summarise(model, history, chance):
 
 
 def figures(history, chance):
-    """Those that follow from the history of a run; arguments as above."""
+    """The figures that follow from the history, see `summarise`."""
     best = max(history, key=lambda row: row["val_accuracy"])
     last = history[-1]
     losses = [v for row in history if math.isfinite(v := row["val_loss"])]
@@ -199,10 +199,10 @@ def breakdown_epoch(history, chance):
     """The epoch from which a run no longer learns, section III.C.
 
     There, "the validation accuracy would reduce to less than 5% and no longer
-    improve". Here a run has broken down at the first epoch from which its
-    validation accuracy stays at chance to the end, for three epochs at least,
-    if it was above twice chance before; or at the first epoch with a loss
-    that is not finite.
+    improve". Here a run breaks down at the first epoch with a loss that is not
+    finite; or, if its validation accuracy was above twice chance before, at
+    the first epoch from which it stays at chance to the end, for at least
+    three epochs.
 
     Args:
         history: List of dicts, the rows of `history.csv`.

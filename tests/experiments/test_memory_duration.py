@@ -46,7 +46,7 @@ TINY = {
 
 @pytest.fixture
 def tiny_text(tmp_path):
-    """A text of few symbols whose next character can be told."""
+    """A text of few symbols whose next character can be predicted."""
     path = tmp_path / "text.txt"
     path.write_text("the rain in spain. " * 60)
     return str(path)
@@ -235,7 +235,7 @@ def test_the_term_of_equation_7_is_in_the_loss(tiny_config, tmp_path):
 
 @pytest.mark.any_backend
 def test_a_text_is_known_by_what_it_holds(tiny_config, tmp_path):
-    """A run goes on when its text was moved, but not on another text."""
+    """A run is resumed if its text was moved, but not with another text."""
     folder = MEMORY_DURATION.folder_of(tiny_config, tmp_path)
     (tmp_path / "elsewhere").mkdir()
     moved = tmp_path / "elsewhere" / "text.txt"

@@ -4,7 +4,7 @@ import pytest
 from made_results import CORNER, GRID, a_row, made
 from scipy import stats
 
-from experiments.engine.intervals import mean_interval
+from experiments.engine.confidence import confidence_interval
 from experiments.newsgroups.report.statistics import (
     compare,
     friedman,
@@ -29,7 +29,7 @@ DEMSAR = np.reshape(
 
 def test_interval_is_that_of_students_t():
     values = [0.71, 0.74, 0.72, 0.78, 0.70]
-    interval = mean_interval([*values, np.nan])
+    interval = confidence_interval([*values, np.nan])
     reference = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert interval.mean == pytest.approx(np.mean(values))
     assert interval[1:3] == pytest.approx((reference.low, reference.high))
@@ -37,9 +37,9 @@ def test_interval_is_that_of_students_t():
 
 
 def test_one_seed_has_no_interval():
-    mean, low, high, n = mean_interval([0.7])
+    mean, low, high, n = confidence_interval([0.7])
     assert (mean, n) == (0.7, 1) and np.isnan([low, high]).all()
-    assert mean_interval([]).n == 0
+    assert confidence_interval([]).n == 0
 
 
 def test_holm_on_the_textbook_example():

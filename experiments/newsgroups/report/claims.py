@@ -1,9 +1,8 @@
-"""The sentences of Kent & Salem that numbers can settle.
+"""The sentences of Kent & Salem that numbers can decide.
 
-Each is a row: what it says, in our words; how it is read where the words leave
-a choice; and the one number that decides it, computed alike from the published
-table and from runs. `verdicts.py` does the computing. Accuracies are in
-percent.
+Each is a `Claim`: the sentence in our words; how it is read where it is
+ambiguous; and the number that decides it, computed in the same way from the
+published tables and from runs, see `verdicts.py`. Accuracies are in percent.
 """
 
 from collections.abc import Callable
@@ -21,9 +20,9 @@ class Claim(NamedTuple):
     """One sentence.
 
     Args:
-        section: Where it stands.
-        sentence: What it says.
-        unit: Of the number that decides it.
+        section: The section of the paper.
+        sentence: What it says, in our words.
+        unit: The unit of the number that decides it.
         columns: Names of the columns of `entries.entries` that it is about. The
             first must be known in each entry.
         value: Function of the entries that returns the number; NaN where there
@@ -57,7 +56,7 @@ def _lead(means, name):
 
 
 def highest_average(column, level, name, sign=1):
-    """How far the average of one is above the next; below, if sign is -1."""
+    """How far the average of one is above the next, or below if sign is -1."""
 
     def value(entries):
         return _lead(sign * entries[column].groupby(level=level).mean(), name)
@@ -70,7 +69,7 @@ def lowest_average(column, level, name):
 
 
 def highest_entry(column, sign=1, **where):
-    """How far the best of some entries is above the best of the others."""
+    """How far the best of some entries is above the best of all others."""
 
     def value(entries):
         values, inside = sign * entries[column], _inside(entries, where)

@@ -1,8 +1,8 @@
-"""Each sentence of the paper beside its own table and beside our runs."""
+"""Checks each sentence of the paper against its own tables and our runs."""
 
 import pandas as pd
 
-from experiments.engine.intervals import mean_interval
+from experiments.engine.confidence import confidence_interval
 from experiments.engine.report import FAILS, HOLDS, NOT_ENOUGH, NOT_PRINTED
 from experiments.newsgroups.grid import SEEDS
 from experiments.newsgroups.report import published
@@ -14,7 +14,7 @@ GRID = published.load().index
 
 
 def published_entries():
-    """Tables I and II with what follows from them, as `entries.entries` has it.
+    """The entries of Tables I and II, with columns as of `entries.entries`.
 
     An entry below 10 %, twice chance, broke down; none is between 5 % and 26 %.
     """
@@ -25,7 +25,7 @@ def published_entries():
 
 
 def check(claim, frame):
-    """Decides one claim by one table.
+    """Decides a claim by the entries of one table.
 
     Args:
         claim: A `claims.Claim`.
@@ -55,23 +55,23 @@ def check(claim, frame):
 def verdicts(results, claims=CLAIMS):
     """Checks the claims on the published tables and on one budget of runs.
 
-    The verdict on our runs goes by the means over seeds, as the tables show
-    them. Each seed that has all entries of a claim is moreover an experiment
-    like the paper's, which had one seed: it gives a number of its own, and
-    these give the mean with its interval, and in how many the claim holds.
-    Where the number is no average (a maximum, a count), the mean of the seeds
-    need not be the number of the means.
+    The verdict on our runs follows from the means over seeds that the tables
+    show. In addition, each seed that has all entries of a claim is an
+    experiment like the paper's, which had one seed. Each gives a number of its
+    own; the table has their mean with its confidence interval, and for how
+    many of them the claim holds. Where the number is no average, such as a
+    maximum or a count, it may differ from the mean over the seeds.
 
     Args:
         results: `results.Results`, or a `Budget`.
         claims: Sequence of `claims.Claim`.
 
     Returns:
-        `pandas.DataFrame`, a row for each claim: `section`, `claim`,
+        `pandas.DataFrame` with one row per claim: `section`, `claim`,
         `reading`, `unit`, `published` and `published_verdict`, `reproduced`
-        and `reproduced_verdict`, then over `seeds` the `mean`, the 95 %
-        interval from `low` to `high`, and the number of seeds for which it
-        `seeds_hold`.
+        and `reproduced_verdict`; then the number of `seeds`, the `mean` over
+        them, its 95 % confidence interval from `low` to `high`, and
+        `seeds_hold`, the number of seeds for which the claim holds.
     """
     runs = choose(results).runs
     printed, made = published_entries(), entries(runs)
@@ -82,7 +82,7 @@ def verdicts(results, claims=CLAIMS):
         our_value, our_verdict = check(claim, made)
         checked = [check(claim, frame) for frame in by_seed]
         own = [number for number, _ in checked if number is not None]
-        mean, low, high, seeds = mean_interval(own)
+        mean, low, high, seeds = confidence_interval(own)
         rows.append(
             {
                 "section": claim.section,
@@ -104,7 +104,7 @@ def verdicts(results, claims=CLAIMS):
 
 
 def contradictions(table):
-    """The claims that the paper's own tables, or its own list, speak against.
+    """The claims that the paper's own tables, or its own list, contradict.
 
     Args:
         table: What `verdicts` returned.
