@@ -1,4 +1,4 @@
-"""Results that no run made, in the types of those that are read from CSV."""
+"""Made-up results, with the types of results that are read from CSV."""
 
 import tempfile
 
@@ -66,9 +66,9 @@ def a_row(entry, seed=0, value=0.7, status="done", **more):
 
 
 def made(rows, epochs=3):
-    """`Results` of rows, with a history of a few epochs for each that is done.
+    """`Results` of rows, with a history of a few epochs for runs that are done.
 
-    They go through the CSV files, so that they are what `results.read` gives.
+    They are written to CSV files and read again by `results.read`.
     """
     history = [
         {
@@ -94,7 +94,7 @@ def made(rows, epochs=3):
 
 
 def the_paper(seeds=(0,), noise=0.0, **more):
-    """Runs that come out as Tables I and II, give or take."""
+    """Runs that reproduce Tables I and II, up to noise."""
     random = np.random.default_rng(0)
     printed = published.load()
     rows = []

@@ -14,16 +14,16 @@ EXPERIMENTS = (NEWSGROUPS, MEMORY_DURATION)
 
 
 def make_run(experiment, results_dir, seed=0, epochs=3, done=None, **settings):
-    """Makes a run whose figures follow from its seed, as does their number.
+    """Makes a run whose figures follow from its seed.
 
     Args:
         experiment: `engine.experiment.Experiment`.
         results_dir: Path of the results of all experiments.
         seed: Integer.
-        epochs: Integer, of the config.
-        done: Integer, the epochs after which it fails. Default: `None`, it is
-            done.
-        **settings: Of the config.
+        epochs: Integer, the setting.
+        done: Integer, the number of epochs after which it fails. Default:
+            `None`, it does not fail.
+        **settings: Further settings.
 
     Returns:
         Its `RunFolder`.
@@ -42,13 +42,13 @@ def make_run(experiment, results_dir, seed=0, epochs=3, done=None, **settings):
 
 
 def untrained(experiment):
-    """The experiment, whose runs are made as by `make_run`."""
+    """The experiment with runs that are made as by `make_run`."""
     execute = functools.partial(_execute, experiment.tables)
     return dataclasses.replace(experiment, execute=execute)
 
 
 def _execute(tables, config, data, folder, done=None, **options):
-    # Of any length of digits, as those of a network.
+    # With as many digits as figures of a network.
     draw = np.random.default_rng(config.seed % 1000).random
 
     def train():

@@ -1,4 +1,4 @@
-"""An experiment as the engine sees it: its runs, and how to make many."""
+"""What an experiment provides, and how its runs are planned and made."""
 
 import contextlib
 import dataclasses
@@ -15,17 +15,17 @@ from experiments.engine.sweep import PlannedRun
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What sweeps, tables and the command line ask of an experiment.
+    """What sweeps, tables and the command line need from an experiment.
 
-    Workers of a sweep get it by pickle: its functions have names.
+    It is pickled for the workers of a sweep, so no function is a lambda.
 
     Args:
-        tables: `results.Tables`, with its name and the class of its runs.
+        tables: `results.Tables`, with its name and the class of its configs.
         axes: Names of the settings that the tables of the paper vary,
-            `variant` and `seed` among them. A sweep may vary any other, too.
-        presets: Dict of grids by name, each a tuple of dicts of settings, the
-            runs of which are put together. A tuple is an axis; a setting that
-            is not there has the default of a run.
+            `variant` and `seed` among them. A sweep may vary others, too.
+        presets: Dict from names to grids. A grid is a tuple of dicts of
+            settings, whose runs are combined. A tuple of values is an axis; a
+            setting that is missing has its default.
         load_data: Function of a config that returns the data of the run, with
             their identity as `fingerprint`.
         of_data: Names of the settings on which the data depend.
@@ -36,18 +36,17 @@ class Experiment:
         outcome: Function of the `RunFolder` of a run that is done, which
             summarises its result in one line.
         write_report: Function of `results.Results`, a folder and the number
-            of a budget, which writes tables and pictures, and returns the
-            paths to look at.
+            of a budget that writes tables and pictures, and returns the paths
+            to look at.
         show_report: Function of `results.Results`, a `rich.console.Console`
-            and the number of a budget, which prints the tables.
-        figures_of: Function of the row of a finished run and of the first
-            rows of its history, which returns what the run found, as if these
-            epochs were all, or `None` if it cannot tell. Default: `None`, it
-            takes the network.
-        timed_by: Names of the settings on which the seconds of an epoch
-            depend.
-        unsaid: Dict from the names of settings to strings, what a run takes
-            where the command line is silent, if that is not the default.
+            and the number of a budget that prints the tables.
+        figures_of: Function of the row of a finished run and the first rows
+            of its history. Returns the result of a run of these epochs only,
+            or `None` if it is unknown. Default: `None`, the result does not
+            follow from the history.
+        timed_by: Names of the settings on which the seconds per epoch depend.
+        unsaid: Dict from the names of settings to descriptions of the value
+            that a run takes if none is given, where it is not the default.
     """
 
     tables: Tables
@@ -81,15 +80,14 @@ class Experiment:
         See `grid.product` for their order.
 
         Args:
-            preset: String, a key of `presets`, or `None` for a grid of what
-                is given only.
-            given: Dict of settings, with tuples for the axes, that take the
-                place of the preset's. Where grids vary one axis each, it goes
-                to the grid that varies it.
+            preset: String, a key of `presets`, or `None` for a grid of the
+                given settings only.
+            given: Dict of settings, with tuples for the axes, that replace
+                those of the preset. Where grids vary one axis each, an axis
+                is replaced in the grid that varies it.
 
         Returns:
-            List of dicts, settings of a run, none twice; the seed may be
-            `grid.CLOCK`.
+            List of different dicts of settings. The seed may be `grid.CLOCK`.
 
         Raises:
             ValueError: if a value is not one that a run allows, or neither a
@@ -154,11 +152,11 @@ class Experiment:
         )
 
     def known(self, folders=None):
-        """Runs that are made elsewhere.
+        """Runs that were made elsewhere.
 
         Args:
-            folders: List of `pathlib.Path`. Default: `None`, the results that
-                the checkout has.
+            folders: List of `pathlib.Path`. Default: `None`, the results in
+                the checkout.
 
         Returns:
             `known.Known`.
@@ -173,10 +171,10 @@ class Experiment:
         Args:
             points: List of dicts, what `points` returned.
             results_dir: Path of the results of all experiments.
-            draw: Boolean, whether to draw seeds from the clock where they are
-                asked for and not drawn yet.
-            elsewhere: `known.Known`, whose seeds from the clock are taken in
-                place of new ones. Default: `None`, all are drawn.
+            draw: Boolean, whether to draw seeds from the clock that are not
+                drawn yet.
+            elsewhere: `known.Known`, whose seeds from the clock are used
+                instead of new ones. Default: `None`, all are drawn.
 
         Returns:
             List of configs, `None` for one whose seed is not drawn.
@@ -193,11 +191,11 @@ class Experiment:
         )
 
     def plan(self, points, configs, results_dir, elsewhere=None):
-        """What of a sweep is done and what is left, as a person reads it.
+        """A readable summary of what a sweep has done and has left to do.
 
         Args:
             points: List of dicts, what `points` returned.
-            configs: What `configs_of` made of them.
+            configs: List of configs, what `configs_of` returned.
             results_dir: Path of the results of all experiments.
             elsewhere: `known.Known`. Default: `None`, no run is known.
 
@@ -216,13 +214,13 @@ class Experiment:
         )
 
     def carry_out(self, config, results_dir, keep_checkpoint=False, **options):
-        """Makes one run, or goes on with it.
+        """Makes a run, or resumes it.
 
         Args:
             config: A `config_type`.
             results_dir: Path of the results of all experiments.
-            keep_checkpoint: Boolean, whether the last checkpoint stays, from
-                which the same run with more epochs goes on.
+            keep_checkpoint: Boolean, whether to keep the last checkpoint, from
+                which the same run with more epochs can resume.
             **options: Arguments of `execute`.
 
         Returns:
@@ -244,17 +242,17 @@ class Experiment:
     def make(
         self, config, results_dir, tensorboard=False, keep_checkpoint=False
     ):
-        """Makes one run, in whatever process a launcher calls it.
+        """Makes a run in the process in which a launcher calls it.
 
-        It returns without an error where another process makes the run.
+        Returns without an error if another process is making the run.
 
         Args:
             config: A `config_type`.
             results_dir: Path of the results of all experiments.
             tensorboard: Boolean, whether to write logs for TensorBoard.
-            keep_checkpoint: As of `carry_out`.
+            keep_checkpoint: See `carry_out`.
         """
-        # The sweep told of its data when it loaded them.
+        # The sweep has already printed what loading the data prints.
         with contextlib.redirect_stdout(None):
             self.data_of(config)
         callbacks = []

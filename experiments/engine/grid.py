@@ -17,7 +17,7 @@ from experiments.engine.config import (
 from experiments.engine.runs import identity
 from experiments.engine.seeds import clock_seeds
 
-# In place of a seed: one drawn from the clock.
+# Instead of a seed: draw one from the clock.
 CLOCK = "clock"
 
 
@@ -25,19 +25,19 @@ def parse_axis(config_type, name, *texts):
     """Reads the values of an axis.
 
     Args:
-        config_type: `BaseConfig` class.
+        config_type: Subclass of `BaseConfig`.
         name: String, one of its fields.
-        *texts: Strings, each with values between commas; integers may be
-            ranges such as `0-9`, ends included, a `seed` may be `clock`, and
-            `none` is the `None` of an optional field. A path of a file that
-            exists is one value, commas in it or not.
+        *texts: Strings of values separated by commas. Integers may be ranges
+            such as `0-9`, ends included, a `seed` may be `clock`, and `none`
+            is the `None` of an optional field. The path of an existing file
+            is one value, even with commas in it.
 
     Returns:
         Tuple of values, canonical.
 
     Raises:
-        ValueError: if a value cannot be read, is not allowed or stands twice
-            in one of the strings.
+        ValueError: if a value cannot be read, is not allowed or is repeated
+            within a string.
     """
     field = config_type.__dataclass_fields__[name]
     found = {}
@@ -56,7 +56,7 @@ def parse_axis(config_type, name, *texts):
 
 
 def _values(field, part, text):
-    """The values that a part of an option's text stands for."""
+    """The values that a part between commas stands for."""
     if field.name == "seed" and part == CLOCK:
         return [CLOCK]
     values = [from_text(field, part)]
@@ -73,7 +73,7 @@ def _values(field, part, text):
 
 
 def _parts(field, text):
-    """The values between commas; the path of a file is one value."""
+    """The parts between commas; the path of a file is one part."""
     if is_path(field) and Path(text).expanduser().is_file():
         return [text]
     return [part.strip() for part in text.split(",")]
@@ -96,16 +96,16 @@ def _expected(field):
 def product(config_type, settings):
     """The settings of each run of a grid, every one checked.
 
-    Seeds change from run to run more slowly than variants, and all else more
-    slowly than seeds: a sweep that is cut short can be compared as it is.
+    Variants vary fastest, then seeds, then all other settings, so that the
+    runs of an interrupted sweep can be compared.
 
     Args:
-        config_type: `BaseConfig` class.
+        config_type: Subclass of `BaseConfig`.
         settings: Dict of its settings, with a tuple for each axis. A seed may
             be `CLOCK`.
 
     Returns:
-        List of dicts, settings of a `config_type`; the seed may be `CLOCK`.
+        List of dicts of settings. The seed may be `CLOCK`.
 
     Raises:
         ValueError: if a value is not one that `config_type` allows.
@@ -134,12 +134,11 @@ def product(config_type, settings):
 
 
 def varied(config_type, configs):
-    """The settings in which runs differ, variants and seeds left aside.
+    """The settings in which runs differ, other than variant and seed.
 
     Args:
-        config_type: `BaseConfig` class.
-        configs: List of dicts, or a `pandas.DataFrame` with a row for each
-            run.
+        config_type: Subclass of `BaseConfig`.
+        configs: List of dicts, or a `pandas.DataFrame` with one row per run.
 
     Returns:
         List of names, in the order of the fields.
@@ -170,14 +169,14 @@ def configs_of(
     """The configs of a grid, with seeds from the clock where asked for.
 
     Args:
-        config_type: `BaseConfig` class.
+        config_type: Subclass of `BaseConfig`.
         points: List of dicts, what `product` returned.
         results_dir: Path of the results of all experiments.
         experiment: Name of the experiment, a folder in `results_dir`.
-        fingerprints: List of strings, the identity of the data of each point.
+        fingerprints: List of strings, the fingerprint of each point's data.
         draw: Boolean, whether to draw seeds that are not drawn yet.
         elsewhere: Dict of seeds that were drawn elsewhere, see
-            `seeds.clock_seeds`.
+            `seeds.clock_seeds`. Default: empty.
 
     Returns:
         List of `config_type`, `None` for one whose seed is not drawn.

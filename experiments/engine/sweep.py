@@ -1,4 +1,4 @@
-"""Many runs by one launcher, watched through their run folders."""
+"""Many runs by one launcher, monitored through their run folders."""
 
 import contextlib
 import threading
@@ -24,9 +24,9 @@ class PlannedRun(NamedTuple):
 
     Attributes:
         folder: Its `RunFolder`.
-        task: What the launcher's function takes, hashable.
+        task: Hashable, the argument of the launcher's function.
         label: String for the progress display.
-        epochs: Integer, how many it is to have.
+        epochs: Integer, the number of its epochs.
     """
 
     folder: RunFolder
@@ -38,14 +38,14 @@ class PlannedRun(NamedTuple):
 def sweep(runs, launch, console):
     """Makes the runs that are not done, each as soon as a worker is free.
 
-    A run that another process makes is waited for, and taken over if that
-    process dies. Files of a run that are damaged are named and set aside.
+    A run that another process is making is waited for, and taken over if that
+    process dies. Damaged files of a run are reported and set aside.
 
     Args:
         runs: List of `PlannedRun`.
-        launch: Function of a list of tasks, whose function returns without an
-            error where another process makes the run; returns an iterator of
-            (task, error), see `engine.launchers`.
+        launch: Function of a list of tasks that returns an iterator of
+            (task, error), see `engine.launchers`. It must report no error
+            for a run that another process is making.
         console: `rich.console.Console`, for the progress.
 
     Yields:
@@ -55,11 +55,11 @@ def sweep(runs, launch, console):
     left = []
     for run in runs:
         if run.folder.result is not None:
-            # Left by a kill between the last two steps of a run.
+            # Left by a process killed between the last two steps of a run.
             run.folder.remove_checkpoint()
             continue
         left.append(run)
-        # Here, as not all workers share our standard error.
+        # Here, since not all workers share our standard error.
         if run.folder.damaged:
             with contextlib.suppress(RunIsClaimed), run.folder.claim():
                 run.folder.set_aside_damaged()
@@ -69,7 +69,7 @@ def sweep(runs, launch, console):
             for run in left:
                 where = elsewhere if run.folder.is_claimed else free
                 where.append(run)
-            if free:  # some launchers start a cluster even for no task
+            if free:  # some launchers start a cluster even without tasks
                 tasks = [run.task for run in free]
                 with contextlib.closing(launch(tasks)) as ended:
                     for task, error in ended:
@@ -89,7 +89,7 @@ def sweep(runs, launch, console):
 
 
 def epochs_done(folder):
-    """How many epochs stand in the history of a run folder."""
+    """The number of epochs in the history of a run folder."""
     try:
         text = (folder.path / "history.csv").read_bytes()
     except FileNotFoundError:
@@ -99,7 +99,7 @@ def epochs_done(folder):
 
 @contextlib.contextmanager
 def _progress(runs, console):
-    """Bars for all epochs and for each run under way, on a terminal."""
+    """On a terminal, bars for all epochs and for each run in progress."""
     if not console.is_terminal:
         yield
         return
@@ -152,7 +152,7 @@ def _progress(runs, console):
 
 
 def _is_newer(path, moment):
-    """Whether the run was started, or went on, after a moment."""
+    """Whether the run was started or resumed after a moment."""
     try:
         return (path / "run.json").stat().st_mtime > moment - 1
     except FileNotFoundError:

@@ -19,7 +19,7 @@ def experiment(request):
 
 @pytest.fixture
 def data_dir(tmp_path, monkeypatch):
-    """Posts whose words tell their group, and vectors, under tmp_path."""
+    """Posts whose words depend on their group, and vectors, in tmp_path."""
     random = np.random.default_rng(0)
     folder = tmp_path / "data"
     for number, group in enumerate(GROUPS):
@@ -69,7 +69,7 @@ def sweep_arguments(arguments, data_dir):
 
 @pytest.fixture
 def order(monkeypatch):
-    """What is done to files, in the order of the calls."""
+    """The operations on files, in the order of the calls."""
     if not Path("/proc/self/fd").exists():
         pytest.skip("the system has no /proc")
     calls = []

@@ -1,4 +1,4 @@
-"""A run of more epochs that goes on from one of fewer."""
+"""A run that resumes from the checkpoint of one with fewer epochs."""
 
 import importlib
 
@@ -14,7 +14,7 @@ from experiments.newsgroups.experiment import NEWSGROUPS
 
 @pytest.fixture
 def settings(experiment, data_dir, tmp_path):
-    """Those of a run that trains in a second."""
+    """The settings of a run that trains in a second."""
     if experiment is NEWSGROUPS:
         return TINY
     path = tmp_path / "text.txt"
@@ -26,7 +26,7 @@ def settings(experiment, data_dir, tmp_path):
 
 @pytest.fixture
 def carry_out(experiment, settings, tmp_path):
-    """Makes the run of so many epochs, and returns its folder."""
+    """Makes a run with this number of epochs, and returns its folder."""
 
     def make(name, epochs, **options):
         config = experiment.config_type(**{**settings, "epochs": epochs})
@@ -44,7 +44,7 @@ def history(folder):
 
 
 def variables(folder):
-    """All that training changes, as the checkpoint has it."""
+    """The content of the checkpoint."""
     with np.load(folder.checkpoint) as saved:
         return {name: saved[name] for name in saved if name != "history"}
 

@@ -1,4 +1,4 @@
-"""The engine with an experiment of another paper's axes."""
+"""The engine with an experiment that has other axes."""
 
 import dataclasses
 import functools
@@ -67,7 +67,7 @@ def planned_run(config, results_dir):
 
 
 def make(config, results_dir):
-    """A run of as many seconds an epoch as it has units."""
+    """Makes a run with as many seconds per epoch as it has units."""
     folder = folder_of(config, results_dir)
 
     def train():
@@ -263,7 +263,7 @@ def test_the_plan_of_a_sweep_has_a_row_for_each_combination(tmp_path):
         rows=("text", "units", "r_1"),
         timed_by=("units",),
     )
-    # Seven runs of two epochs: four of 8 s an epoch and three of 60.
+    # Seven runs of two epochs: four of 8 s per epoch and three of 60.
     assert text.startswith("8 runs: 1 done, 7 left; 14 epochs to go\nAbout 7 ")
     console = Console(width=100)
     with console.capture() as shown:
@@ -281,7 +281,7 @@ def test_the_plan_of_a_sweep_has_a_row_for_each_combination(tmp_path):
     ]
 
 
-def test_runs_are_made_told_of_and_collected(tmp_path, capsys):
+def test_runs_are_made_reported_and_collected(tmp_path, capsys):
     points = [{"r_1": r_1} for r_1 in (0.5, 2.0)]
     assert make_runs(points, tmp_path) == 1
     told = capsys.readouterr().out

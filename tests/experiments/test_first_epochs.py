@@ -95,7 +95,7 @@ def test_runs_that_are_not_longer_or_not_done_are_left_as_they_are(
     ("experiment", "epochs", "message"),
     [
         (NEWSGROUPS, 0, "`epochs`. Expected an integer >= 1"),
-        (MEMORY_DURATION, 2, "but from its network"),
+        (MEMORY_DURATION, 2, "not from its history"),
     ],
     ids=["newsgroups", "memory_duration"],
 )

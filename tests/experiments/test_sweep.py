@@ -141,7 +141,7 @@ def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
     sweep_arguments, tmp_path, capsys, monkeypatch
 ):
     assert cli.main(replaced(sweep_arguments, "--variant=lstm")) == 0
-    # One that was cut off, and one that failed.
+    # One that was interrupted, and one that failed.
     begun, failed = (
         RunFolder(
             tmp_path / "runs", "newsgroups", config, run["data_fingerprint"]
@@ -158,7 +158,7 @@ def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
         ("loss", "accuracy", "val_loss", "val_accuracy"), 1.0
     )
     begun.write_history([{"epoch": 1, **metrics, "seconds": 600.0}])
-    begun.checkpoint.write_bytes(b"variables")  # from which it goes on
+    begun.checkpoint.write_bytes(b"variables")  # from which it resumes
     failed.fail(ValueError("on purpose"))
     before = sorted((tmp_path / "runs").rglob("*"))
     capsys.readouterr()
@@ -170,7 +170,7 @@ def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
     assert cli.main(replaced(arguments, "--dry-run")) == 0
     told = capsys.readouterr().out
     assert "4 runs: 1 done, 1 failed, 1 begun, 1 left; 5 epochs to go" in told
-    assert "About 5 min, one run at a time, by the 60.0 s an epoch" in told
+    assert "About 5 min, one run at a time, at the 60.0 s per epoch" in told
     row = next(line for line in told.splitlines() if "tanh" in line)
     words = [word.strip() for word in row.strip("│").split("│")]
     assert words == ["tanh", "0.002", "done", "left", "1 epochs", "failed"]

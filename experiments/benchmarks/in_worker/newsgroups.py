@@ -18,8 +18,8 @@ class Newsgroups:
     """Times training and validation of the newsgroups experiment.
 
     Args:
-        folder: Path, where the networks keep their checkpoints meanwhile.
-        posts: Integer, how many are taken, those for validation included.
+        folder: Path of a folder for temporary checkpoints.
+        posts: Integer, the number of posts, including those for validation, or
             `None` for all.
         **settings: Further fields of the experiment's `Config`.
     """
@@ -46,7 +46,7 @@ class Newsgroups:
         }
 
     def subjects(self, names):
-        """The networks in both modes, that of Keras's layers first."""
+        """The networks in both modes, that with Keras's layers first."""
         config = self._config
         layers = {KERAS_LSTM: "lstm"} | {name: name for name in names}
         return [
@@ -63,7 +63,7 @@ class Newsgroups:
         ]
 
     def prepare(self, network):
-        """Trains or validates for the first time, which compiles."""
+        """Trains or validates once, which compiles."""
         return {"compile_seconds": self._seconds(network)}
 
     def measure(self, network):
@@ -78,7 +78,7 @@ class Newsgroups:
     def _seconds(self, network):
         """Seconds of an epoch of training, or of a validation."""
         config, data = self._config, self._data
-        # Both modes take the same model.
+        # Both modes use the same model.
         network, mode = dataclasses.replace(network, mode=""), network.mode
         if network not in self._models:
             self._models[network] = self._model(network)
@@ -122,13 +122,14 @@ class Newsgroups:
 
 
 def _with_layers(model, keras_lstm, skips_padding):
-    """A copy of the experiment's network, with the same weights.
+    """A copy of the experiment's network with the same weights.
 
     Args:
-        model: What `build_model` made.
-        keras_lstm: Boolean, whether to take `keras.layers.LSTM` for ours.
-        skips_padding: Boolean, whether to keep `SkipPadding` and not to take
-            the three layers of Keras.
+        model: What `build_model` returned.
+        keras_lstm: Boolean, whether to replace our layer by
+            `keras.layers.LSTM`.
+        skips_padding: Boolean, whether to keep `SkipPadding` rather than
+            replace it by three layers of Keras.
     """
 
     def copy_of(layer):
