@@ -205,7 +205,7 @@ def _recording(layers):
     def recorded(name, layer, cells):
         inner_loop = layer.inner_loop
 
-        def run(sequences, initial_state, mask=None, training=False):
+        def recording_loop(sequences, initial_state, mask=None, training=False):
             if threading.get_ident() == thread:
                 states = _record(layer, cells, sequences, initial_state, mask)
                 calls.append((name, states))
@@ -213,7 +213,7 @@ def _recording(layers):
                 sequences, initial_state, mask=mask, training=training
             )
 
-        return run
+        return recording_loop
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(_RECORDING)
@@ -346,12 +346,12 @@ def _lstm_cells(cell, start=0):
 class Durations:
     """Memory durations of the units of a layer, counted.
 
-    `unit[k]` kept its sign for `duration[k]` steps in `count[k]` runs.
+    `unit[k]` kept its sign for `duration[k]` steps in `count[k]` intervals.
 
     Attributes:
         unit: int64 array, the units, in rising order.
         duration: int64 array, steps.
-        count: int64 array, how many runs of that unit took so long.
+        count: int64 array, how many intervals of that unit have this duration.
         units: Integer, number of units of the layer.
     """
 
@@ -361,38 +361,38 @@ class Durations:
     units: int
 
     @property
-    def runs(self):
-        """The number of all runs."""
+    def intervals(self):
+        """The number of intervals of all units."""
         return int(self.count.sum())
 
     def mean(self):
-        """The mean duration over all runs of all units, or NaN."""
-        if not self.runs:
+        """The mean duration over all intervals of all units, or NaN."""
+        if not self.intervals:
             return np.nan
-        return float((self.duration * self.count).sum() / self.runs)
+        return float((self.duration * self.count).sum() / self.intervals)
 
     def unit_means(self):
-        """The mean duration of each unit; NaN for one without a run.
+        """The mean duration of each unit; NaN for one without an interval.
 
         Returns:
             float64 array with shape `(units,)`.
         """
-        steps, runs = (
+        steps, intervals = (
             np.bincount(self.unit, weights, minlength=self.units)
             for weights in (self.duration * self.count, self.count)
         )
         with np.errstate(invalid="ignore"):
-            return steps / runs
+            return steps / intervals
 
     def quantile(self, q):
-        """The duration that a share `q` of the runs does not exceed.
+        """The duration that a share `q` of the intervals does not exceed.
 
         Args:
             q: Float or array of floats in `[0, 1]`.
 
         Returns:
             Float, or an array of the shape of `q`: the smallest duration
-            that is no shorter than a share `q` of all runs.
+            that is no shorter than a share `q` of all intervals.
         """
         q = np.asarray(q, "float64")
         if not ((q >= 0) & (q <= 1)).all():
@@ -400,16 +400,16 @@ class Durations:
                 "Invalid value for argument `q`. Expected numbers from 0 to "
                 f"1. Received: q={q.tolist()!r}"
             )
-        if not self.runs:
+        if not self.intervals:
             return np.full(q.shape, np.nan)[()]
         order = np.argsort(self.duration, kind="stable")
         reached = np.cumsum(self.count[order])
-        # A share of a number of runs is rounded, a number of runs is not.
-        place = np.searchsorted(reached, q * self.runs * (1 - 1e-12))
+        # `q` times the number of intervals is rounded, `reached` is exact.
+        place = np.searchsorted(reached, q * self.intervals * (1 - 1e-12))
         return self.duration[order][place].astype("float64")[()]
 
     def histogram(self, edges=None):
-        """Counts of runs by duration.
+        """Counts of intervals by duration.
 
         Args:
             edges: Array of rising edges of the bins, in steps; the last bin
@@ -417,8 +417,8 @@ class Durations:
                 on, for logarithmic axes.
 
         Returns:
-            Tuple of an int64 array, how many runs are in each bin, and the
-            edges.
+            Tuple of an int64 array, how many intervals are in each bin, and
+            the edges.
         """
         if edges is None:
             longest = int(self.duration.max(initial=1))
@@ -502,7 +502,7 @@ class DurationCounter:
             counted = mask if counted is None else counted & mask
         if self._shape is None:
             self._shape = batch, units
-            # Of the run that is under way, by sequence and unit.
+            # Of the interval that is not over yet, by sequence and unit.
             self._sign = np.zeros(batch * units, "int8")
             self._length = np.zeros(batch * units, "int64")
             self._from_start = np.ones(batch * units, bool)
@@ -603,7 +603,7 @@ _BITS = 40
 
 
 def _with(counts, unit, duration):
-    """Sorted keys and how often they occur, with those of more runs."""
+    """Sorted keys and how often they occur, with those of more intervals."""
     new = (unit.astype("int64") << _BITS) + duration
     keys, place = np.unique(np.append(counts[0], new), return_inverse=True)
     weights = np.append(counts[1], np.ones(len(new), "int64"))
@@ -613,14 +613,14 @@ def _with(counts, unit, duration):
 def durations(cell_states, ends="keep", mask=None):
     """How long each unit keeps the sign of its cell state.
 
-    A memory duration is the number of steps in a run of steps, as long as
-    possible, in which the sign of a cell state does not change. An exact
-    zero has no sign and belongs to the run before it, or, at the beginning
-    of a sequence, to the one that follows; a cell state that is always zero
-    keeps it. The first and the last run of a sequence are cut off by its
-    ends, and in truth longer: they count with the steps that are seen, so
-    that the durations of a unit add up to the length of the sequence and
-    units that never change sign are there; or they are left out.
+    A memory duration is the length, in steps, of an interval in which the
+    sign of a cell state does not change. An exact zero has no sign and
+    belongs to the interval before it, or, at the beginning of a sequence, to
+    the one that follows; a cell state that is always zero keeps its sign. The
+    first and the last interval of a sequence are cut off by its ends, so that
+    their true duration is unknown. They either count with the steps that are
+    seen, so that the durations of a unit add up to the length of the sequence
+    and units that never change sign are included, or are left out.
 
     Source: Hatanaka et al. 2017, section 4.1, which tells neither of zeros
     nor of ends.
@@ -631,7 +631,7 @@ def durations(cell_states, ends="keep", mask=None):
             What a `numpy.ma.MaskedArray` masks is not counted: padding, in
             the arrays of `cell_states`.
         ends: `"keep"` (default) or `"drop"`, what is done with the first and
-            the last run of each sequence.
+            the last interval of each sequence.
         mask: Boolean array with shape `(batch, timesteps)`, in the order of
             the steps of `cell_states`. A step that is `False` is not
             counted, nor is one that `cell_states` masks itself. Default:
@@ -660,15 +660,16 @@ def durations(cell_states, ends="keep", mask=None):
 
 
 def to_frame(durations):
-    """All runs as a table.
+    """All intervals as a table.
 
     Args:
         durations: What `durations` returns: a dict from layer to
             `Durations`, or the `Durations` of one layer.
 
     Returns:
-        `pandas.DataFrame`, one row per run, with the columns `layer` (empty
-        for the `Durations` of one layer), `unit` and `duration` (in steps).
+        `pandas.DataFrame`, one row per interval, with the columns `layer`
+        (empty for the `Durations` of one layer), `unit` and `duration` (in
+        steps).
 
     Raises:
         ValueError: if `durations` is neither of these.

@@ -1,4 +1,4 @@
-"""What test_launchers.py launches: other processes import it from here."""
+"""Functions that test_launchers.py launches and other processes import."""
 
 import json
 import os
@@ -13,11 +13,11 @@ from experiments.engine.launchers import Options, launch
 
 
 def record(task):
-    """Tells of a call in a file, in company of so many other calls."""
+    """Records a call in a file, once as many calls are running at once."""
     name, company = task
     began = time.time()
     Path(f"{name}.began").touch(exist_ok=False)
-    # Not for ever: no job of a test may outlive the tests.
+    # Not forever: no task of a test may outlive the tests.
     while len(list(Path().glob("*.began"))) < company:
         if time.time() - began > 120:
             raise TimeoutError("no company came")
@@ -37,7 +37,7 @@ def record(task):
 
 
 def hold(name):
-    """Holds a lock, which the end of a process frees, for ever."""
+    """Holds a lock until the process ends."""
     if name == "short":
         return
     with filelock.FileLock(f"{name}.lock"):
@@ -46,10 +46,10 @@ def hold(name):
 
 
 if __name__ == "__main__":
-    # As a module that is imported, which other processes can import, too.
+    # As an imported module, which other processes can import, too.
     from launched import hold
 
-    # Where the tests run in the background, it is ignored.
+    # It is ignored if the tests run in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     options = Options(**json.loads(sys.argv[1]))
     try:

@@ -1,28 +1,28 @@
-"""Results that no run made, in the types of those that are read from CSV."""
+"""Made-up results, with the types of results that are read from CSV."""
 
 import tempfile
 
 import numpy as np
 
 from experiments.engine.results import Results, frame, write
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.report import published
 from experiments.newsgroups.results import TABLES, read
-from experiments.newsgroups.spec import Run
 
 GRID = list(published.load().index)
 CORNER = [("tanh", 2e-3, v) for v in ("lstm", "lstm1", "lstm2", "lstm3")]
 EMPTY = dict.fromkeys([*TABLES.result, "chance", "error"])
 
 
-def a_run(cell, seed=0, value=0.7, status="done", **more):
-    """A run of a cell, as a row: its end and best differ by known steps."""
-    activation, learning_rate, variant = cell
+def a_row(entry, seed=0, value=0.7, status="done", **more):
+    """The row of a run, whose last and best values differ by known steps."""
+    activation, learning_rate, variant = entry
     settings = {
         key: more.pop(key)
         for key in list(more)
-        if key in Run.__dataclass_fields__
+        if key in Config.__dataclass_fields__
     }
-    run = Run(
+    config = Config(
         activation=activation,
         learning_rate=learning_rate,
         variant=variant,
@@ -44,12 +44,12 @@ def a_run(cell, seed=0, value=0.7, status="done", **more):
         "chance": 0.05,
         "error": None,
     }
-    name = f"{activation}-{learning_rate:g}-{variant}-{seed}-{run.epochs}"
+    name = f"{activation}-{learning_rate:g}-{variant}-{seed}-{config.epochs}"
     return {
-        "id": f"{name}-{run.embedding_dim}-{status}",
+        "id": f"{name}-{config.embedding_dim}-{status}",
         "status": status,
-        **run.config(),
-        "epochs_done": run.epochs,
+        **config.as_dict(),
+        "epochs_done": config.epochs,
         **(found if status == "done" else EMPTY),
         "posts": "news20.tar.gz: the original 19,997 posts in 20 groups",
         "embeddings": "glove.6B.zip",
@@ -66,9 +66,9 @@ def a_run(cell, seed=0, value=0.7, status="done", **more):
 
 
 def made(rows, epochs=3):
-    """`Results` of rows, with a history of a few epochs for each that is done.
+    """`Results` of rows, with a history of a few epochs for runs that are done.
 
-    They go through the CSV files, so that they are what `results.read` gives.
+    They are written to CSV files and read again by `results.read`.
     """
     history = [
         {
@@ -94,14 +94,14 @@ def made(rows, epochs=3):
 
 
 def the_paper(seeds=(0,), noise=0.0, **more):
-    """Runs that come out as Tables I and II, give or take."""
+    """Runs that reproduce Tables I and II, up to noise."""
     random = np.random.default_rng(0)
     printed = published.load()
     rows = []
-    for cell in GRID:
-        accuracy, loss = printed.loc[[cell]].iloc[0]
+    for entry in GRID:
+        accuracy, loss = printed.loc[[entry]].iloc[0]
         for seed in seeds:
-            row = a_run(cell, seed, accuracy + noise * random.normal(), **more)
+            row = a_row(entry, seed, accuracy + noise * random.normal(), **more)
             row["val_loss"] = loss
             if accuracy < 0.1:
                 row["breakdown_epoch"] = 2

@@ -14,43 +14,47 @@ EXPERIMENTS = (NEWSGROUPS, MEMORY_DURATION)
 
 
 def make_run(experiment, results_dir, seed=0, epochs=3, done=None, **settings):
-    """Makes a run whose figures follow from its seed, as does their number.
+    """Makes a run whose figures follow from its seed.
 
     Args:
         experiment: `engine.experiment.Experiment`.
         results_dir: Path of the results of all experiments.
         seed: Integer.
-        epochs: Integer, of the run.
-        done: Integer, the epochs after which it fails. Default: `None`, it is
-            done.
-        **settings: Of the run.
+        epochs: Integer, the setting.
+        done: Integer, the number of epochs after which it fails. Default:
+            `None`, it does not fail.
+        **settings: Further settings.
 
     Returns:
         Its `RunFolder`.
     """
-    run = experiment.run_type(seed=seed, epochs=epochs, **settings)
+    config = experiment.config_type(seed=seed, epochs=epochs, **settings)
     folder = RunFolder(
-        results_dir, experiment.name, run.config(), "data", experiment.tables
+        results_dir,
+        experiment.name,
+        config.as_dict(),
+        "data",
+        experiment.tables,
     )
     with contextlib.suppress(ArithmeticError):
-        _execute(experiment.tables, run, None, folder, done)
+        _execute(experiment.tables, config, None, folder, done)
     return folder
 
 
 def untrained(experiment):
-    """The experiment, whose runs are made as by `make_run`."""
+    """The experiment with runs that are made as by `make_run`."""
     execute = functools.partial(_execute, experiment.tables)
     return dataclasses.replace(experiment, execute=execute)
 
 
-def _execute(tables, run, data, folder, done=None, **options):
-    # Of any length of digits, as those of a network.
-    draw = np.random.default_rng(run.seed % 1000).random
+def _execute(tables, config, data, folder, done=None, **options):
+    # With as many digits as figures of a network.
+    draw = np.random.default_rng(config.seed % 1000).random
 
     def train():
         rows = [
             {"epoch": epoch, **{name: draw() for name in tables.metrics}}
-            for epoch in range(1, run.epochs + 1)
+            for epoch in range(1, config.epochs + 1)
         ]
         rows = [{**row, "seconds": 60.0} for row in rows]
         folder.write_history(rows[:done])
@@ -64,6 +68,6 @@ def _execute(tables, run, data, folder, done=None, **options):
             text = "\n".join([",".join(columns), *2 * [",".join(values)], ""])
             (folder.path / f"{name}.csv").write_text(text)
         found = {n: kind(10 * draw()) for n, kind in tables.result.items()}
-        return {**found, "epochs": run.epochs, "mean_durations": [1.0]}
+        return {**found, "epochs": config.epochs, "mean_durations": [1.0]}
 
     folder.make(train, data_sources={"posts": "made here"}, chance=0.25)

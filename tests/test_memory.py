@@ -20,29 +20,29 @@ TIME, FEATURES, UNITS = 6, 3, 4
 
 
 def brute_force(sequence):
-    """Lengths of the runs of one unit, the first to the last."""
+    """Lengths of the intervals of one unit, from the first to the last."""
     signs = [int(np.sign(value)) for value in sequence]
     for k in range(1, len(signs)):  # zero goes on with what was before
         signs[k] = signs[k] or signs[k - 1]
     for k in reversed(range(len(signs) - 1)):  # or begins what comes
         signs[k] = signs[k] or signs[k + 1]
-    runs, length = [], 0
+    lengths, length = [], 0
     for k, sign in enumerate(signs):
         length += 1
         if k + 1 == len(signs) or signs[k + 1] != sign:
-            runs.append(length)
+            lengths.append(length)
             length = 0
-    return runs
+    return lengths
 
 
-def runs_of(durations):
-    """`(unit, duration)` of all runs, sorted."""
+def intervals_of(durations):
+    """`(unit, duration)` of all intervals, sorted."""
     frame = memory.to_frame({"layer": durations})
     return sorted(zip(frame["unit"], frame["duration"], strict=True))
 
 
 def drawn_states(random, batch, timesteps, units):
-    """Slow enough for long runs, with zeros, a whole unit of them too."""
+    """Slow enough for long intervals, with zeros, a whole unit of them too."""
     states = random.normal(size=(batch, timesteps, units)).cumsum(axis=1)
     states[random.random(states.shape) < 0.2] = 0
     states[:, :, 0] = 0
@@ -60,11 +60,11 @@ def test_durations_are_those_of_brute_force(ends, masked, seed):
     for sample in range(len(states)):
         kept = slice(None) if mask is None else mask[sample]
         for unit in range(5):
-            runs = brute_force(states[sample, kept, unit])
-            runs = runs[1:-1] if ends == "drop" else runs
-            wanted += [(unit, run) for run in runs]
+            lengths = brute_force(states[sample, kept, unit])
+            lengths = lengths[1:-1] if ends == "drop" else lengths
+            wanted += [(unit, length) for length in lengths]
     found = memory.durations(states, ends=ends, mask=mask)
-    assert runs_of(found) == sorted(wanted)
+    assert intervals_of(found) == sorted(wanted)
 
     # In pieces of any length, the same.
     counter = memory.DurationCounter(ends)
@@ -75,7 +75,7 @@ def test_durations_are_those_of_brute_force(ends, masked, seed):
             states[:, piece], None if mask is None else mask[:, piece]
         )
         start = piece.stop
-    assert runs_of(counter.result()) == sorted(wanted)
+    assert intervals_of(counter.result()) == sorted(wanted)
 
 
 def test_what_a_masked_array_masks_is_not_counted():
@@ -84,24 +84,24 @@ def test_what_a_masked_array_masks_is_not_counted():
     states = drawn_states(random, 3, 20, 5)
     masked = np.ma.array(states, mask=random.random(states.shape) < 0.3)
     wanted = [
-        (unit, run)
+        (unit, length)
         for sequence in masked
         for unit in range(5)
-        for run in brute_force(sequence[:, unit].compressed())
+        for length in brute_force(sequence[:, unit].compressed())
     ]
-    assert runs_of(memory.durations(masked)) == sorted(wanted)
+    assert intervals_of(memory.durations(masked)) == sorted(wanted)
     mask = random.random(states.shape[:2]) < 0.7
     both = np.ma.array(states, mask=masked.mask | ~mask[:, :, None])
-    assert runs_of(memory.durations(masked, mask=mask)) == runs_of(
+    assert intervals_of(memory.durations(masked, mask=mask)) == intervals_of(
         memory.durations(both)
     )
 
 
 def test_durations_in_small_steps(monkeypatch):
     states = drawn_states(np.random.default_rng(0), 2, 50, 3)
-    whole = runs_of(memory.durations(states))
+    whole = intervals_of(memory.durations(states))
     monkeypatch.setattr(memory, "_AT_ONCE", 1)
-    assert runs_of(memory.durations(states)) == whole
+    assert intervals_of(memory.durations(states)) == whole
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_ends_and_zeros(sequence, keep, drop):
     states = np.array(sequence, "float64").reshape(-1, 1)
     for ends, wanted in (("keep", keep), ("drop", drop)):
         found = memory.durations(states, ends=ends)
-        assert sorted(d for _, d in runs_of(found)) == sorted(wanted)
-    # All steps are in one run or another.
+        assert sorted(d for _, d in intervals_of(found)) == sorted(wanted)
+    # Each step is in one interval.
     assert sum(keep) == len(sequence)
 
 
@@ -131,7 +131,7 @@ def test_statistics():
     states = np.array([[1, 1], [1, -1], [1, 1], [-1, -1.0]])
     found = memory.durations(states)  # 3, 1 and 1, 1, 1, 1
     assert found.units == 2
-    assert found.runs == 6
+    assert found.intervals == 6
     assert found.mean() == pytest.approx(8 / 6)
     np.testing.assert_allclose(found.unit_means(), [2, 1])
     lengths = np.array([1, 1, 1, 1, 1, 3])
@@ -347,17 +347,19 @@ def test_lines_of_the_readme_do_not_count_padding(monkeypatch, capsys):
                 outputs.append(h[:, order])
                 states = np.concatenate(cells)
                 wanted.setdefault(layer.name, []).extend(
-                    (unit, run)
+                    (unit, length)
                     for unit in range(UNITS)
-                    for run in brute_force(states[:, unit])
+                    for length in brute_force(states[:, unit])
                 )
             x = np.concatenate(outputs, axis=-1)
     assert lines["durations"].keys() == wanted.keys()
     printed = capsys.readouterr().out
     monkeypatch.undo()
-    for name, runs in wanted.items():
-        assert runs_of(lines["durations"][name]) == sorted(runs)
-        assert f"{name} {np.mean([run for _, run in runs])}" in printed
+    for name, intervals in wanted.items():
+        assert intervals_of(lines["durations"][name]) == sorted(intervals)
+        assert (
+            f"{name} {np.mean([length for _, length in intervals])}" in printed
+        )
         array = lines["cell_states"][name]
         assert np.asarray(array).shape == array.shape == (3, 12, UNITS)
 

@@ -1,6 +1,6 @@
 import keras
 
-# A network that trains in a second, on posts of a test's own making.
+# A network that trains in a second on posts that a test makes.
 TINY = {
     "epochs": 4,
     "batch_size": 16,
@@ -18,7 +18,7 @@ TINY = {
 
 
 def replaced(arguments, *options):
-    """A command line with options in place of those of the same name."""
+    """A command line with some of its options replaced."""
     names = {option.split("=")[0] for option in options}
     kept = (a for a in arguments if a.split("=")[0] not in names)
     return [*kept, *options]

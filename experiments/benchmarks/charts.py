@@ -13,7 +13,7 @@ def speed_ups(layers, path, peer="keras_default"):
     """Draws how many times as fast as a peer our fast layers train.
 
     Args:
-        layers: `pandas.DataFrame`, as `summary.layers` returns it.
+        layers: What `summary.layers` returns.
         path: `pathlib.Path` of the PNG.
         peer: Name of the peer.
     """

@@ -79,7 +79,7 @@ def _parser():
         "layers",
         "time single layers against their peers",
         "Times inference and training of our layers, of Keras's and of "
-        "torch.nn.LSTM, and writes what came out.",
+        "torch.nn.LSTM, and writes the results.",
     )
     one.add_argument("--backend", **backends)
     one.add_argument(
@@ -108,9 +108,10 @@ def _parser():
         type=_one_of(layers.CONTENDERS),
         default=layers.CONTENDERS,
         metavar="NAME,...",
-        help="what is timed besides keras.layers.LSTM and torch.nn.LSTM: our "
-        "fast and our plain time loop, keras.layers.GRU, and keras.layers.RNN "
-        f"of a cell; default: {','.join(layers.CONTENDERS)}. On a GPU, "
+        help="what is timed in addition to keras.layers.LSTM and "
+        "torch.nn.LSTM: our layers with the fast and the plain time loop, "
+        "keras.layers.GRU, and keras.layers.RNN of a cell; "
+        f" default: {','.join(layers.CONTENDERS)}. On a GPU, "
         "--contender fast leaves out the slowest Python loops over time steps",
     )
     one.add_argument("--rounds", type=_positive, default=15, help="default: 15")
@@ -148,7 +149,7 @@ def _parser():
     many.add_argument(
         "--posts",
         type=_positive,
-        help="how many are taken, those for validation included; default: all",
+        help="number of posts, including those for validation; default: all",
     )
     many.add_argument(
         "--rounds",
@@ -159,9 +160,9 @@ def _parser():
 
     command(
         "report",
-        "make tables and chart anew",
-        "Makes README.md, tables and chart of what lies in the folder, without "
-        "measuring.",
+        "make tables and chart again",
+        "Makes README.md, tables and chart from the files in the folder, "
+        "without measuring.",
     )
     return parser
 
@@ -179,9 +180,9 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)
     commands = {
-        "layers": layers.run,
-        "models": models.run,
-        "newsgroups": newsgroups.run,
+        "layers": layers.measure,
+        "models": models.measure,
+        "newsgroups": newsgroups.measure,
     }
     status = 0
     try:

@@ -1,4 +1,4 @@
-"""The command `layers`: shape by shape, all layers on all backends."""
+"""The command `layers`: for each shape, all layers on all backends."""
 
 from experiments.benchmarks import machine, rounds, session
 from experiments.benchmarks.subjects import Contender, Part, Shape, columns_of
@@ -17,20 +17,20 @@ SHAPES = tuple(
 )
 SHAPE_OF_GPU = Shape.parse("128x1000x256x256")
 MODES = ("training", "inference")
-# What is timed besides the peers of the ratios.
+# What is timed in addition to the peers of the ratios.
 CONTENDERS = ("fast", "plain", "gru", "rnn")
-# Whose matrix products are timed alone: one gate has them, or four.
+# Whose matrix products are timed alone: with one gate that has them, or four.
 WITH_PRODUCTS = ("lstm3", "lstm1", "lstm")
 _LAYERS = "experiments.benchmarks.in_worker.layers:Layers"
 _PRODUCTS = "experiments.benchmarks.in_worker.products:Products"
 
 
-def run(options, command, console):
-    """Measures, and leaves all rounds in the folder as they come.
+def measure(options, command, console):
+    """Measures, and writes each round to the folder when it is complete.
 
     Args:
         options: Namespace of the command line.
-        command: String, the command line, to be told of.
+        command: String, the command line, for the record.
         console: `rich.console.Console`.
     """
     folder, backends = options.results_dir, options.backend
@@ -39,7 +39,7 @@ def run(options, command, console):
     shapes = options.shape
     if shapes is None:
         shapes = (*SHAPES, SHAPE_OF_GPU) if about["is_gpu"] else SHAPES
-    for name in ("layers.csv", "products.csv"):  # of an earlier run
+    for name in ("layers.csv", "products.csv"):  # of an earlier measurement
         (folder / name).unlink(missing_ok=True)
     machine.write(about, folder / "layers.json")
     columns = ["shape", "mode", *columns_of(Contender)]

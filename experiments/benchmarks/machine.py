@@ -1,4 +1,4 @@
-"""What a measurement was made on and with."""
+"""The machine and the backends of a measurement."""
 
 import json
 import os
@@ -10,20 +10,22 @@ import psutil
 
 from experiments.benchmarks import workers
 
-# What changes the speed of a backend from outside.
+# Environment variables that change the speed of a backend.
 _TELLING = ("OMP_", "MKL_", "KMP_", "XLA_", "TF_NUM_", "TF_XLA_", "TF_ENABLE_")
 
 
 def describe(backends, command):
-    """Machine, backends and time, as a dict for JSON.
+    """Describes machine, backends and time as a dict for JSON.
 
     Args:
         backends: Names of the backends.
-        command: String, the command line that measures.
+        command: String, the command line of the measurement.
     """
     about = "experiments.benchmarks.in_worker.about:About"
     with workers.start(backends, about) as started:
-        told = {b: worker.call("describe") for b, worker in started.items()}
+        described = {
+            b: worker.call("describe") for b, worker in started.items()
+        }
         variants = next(iter(started.values())).call("variants")
     return {
         "command": command,
@@ -38,14 +40,14 @@ def describe(backends, command):
             for name, value in sorted(os.environ.items())
             if name.startswith(_TELLING)
         },
-        "backends": told,
+        "backends": described,
         "variants": variants,
-        "is_gpu": any(backend["is_gpu"] for backend in told.values()),
+        "is_gpu": any(backend["is_gpu"] for backend in described.values()),
     }
 
 
 def write(description, path):
-    """Writes as JSON what `describe` returned, or more."""
+    """Writes a description as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(description, indent=2) + "\n"
     path.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Numbers and tables as people read them."""
+"""Numbers and tables as Markdown."""
 
 import math
 import re
@@ -12,7 +12,7 @@ _NUMBER = re.compile(rf"{NOTHING}|-?[\d.,]+x?( \(.*\))?")
 
 
 def number(value):
-    """Three digits, and no exponent."""
+    """Three significant digits, without an exponent."""
     if pd.isna(value):
         return NOTHING
     if value == 0:
@@ -26,7 +26,7 @@ def megabytes(count):
 
 
 def spread(row, name, unit=""):
-    """A median with the 10th and 90th percentile."""
+    """A median with the 10th and 90th percentiles."""
     if pd.isna(row[name]):
         return NOTHING
     low, high = (number(row[f"{name}_{part}"]) for part in SPREAD)
@@ -34,7 +34,7 @@ def spread(row, name, unit=""):
 
 
 def table(lines):
-    """A table of dicts with the same keys, numbers to the right."""
+    """A table of dicts with the same keys, with numbers aligned right."""
     if not lines:
         return "Nothing was measured."
     header = list(lines[0])
@@ -44,5 +44,5 @@ def table(lines):
         for column in zip(*rows, strict=True)
     ]
     return "\n".join(
-        "| " + " | ".join(cells) + " |" for cells in [header, ruler, *rows]
+        "| " + " | ".join(row) + " |" for row in [header, ruler, *rows]
     )

@@ -1,4 +1,4 @@
-"""The command `models`: `model.fit` of models as users build them."""
+"""The command `models`: `model.fit` of typical models."""
 
 from experiments.benchmarks import machine, rounds, session
 from experiments.benchmarks.subjects import Shape, Trained, columns_of
@@ -12,8 +12,8 @@ VARIANTS = ("lstm", "lstm3")
 _MODELS = "experiments.benchmarks.in_worker.models:Models"
 
 
-def run(options, command, console):
-    """Measures, and leaves all rounds in the folder as they come.
+def measure(options, command, console):
+    """Measures, and writes each round to the folder when it is complete.
 
     Args:
         options: Namespace of the command line.
@@ -22,7 +22,7 @@ def run(options, command, console):
     """
     folder, backends = options.results_dir, options.backend
     about = machine.describe(backends, command)
-    (folder / "models.csv").unlink(missing_ok=True)  # of an earlier run
+    (folder / "models.csv").unlink(missing_ok=True)  # of an earlier one
     machine.write(about, folder / "models.json")
     columns = ["model", "shape", *columns_of(Trained)]
     with rounds.RoundsFile(folder / "models_rounds.csv", columns) as file:

@@ -9,8 +9,8 @@ VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
 _NEWSGROUPS = "experiments.benchmarks.in_worker.newsgroups:Newsgroups"
 
 
-def run(options, command, console):
-    """Measures, and leaves all rounds in the folder as they come.
+def measure(options, command, console):
+    """Measures, and writes each round to the folder when it is complete.
 
     Args:
         options: Namespace of the command line.
@@ -21,7 +21,7 @@ def run(options, command, console):
     about = machine.describe(backends, command)
     with tempfile.TemporaryDirectory() as checkpoints:
         served = (_NEWSGROUPS, checkpoints, options.posts)
-        # Finds out whether there is data, before earlier results go.
+        # Fails without data, before earlier results are removed.
         with workers.start(backends, *served) as started:
             about["data"] = started[backends[0]].call("describe")
         (folder / "newsgroups.csv").unlink(missing_ok=True)

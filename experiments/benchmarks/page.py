@@ -1,7 +1,6 @@
-"""README.md of the results: what was measured, on what, and how it came out.
+"""README.md of the results: what was measured, on what, with what result.
 
-All is made of the files that a measurement leaves, so that it can be made
-again without measuring.
+It is made from the files of a measurement, without measuring again.
 """
 
 import json
@@ -13,11 +12,11 @@ CHART = "layers_training.png"
 
 
 def write(folder, console):
-    """Makes tables, chart and README.md of what is in a folder.
+    """Makes tables, chart and README.md from the files in a folder.
 
     Args:
         folder: `pathlib.Path` of the results.
-        console: `rich.console.Console`, which tells how it came out.
+        console: `rich.console.Console`, for warnings and the path.
 
     Raises:
         FileNotFoundError: if nothing was measured there.
@@ -64,7 +63,7 @@ def write(folder, console):
 
 
 def _table(folder, name, rounds, summarise):
-    """A table, made anew where its rounds are there. `None` without any."""
+    """A table, made from its rounds if they are there, or `None`."""
     path, source = folder / f"{name}.csv", folder / f"{rounds}.csv"
     if source.exists():
         rows = summary.read(source)

@@ -11,12 +11,12 @@ from rich.progress import (
 
 @contextlib.contextmanager
 def bar(console, title, steps):
-    """Shows how far it is and what is measured now.
+    """Shows the progress and what is being measured.
 
     Args:
         console: `rich.console.Console`.
-        title: String, what all steps belong to.
-        steps: Integer, how many there are at most.
+        title: String, what the steps have in common.
+        steps: Integer, their largest number.
 
     Yields:
         A function to call with a text before each step.
@@ -34,10 +34,10 @@ def bar(console, title, steps):
         task = progress.add_task(title, total=steps, now="starting")
         begun = 0
 
-        def tell(text):
+        def show(text):
             nonlocal begun
             progress.update(task, completed=begun, now=text)
             begun += 1
 
-        yield tell
+        yield show
         progress.update(task, completed=begun, now="done")

@@ -1,6 +1,6 @@
-"""Measures in rounds: each takes every subject once, in a new order.
+"""Measures in rounds: each measures every subject once, in a new order.
 
-What disturbs the machine for a while then meets all subjects alike, and a
+A temporary disturbance of the machine thus affects all subjects alike, and a
 ratio is taken between two times of the same round.
 """
 
@@ -12,7 +12,7 @@ from experiments.benchmarks.other_work import OtherWork
 from experiments.benchmarks.workers import WorkerError
 
 PAUSE = 0.02  # seconds, see workers.py
-# What becomes of a subject: at round 0, when it is made ready, or later.
+# Columns of a row: of round 0, in which a subject is prepared, or a later one.
 OUTCOMES = (
     "round",
     "compile_seconds",
@@ -26,11 +26,11 @@ OUTCOMES = (
 
 
 class RoundsFile:
-    """Appends rows to a CSV file as they come, so that a crash keeps them.
+    """Appends rows to a CSV file at once, so that a crash does not lose them.
 
     Args:
-        path: `pathlib.Path`, written anew.
-        columns: Names of the columns that tell what a row is of.
+        path: `pathlib.Path`, overwritten.
+        columns: Names of the columns that identify the subject of a row.
     """
 
     def __init__(self, path, columns):
@@ -51,22 +51,22 @@ class RoundsFile:
         self._file.close()
 
 
-def measure(subjects, workers, rounds, append, tell, seed=0):
-    """Makes all subjects ready, then measures them in rounds.
+def measure(subjects, workers, rounds, append, show, seed=0):
+    """Prepares all subjects, then measures them in rounds.
 
     Args:
         subjects: List of subjects, each with a `backend`.
-        workers: Dict from backend to what has the method `call`, which takes
-            `"prepare"` or `"measure"` and a subject, and returns a dict of
-            `OUTCOMES`.
+        workers: Dict from backends to objects with a method `call`, which
+            takes `"prepare"` or `"measure"` and a subject, and returns a dict
+            of `OUTCOMES`.
         rounds: Integer.
         append: Function that takes a list of pairs (subject, dict).
-        tell: Function that is called with a text before each measurement.
-        seed: Integer, of the order in each round.
+        show: Function that is called with a text before each measurement.
+        seed: Integer, for the order in each round.
     """
     ready = []
     for subject in subjects:
-        tell(f"preparing {subject}")
+        show(f"preparing {subject}")
         outcome = _outcome(workers[subject.backend], "prepare", subject)
         append([(subject, {"round": 0, **outcome})])
         if "error" not in outcome:
@@ -77,7 +77,7 @@ def measure(subjects, workers, rounds, append, tell, seed=0):
         others, rows, backend = OtherWork(), [], None
         try:
             for subject in list(ready):
-                tell(f"round {number}, {subject}")
+                show(f"round {number}, {subject}")
                 if subject.backend != backend:
                     backend = subject.backend
                     time.sleep(PAUSE)
@@ -86,7 +86,7 @@ def measure(subjects, workers, rounds, append, tell, seed=0):
                 if "error" in outcome:
                     ready.remove(subject)
         finally:
-            # Ctrl-C leaves what there is of the round, too.
+            # Ctrl-C keeps an incomplete round, too.
             share = round(others.share(), 4)
             append([(s, {**o, "other_cpu": share}) for s, o in rows])
 

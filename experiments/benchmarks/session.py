@@ -4,19 +4,19 @@ from experiments.benchmarks import progress, rounds, workers
 
 
 def measure(backends, served, names, count, file, console, **where):
-    """Measures one set of subjects, in processes of their own.
+    """Measures one set of subjects in its own processes.
 
-    The end of the processes frees all memory, and one that dies costs its
-    part of this set only.
+    Their end frees all memory, and a process that dies affects only its part
+    of this set.
 
     Args:
-        backends: Names of the backends, a worker each.
-        served: Tuple, the class that a worker holds, and what it takes.
-        names: Names of variants, of which it lists subjects.
-        count: Integer, how many rounds.
+        backends: Names of the backends, with one worker each.
+        served: Tuple of the class of a worker's object and its arguments.
+        names: Names of the variants to measure.
+        count: Integer, the number of rounds.
         file: `rounds.RoundsFile`.
-        console: `rich.console.Console`, which shows how far it is.
-        **where: The columns that all subjects share.
+        console: `rich.console.Console`, for the progress.
+        **where: Columns with the same value for all subjects.
     """
     with workers.start(backends, *served) as started:
         subjects = [
@@ -33,5 +33,5 @@ def measure(backends, served, names, count, file, console, **where):
 
         title = " ".join(map(str, where.values()))
         steps = len(subjects) * (1 + count)
-        with progress.bar(console, title, steps) as tell:
-            rounds.measure(subjects, started, count, append, tell)
+        with progress.bar(console, title, steps) as show:
+            rounds.measure(subjects, started, count, append, show)

@@ -1,4 +1,4 @@
-"""What is measured. Its fields are the columns that name it in the tables.
+"""What is measured. The fields of a subject are its columns in the tables.
 
 Nothing here imports Keras, which would fix the backend of the process.
 """
@@ -14,7 +14,7 @@ TORCH_LSTM = "torch.nn.LSTM"
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes of a batch of sequences and of the layer it goes through."""
+    """The sizes of a batch of sequences and of a layer."""
 
     batch: int
     timesteps: int
@@ -26,10 +26,10 @@ class Shape:
 
     @classmethod
     def parse(cls, text):
-        """Returns the shape that a text such as `32x100x128x128` names.
+        """Parses a shape such as `32x100x128x128`.
 
         Raises:
-            ValueError: if it names none.
+            ValueError: if the text is not a shape.
         """
         sizes = text.strip().split("x")
         if len(sizes) != 4 or not all(s.isdecimal() and int(s) for s in sizes):
@@ -43,19 +43,19 @@ class Shape:
 
 @dataclass(frozen=True)
 class Contender:
-    """A layer in one of its settings.
+    """A layer with one choice of its options.
 
     Args:
         backend: Name of the Keras backend.
         layer: Name of the layer; of ours, the name of the variant.
-        recurrence: `"plain"` or `"fast"`, and empty for layers not ours.
+        recurrence: `"plain"` or `"fast"`, and `""` for layers not ours.
         jit: Boolean, whether XLA compiles it.
-        unroll: Boolean, as of the layer.
-        default: Boolean, whether Keras takes `jit` and `unroll` by itself.
+        unroll: Boolean, see the layer.
+        default: Boolean, whether `jit` and `unroll` are Keras's defaults.
         units: Integer, number of units.
-        equal: What it has in common with a full LSTM of the shape's units:
-            `"units"`, or `"parameters"`, of which it has as nearly as many as
-            a whole number of units allows.
+        equal: What it has in common with a full LSTM with the units of the
+            shape: `"units"`, or `"parameters"`, up to the rounding of its
+            number of units.
         parameters: Integer, number of weights.
         dtype: Name of the dtype of weights, inputs and outputs.
     """
@@ -108,7 +108,7 @@ class Trained:
     Args:
         backend: Name of the Keras backend.
         layer: Name of the layer; of ours, the name of the variant.
-        jit_compile: `"auto"` or `"True"`, as of `compile`.
+        jit_compile: `"auto"` or `"True"`, see `keras.Model.compile`.
         parameters: Integer, weights of the model.
     """
 
@@ -131,7 +131,7 @@ class Network:
         layer: Name of the layer; of ours, the name of the variant.
         parameters: Integer, weights of the layer in both directions.
         padding: `"skipped"` by the layer of the experiment, or `"computed"` by
-            Keras's embedding, convolution and pooling.
+            Keras's embedding, convolution and pooling layers.
         mode: `"training"` or `"validation"`.
     """
 
@@ -147,5 +147,5 @@ class Network:
 
 
 def columns_of(kind):
-    """The columns that name a subject."""
+    """The columns that identify a subject."""
     return [field.name for field in dataclasses.fields(kind)]

@@ -1,7 +1,8 @@
-"""From rounds to tidy tables: medians, spreads, and ratios to the peers.
+"""Tidy tables from rounds: medians, spreads, and ratios to the peers.
 
-A ratio is taken in each round, peer by subject: above 1 the subject is the
-faster. Where at least half of the rounds were quiet, the others do not count.
+A ratio is the time of a peer divided by that of the subject in the same round,
+so that the subject is faster above 1. If at least half of the rounds were
+quiet, the others do not count.
 """
 
 import io
@@ -22,36 +23,36 @@ from experiments.benchmarks.subjects import (
 )
 from experiments.engine.runs import replacing
 
-BUSY = 0.05  # share of the machine that others take in a busy round
+BUSY = 0.05  # CPU time of others in a busy round, as a share of all
 SPREAD = {"p10": 0.1, "p90": 0.9}
-# The columns of words, all others being numbers.
+# The columns of strings. All others are numbers.
 _WORDS = ("model", "shape", "mode", "backend", "layer", "part", "recurrence")
 _WORDS += ("jit_compile", "equal", "dtype", "padding", "rounds_used", "error")
 
 
 def read(path):
-    """A CSV file of this package, if need be without its torn last line."""
+    """Reads a CSV file of this package, without an incomplete last line."""
     text = path.read_text(encoding="utf-8")
     text = text[: text.rfind("\n") + 1]
     if not text:  # a process was killed before it wrote the header
         return pd.DataFrame()
     header = text.partition("\n")[0].split(",")
-    # An empty word is a word, an empty number is none.
+    # An empty string is a value, an empty number is missing.
     empty = {name: [""] for name in header if name not in _WORDS}
     return pd.read_csv(
         io.StringIO(text),
         keep_default_na=False,
         na_values=empty,
-        dtype={"jit_compile": str},  # "True" is a word
+        dtype={"jit_compile": str},  # "True" is a string
     )
 
 
 class Times(NamedTuple):
-    """The seconds of one set of subjects that were measured together.
+    """The seconds of a set of subjects that were measured together.
 
     Args:
-        seconds: `pandas.DataFrame`, a row a subject, a column a round.
-        table: `pandas.DataFrame`, a row a subject: what is told of it.
+        seconds: `pandas.DataFrame`, one row per subject, one column per round.
+        table: `pandas.DataFrame`, one row per subject, see `times`.
     """
 
     seconds: pd.DataFrame
@@ -63,13 +64,13 @@ def times(rows, columns):
 
     Args:
         rows: `pandas.DataFrame`, of one set of subjects.
-        columns: Names of the columns that name a subject.
+        columns: Names of the columns that identify a subject.
 
     Returns:
-        `Times`. Its table has the columns `rounds`, how many there are;
+        `Times`. Its table has the columns `rounds`, their number;
         `busy_rounds`; `rounds_used`, `"quiet"` or `"all"`; `seconds`, the
-        median over the used ones, with `p10` and `p90`; and those of the
-        first call.
+        median over the used rounds, with `p10` and `p90`; and the outcomes of
+        the preparation.
     """
     first = rows[rows["round"] == 0].set_index(columns)
     timed = rows[rows["seconds"].notna()]
@@ -100,7 +101,7 @@ def times(rows, columns):
 
 
 def _spread(values, name):
-    """Median and spread over the rounds, as columns."""
+    """Columns with the median and the spread over the rounds."""
     columns = {name: values.median(axis=1)}
     for part, share in SPREAD.items():
         columns[f"{name}_{part}"] = values.quantile(share, axis=1)
@@ -108,11 +109,11 @@ def _spread(values, name):
 
 
 def _ratios(seconds, peer, name):
-    """How much longer a peer took than each subject, as columns.
+    """Columns with the ratio of the time of a peer to that of each subject.
 
     Args:
-        seconds: `pandas.DataFrame`, a row a subject, a column a round.
-        peer: The rows of it out of which the fastest is the peer.
+        seconds: `pandas.DataFrame`, one row per subject, one column per round.
+        peer: Rows of it. The fastest of them is the peer.
         name: Name of the columns.
     """
     medians = peer.median(axis=1).dropna()
@@ -126,14 +127,14 @@ def layers(rounds):
     """The table of the layers.
 
     Args:
-        rounds: `pandas.DataFrame`, what `read` makes of `rounds.csv`.
+        rounds: `pandas.DataFrame`, `rounds.csv` as `read` returns it.
 
     Returns:
-        `pandas.DataFrame`, a row for each shape, mode and contender: what
-        `times` tells; `us_per_step`; and the ratios to three peers, median
-        with p10 and p90. `keras_default` is `keras.layers.LSTM` on the same
-        backend as Keras runs it unasked, `keras_best` the fastest of its
-        settings there, `torch_lstm` is `torch.nn.LSTM`.
+        `pandas.DataFrame` with one row per shape, mode and contender: the
+        columns of `times`; `us_per_step`; and the ratios to three peers, as
+        median with p10 and p90. `keras_default` is `keras.layers.LSTM` on the
+        same backend with Keras's defaults, `keras_best` the fastest choice of
+        its options there, `torch_lstm` is `torch.nn.LSTM`.
     """
     tables = []
     for (shape, mode), rows in rounds.groupby(["shape", "mode"], sort=False):
@@ -166,12 +167,11 @@ def products(rounds, layers):
     """The matrix products of a training step, timed alone.
 
     Args:
-        rounds: `pandas.DataFrame`, what `read` makes of
-            `products_rounds.csv`.
-        layers: `pandas.DataFrame`, what the function `layers` returns.
+        rounds: `pandas.DataFrame`, `products_rounds.csv` as `read` returns it.
+        layers: What the function `layers` returns.
 
     Returns:
-        `pandas.DataFrame`, a row for each shape, backend, layer and jit, in
+        `pandas.DataFrame` with one row per shape, backend, layer and jit, in
         microseconds per time step: each part, their sum `products`, and the
         whole `training` step of our fast layer.
     """
@@ -202,12 +202,12 @@ def models(rounds):
     """The table of the models trained by `model.fit`.
 
     Args:
-        rounds: `pandas.DataFrame`, what `read` makes of `models_rounds.csv`.
+        rounds: `pandas.DataFrame`, `models_rounds.csv` as `read` returns it.
 
     Returns:
-        `pandas.DataFrame`, a row for each model, backend, `jit_compile` and
-        layer: what `times` tells, with seconds per training step, and the
-        ratio `keras` to the model with Keras's layer, all else the same.
+        `pandas.DataFrame` with one row per model, backend, `jit_compile` and
+        layer: the columns of `times`, with seconds per training step, and the
+        ratio `keras` to the same model with Keras's layer.
     """
     tables = []
     for (model, shape), rows in rounds.groupby(["model", "shape"], sort=False):
@@ -230,8 +230,8 @@ def newsgroups(rounds):
     """The table of the networks.
 
     Args:
-        rounds: `pandas.DataFrame`, what `read` makes of
-            `newsgroups_rounds.csv`.
+        rounds: `pandas.DataFrame`, `newsgroups_rounds.csv` as `read` returns
+            it.
 
     Returns:
         `pandas.DataFrame` with one row per network and mode: the columns of
@@ -258,6 +258,6 @@ def newsgroups(rounds):
 
 
 def write(table, path):
-    """Writes a table as CSV, numbers with the digits that mean something."""
+    """Writes a table as CSV, with the significant digits of numbers."""
     with replacing(path, encoding="utf-8", newline="") as file:
         table.to_csv(file, index=False, float_format="%.5g")

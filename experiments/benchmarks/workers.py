@@ -1,9 +1,9 @@
-"""A process for each Keras backend, as Keras has one backend a process.
+"""One process for each Keras backend, as Keras has one backend per process.
 
-A worker waits at its pipe while another measures. What waits takes no CPU
-time, but for the OpenMP threads of PyTorch: they look for more work for 9 ms
-before they sleep. `rounds.PAUSE` lets them. OMP_WAIT_POLICY would, too, but
-is a setting that PyTorch does not run with elsewhere.
+A worker waits at its pipe while another measures. Waiting takes no CPU time,
+except that the OpenMP threads of PyTorch look for more work for 9 ms before
+they sleep; `rounds.PAUSE` lets them. OMP_WAIT_POLICY would avoid this, but is a
+setting that PyTorch does not run with elsewhere.
 """
 
 import contextlib
@@ -18,18 +18,18 @@ from experiments.engine.backend import BACKENDS
 
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # Three backends share one GPU; of these two each would take it all.
+    # Three backends share one GPU. By default, each of these two takes all.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
 
 
 class WorkerError(RuntimeError):
-    """What went wrong in a worker, in one line."""
+    """An error in a worker, in one line."""
 
 
 def installed_backends():
-    """The backends whose package is there."""
+    """The backends whose package is installed."""
     return tuple(b for b in BACKENDS if importlib.util.find_spec(b) is not None)
 
 
@@ -39,7 +39,7 @@ class Worker:
     Args:
         backend: Name of the Keras backend.
         served: The class of the object, as `"module:name"`.
-        *arguments: What the class takes.
+        *arguments: Arguments of the class.
     """
 
     def __init__(self, backend, served, *arguments):
@@ -50,13 +50,13 @@ class Worker:
             target=_serve, args=(pipe, backend, served, arguments), daemon=True
         )
         self._process.start()
-        pipe.close()  # so that its end is that of the process
+        pipe.close()  # so that it is closed when the process ends
 
     def call(self, method, *arguments):
         """Calls a method of the object.
 
         Raises:
-            WorkerError: what the method raised, or that the process died.
+            WorkerError: if the method raised an error or the process died.
         """
         try:
             self._pipe.send((method, arguments))
@@ -91,7 +91,7 @@ def start(backends, served, *arguments):
 
 
 def _serve(pipe, backend, served, arguments):
-    # Ctrl-C reaches the workers, too, but the coordinator ends them.
+    # Ctrl-C also reaches the workers, but the coordinator ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(_ENVIRONMENT, KERAS_BACKEND=backend)
     holder = None
@@ -111,7 +111,7 @@ def _serve(pipe, backend, served, arguments):
 
 
 def in_one_line(error, longest=300):
-    """Kind and message of an exception for a cell of a table."""
+    """Class and message of an exception for an entry of a table."""
     lines = "".join(traceback.format_exception_only(error)).split()
     text = " ".join(lines)
     return text if len(text) <= longest else text[: longest - 3] + "..."

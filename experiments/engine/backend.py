@@ -22,23 +22,23 @@ def run_command_line(module):
 
 
 def choose_backend(arguments):
-    """Hands the option `--backend` on to Keras, before Keras is imported.
+    """Passes the option `--backend` to Keras, before Keras is imported.
 
     Args:
         arguments: List of strings, the command line.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    # What it is may be wrong or missing; the command line proper says so.
+    # A wrong or missing value is reported by the command line itself.
     parser.add_argument("--backend", nargs="?")
     backend = parser.parse_known_args(arguments)[0].backend
     if backend in BACKENDS:
         os.environ["KERAS_BACKEND"] = backend
-    # Most of what TensorFlow tells of its build before the first word of ours.
+    # Hides most messages of TensorFlow about its build.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def import_keras():
-    """Imports Keras, or ends the process with what to install."""
+    """Imports Keras, or ends the process and says what to install."""
     try:
         import keras
 
@@ -53,10 +53,10 @@ def import_keras():
 
 
 def check_backend(backend):
-    """Refuses the backend of a run if Keras runs on another.
+    """Raises an error if a run needs another backend than Keras runs on.
 
     Args:
-        backend: String, that of the run.
+        backend: String, the backend of the run.
 
     Raises:
         ValueError: if it is not that of Keras.

@@ -1,4 +1,4 @@
-"""Reads files that may be damaged, and names those that are."""
+"""Reads files that may be damaged, and reports those that are."""
 
 import csv
 import hashlib
@@ -23,8 +23,8 @@ class DamagedFile(ValueError):
         self.why = why
 
 
-def tell(error):
-    """Names what is damaged, in a line."""
+def print_error(error):
+    """Reports a damaged file in one line."""
     print(error, file=sys.stderr)
 
 
@@ -48,7 +48,7 @@ def sha256(path):
 
 
 def read_text(path, errors="strict"):
-    """The text of a file, not blank; raises as `_bytes` does."""
+    """The text of a file that is not blank. Raises what `_bytes` raises."""
     try:
         text = _bytes(path).decode("utf-8", errors)
     except UnicodeDecodeError as error:
@@ -65,7 +65,7 @@ def read_json(path):
         path: `pathlib.Path`.
 
     Returns:
-        Dict, not empty.
+        Dict that is not empty.
 
     Raises:
         FileNotFoundError: if it is not there.
@@ -84,7 +84,7 @@ def read_json(path):
 
 
 def read_csv(path):
-    """The lines of a CSV file, all of them whole.
+    """The lines of a CSV file, all of them complete.
 
     Args:
         path: `pathlib.Path`.
@@ -94,7 +94,7 @@ def read_csv(path):
 
     Raises:
         FileNotFoundError: if it is not there.
-        DamagedFile: if it is not whole.
+        DamagedFile: if it is incomplete or not CSV.
     """
     text = read_text(path)
     if not text.endswith("\n"):
@@ -116,12 +116,12 @@ def read_table(path, columns):
 
     Args:
         path: `pathlib.Path`.
-        columns: Dict from names of columns, which must be there, to the types
-            of their values. Those of other columns are floats.
+        columns: Dict from the names of required columns to the types of their
+            values. Values of other columns are floats.
 
     Raises:
         FileNotFoundError: if it is not there.
-        DamagedFile: if it is not whole.
+        DamagedFile: if it is incomplete or not CSV.
     """
     header, rows = read_csv(path)
     try:
@@ -140,11 +140,11 @@ def read_table(path, columns):
 
 
 def misfit(values, columns):
-    """What of a dict does not fit the columns of a table.
+    """Describes the first value that does not fit its column of a table.
 
     Args:
         values: Dict, from JSON. `None` fits all columns.
-        columns: Dict from names to types. Names that `values` lacks fit, too.
+        columns: Dict from names to types. `values` may lack some of them.
 
     Returns:
         String, or `None` if all fits.

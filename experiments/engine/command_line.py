@@ -1,4 +1,4 @@
-"""The commands that all experiments have, and what runs a command line."""
+"""The commands that all experiments share."""
 
 import collections
 import contextlib
@@ -23,12 +23,12 @@ from experiments.engine.parsers import (
 from experiments.engine.runs import lock_of
 from experiments.engine.sweep import sweep as follow
 
-# The exit status of a command that Ctrl-C ended, as of a shell.
+# The exit status of a command that Ctrl-C ended, as in a shell.
 STOPPED = 130
 
 
 def show_settings(experiment):
-    """Prints each setting, its default, and where that comes from.
+    """Prints each setting, its default and the origin of the default.
 
     Args:
         experiment: `experiment.Experiment`.
@@ -40,7 +40,7 @@ def show_settings(experiment):
     for name in ("setting", "value", "origin"):
         table.add_column(name, no_wrap=True)
     table.add_column("note", min_width=16)
-    for field in dataclasses.fields(experiment.run_type):
+    for field in dataclasses.fields(experiment.config_type):
         metadata = field.metadata
         table.add_row(
             field.name,
@@ -53,17 +53,17 @@ def show_settings(experiment):
 
 
 def program(experiment):
-    """What runs the command line of an experiment."""
+    """The command that starts the command line of an experiment."""
     return f"python -m experiments.{experiment.name}"
 
 
 def stopped_run(experiment, settings, options):
-    """Says how to go on with a run that Ctrl-C ended.
+    """Prints how to resume a run that Ctrl-C ended.
 
     Args:
         experiment: `experiment.Experiment`.
-        settings: Dict of what was given or drawn, seed and backend included:
-            they are part of what a run is.
+        settings: Dict of the settings that were given or drawn, including seed
+            and backend, which are part of the run's id.
         options: What the parser of the command `run` returned.
 
     Returns:
@@ -74,46 +74,45 @@ def stopped_run(experiment, settings, options):
         if getattr(options, name, False):
             places[name] = True
     if data_dir := os.environ.get("KERAS_SLIM_DATA"):
-        places["data_dir"] = data_dir  # part of what a run is, too
+        places["data_dir"] = data_dir  # its content is part of the run's id
     print(
-        "\nStopped. To go on from the last finished epoch:\n"
+        "\nStopped. To resume after the last finished epoch:\n"
         f"  {program(experiment)} run {as_options({**settings, **places})}",
         file=sys.stderr,
     )
     return STOPPED
 
 
-def make_runs(cells, make, outcome, how, known=0):
-    """Makes the runs of a sweep that are not done, and tells of each.
+def make_runs(planned, make, outcome, how, known=0):
+    """Makes the runs of a sweep that are not done, and reports each.
 
     Args:
-        cells: List of `sweep.Cell`.
-        make: Function of the task of a cell that makes its run, see
-            `launchers.launch`; it returns without an error where another
-            process makes the run.
-        outcome: Function of the `RunFolder` of a run that is done, which
-            returns what is to be said of it in a line.
+        planned: List of `sweep.PlannedRun`.
+        make: Function of a task that makes its run, see `launchers.launch`. It
+            returns without an error if another process is making the run.
+        outcome: Function of the `RunFolder` of a run that is done that
+            summarises its result in one line.
         how: `launchers.Options`.
-        known: Integer, how many more runs of the sweep are made elsewhere.
+        known: Integer, how many more runs of the sweep were made elsewhere.
 
     Returns:
         The exit status: 1 if a run failed, `STOPPED` after Ctrl-C.
     """
     console = Console()
     start = functools.partial(launch, make, options=how)
-    done = known + sum(cell.folder.result is not None for cell in cells)
-    total = known + len(cells)
+    done = known + sum(run.folder.result is not None for run in planned)
+    total = known + len(planned)
     print(f"{done} of {total} runs are done")
     failed = []
     try:
-        with contextlib.closing(follow(cells, start, console)) as ended:
-            for cell, error in ended:
+        with contextlib.closing(follow(planned, start, console)) as ended:
+            for run, error in ended:
                 done += error is None
                 if error is not None:
-                    failed.append((cell, error))
-                told = f"failed: {error}" if error else outcome(cell.folder)
+                    failed.append((run, error))
+                result = f"failed: {error}" if error else outcome(run.folder)
                 console.print(
-                    f"[{done} of {total}] {cell.label}: {told}",
+                    f"[{done} of {total}] {run.label}: {result}",
                     highlight=False,
                     markup=False,
                     soft_wrap=True,
@@ -121,55 +120,61 @@ def make_runs(cells, make, outcome, how, known=0):
     except KeyboardInterrupt:
         print(
             f"\nStopped with {done} of {total} runs done. The same "
-            "command goes on from the last finished epochs.",
+            "command resumes after the last finished epochs.",
             file=sys.stderr,
         )
         return STOPPED
-    for cell, error in failed:
-        print(f"Failed: {cell.label}: {error}\n  {cell.folder.path}")
+    for run, error in failed:
+        print(f"Failed: {run.label}: {error}\n  {run.folder.path}")
     return 1 if failed else 0
 
 
 def sweep(options, experiment):
-    """Makes the runs of a grid, or shows which there are to make.
+    """Makes the runs of a grid, or shows which are left to make.
 
     Args:
-        options: What a parser with those of `parsers.add_sweep` returned.
+        options: Namespace of a parser with the options of
+            `parsers.add_sweep`.
         experiment: `experiment.Experiment`.
 
     Returns:
         The exit status, see `make_runs`.
 
     Raises:
-        ValueError: if an option is not one that is allowed.
-        ImportError: if an option needs a package that is not there.
+        ValueError: if the value of an option is not allowed.
+        ImportError: if an option needs a package that is not installed.
     """
     # Workers may start in another folder.
     results_dir = options.results_dir.resolve()
     given = settings_given(options, experiment, several=True)
     how = launch_options(options, experiment)
-    cells = experiment.cells(options.preset, given)
+    points = experiment.points(options.preset, given)
     known = experiment.known(options.known)
-    runs = experiment.runs_of(cells, results_dir, not options.dry_run, known)
+    configs = experiment.configs_of(
+        points, results_dir, not options.dry_run, known
+    )
     for about in dict.fromkeys(
-        map(experiment.about, experiment.data_of_cells(cells))
+        map(experiment.about, experiment.data_of_points(points))
     ):
         print(about)
     if options.dry_run:
-        for part in experiment.plan(cells, runs, results_dir, known):
+        for part in experiment.plan(points, configs, results_dir, known):
             Console().print(part, highlight=False, soft_wrap=True)
         return 0
-    varied = experiment.varied(cells)
-    planned = [experiment.cell_of(run, results_dir, varied) for run in runs]
+    varied = experiment.varied(points)
+    planned = [
+        experiment.planned_run(config, results_dir, varied)
+        for config in configs
+    ]
     elsewhere = {
-        cell: known.places[cell.folder.id]
-        for cell in planned
-        if cell.folder.id in known.places and cell.folder.result is None
+        run: known.places[run.folder.id]
+        for run in planned
+        if run.folder.id in known.places and run.folder.result is None
     }
     for folder, count in collections.Counter(elsewhere.values()).items():
         print(f"{count} runs are known from {folder}")
     status = make_runs(
-        [cell for cell in planned if cell not in elsewhere],
+        [run for run in planned if run not in elsewhere],
         functools.partial(
             experiment.make,
             results_dir=results_dir,
@@ -199,10 +204,11 @@ def _check_there_are_runs(found, results_dir, tables):
 
 
 def collect(options, experiment):
-    """Writes all runs as CSV, together with those that stand there.
+    """Writes all runs as CSV, together with those already in the folder.
 
     Args:
-        options: What a parser with those of `parsers.add_collect` returned.
+        options: Namespace of a parser with the options of
+            `parsers.add_collect`.
         experiment: `experiment.Experiment`.
 
     Returns:
@@ -210,17 +216,17 @@ def collect(options, experiment):
 
     Raises:
         FileNotFoundError: if there is no run.
-        ValueError: if what stands there cannot be read, or has other figures
-            of a run.
+        ValueError: if the files in the folder cannot be read, or have other
+            figures for a run.
     """
     tables = experiment.tables
     found = results.collect(options.results_dir, tables)
-    if options.epochs is None:  # else, the runs that stand there may do
+    if options.epochs is None:  # else the runs in the folder may suffice
         _check_there_are_runs(found, options.results_dir, tables)
     if options.without_seconds:
         found = results.without_seconds(found)
     folder = options.to or options.results_dir / experiment.name
-    # No row of another process is lost that writes to the same folder.
+    # Another process may write to the same folder.
     with lock_of(folder / "runs.csv"):
         there = merging.read_if_there(folder, tables)
         places = str(folder), str(options.results_dir)
@@ -236,9 +242,9 @@ def collect(options, experiment):
             found = with_first_epochs(found, options.epochs, experiment)
         results.write(found, folder)
     counts = found.runs["status"].value_counts()
-    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    words = ", ".join(f"{count} {status}" for status, count in counts.items())
     print(
-        f"{len(found.runs)} runs ({told}) in {folder}/runs.csv, "
+        f"{len(found.runs)} runs ({words}) in {folder}/runs.csv, "
         f"{len(found.runs) - len(there.runs)} of them new"
     )
     return 0
@@ -248,7 +254,8 @@ def report(options, experiment):
     """Writes and shows tables and pictures of one budget.
 
     Args:
-        options: What a parser with those of `parsers.add_report` returned.
+        options: Namespace of a parser with the options of
+            `parsers.add_report`.
         experiment: `experiment.Experiment`.
 
     Returns:
@@ -278,19 +285,19 @@ def report(options, experiment):
 
 
 def show_paths(paths):
-    """Prints where there is something to look at."""
+    """Prints the paths of files to look at."""
     for path in paths:
         print(f"Written: {path}")
 
 
 def commands(experiment):
-    """The commands that all experiments have.
+    """The commands that all experiments share.
 
     Args:
         experiment: `experiment.Experiment`.
 
     Returns:
-        Dict of functions by name, as `main` takes them.
+        Dict of functions by name, see `main`.
     """
     return {
         "sweep": lambda options: sweep(options, experiment),
@@ -305,28 +312,28 @@ def main(parser, commands, arguments=None):
 
     Args:
         parser: `argparse.ArgumentParser` with a subparser for each command,
-            whose name goes to `command`.
-        commands: Dict of functions by name. Each takes what the parser
-            returned, and returns an exit status.
+            whose name it stores as `command`.
+        commands: Dict of functions by name. Each takes the parsed namespace
+            and returns an exit status.
         arguments: List of strings. Default: `None`, those of the process.
 
     Returns:
         The exit status.
     """
     options = parser.parse_args(arguments)
-    # A terminal that lacks a letter must not cost a run its table.
+    # A letter that a terminal lacks must not be an error.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     if getattr(options, "data_dir", None) is not None:
-        # Workers, which take it over, may start in another folder.
+        # Workers, which inherit it, may start in another folder.
         os.environ["KERAS_SLIM_DATA"] = os.path.abspath(options.data_dir)
     if getattr(options, "results_dir", Path()).is_file():
         parser.error(f"--results-dir names a file: {options.results_dir}")
     try:
         return commands[options.command](options)
     except KeyboardInterrupt:
-        print("\nStopped. The same command goes on.", file=sys.stderr)
+        print("\nStopped. The same command resumes.", file=sys.stderr)
         return STOPPED
     except (ValueError, OSError, ImportError) as error:
         lines = [str(error), *getattr(error, "__notes__", [])]

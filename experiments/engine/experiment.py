@@ -1,4 +1,4 @@
-"""An experiment as the engine sees it: its runs, and how to make many."""
+"""What an experiment provides, and how its runs are planned and made."""
 
 import contextlib
 import dataclasses
@@ -10,44 +10,43 @@ from experiments.engine import grid, known
 from experiments.engine.plan import plan
 from experiments.engine.results import Tables, collect
 from experiments.engine.runs import RunFolder, RunIsClaimed
-from experiments.engine.sweep import Cell
+from experiments.engine.sweep import PlannedRun
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What sweeps, tables and the command line ask of an experiment.
+    """What sweeps, tables and the command line need from an experiment.
 
-    Workers of a sweep get it by pickle: its functions have names.
+    It is pickled for the workers of a sweep, so no function is a lambda.
 
     Args:
-        tables: `results.Tables`, with its name and the class of its runs.
+        tables: `results.Tables`, with its name and the class of its configs.
         axes: Names of the settings that the tables of the paper vary,
-            `variant` and `seed` among them. A sweep may vary any other, too.
-        presets: Dict of grids by name, each a tuple of dicts of settings, the
-            runs of which are put together. A tuple is an axis; a setting that
-            is not there has the default of a run.
-        load_data: Function of a run, which returns its data, with their
-            identity as `fingerprint`.
-        of_data: Names of the settings that `load_data` looks at.
-        about: Function of data, which returns what they are, in a line.
-        execute: Function of a run, its data, its `RunFolder` and options,
+            `variant` and `seed` among them. A sweep may vary others, too.
+        presets: Dict from names to grids. A grid is a tuple of dicts of
+            settings, whose runs are combined. A tuple of values is an axis; a
+            setting that is missing has its default.
+        load_data: Function of a config that returns the data of the run, with
+            their identity as `fingerprint`.
+        of_data: Names of the settings on which the data depend.
+        about: Function of the data that describes them in one line.
+        execute: Function of a config, the data, the `RunFolder` and options,
             `verbose` and `callbacks` among them, which makes the run.
-        label: Function of a run, which returns what it is, in a few words.
+        label: Function of a config that returns a short name of the run.
         outcome: Function of the `RunFolder` of a run that is done, which
-            returns what it came to, in a line.
+            summarises its result in one line.
         write_report: Function of `results.Results`, a folder and the number
-            of a budget, which writes tables and pictures, and returns the
-            paths to look at.
+            of a budget that writes tables and pictures, and returns the paths
+            to look at.
         show_report: Function of `results.Results`, a `rich.console.Console`
-            and the number of a budget, which prints the tables.
-        figures_of: Function of the row of a finished run and of the first
-            rows of its history, which returns what the run found, as if these
-            epochs were all, or `None` if it cannot tell. Default: `None`, it
-            takes the network.
-        timed_by: Names of the settings on which the seconds of an epoch
-            depend.
-        unsaid: Dict from the names of settings to strings, what a run takes
-            where the command line is silent, if that is not the default.
+            and the number of a budget that prints the tables.
+        figures_of: Function of the row of a finished run and the first rows
+            of its history. Returns the result of a run of these epochs only,
+            or `None` if it is unknown. Default: `None`, the result does not
+            follow from the history.
+        timed_by: Names of the settings on which the seconds per epoch depend.
+        unsaid: Dict from the names of settings to descriptions of the value
+            that a run takes if none is given, where it is not the default.
     """
 
     tables: Tables
@@ -71,26 +70,24 @@ class Experiment:
         return self.tables.experiment
 
     @property
-    def run_type(self):
-        """The `Settings` class of its runs."""
-        return self.tables.run_type
+    def config_type(self):
+        """The subclass of `BaseConfig` of its runs."""
+        return self.tables.config_type
 
-    def cells(self, preset, given):
+    def points(self, preset, given):
         """The settings of each run of a sweep, every one checked.
 
-        The variants of a cell follow each other, then come its seeds: a sweep
-        that is cut short can be compared as it is.
+        See `grid.product` for their order.
 
         Args:
-            preset: String, a key of `presets`, or `None` for a grid of what
-                is given only.
-            given: Dict of settings, with tuples for the axes, that take the
-                place of the preset's. Where grids vary one axis each, it goes
-                to the grid that varies it.
+            preset: String, a key of `presets`, or `None` for a grid of the
+                given settings only.
+            given: Dict of settings, with tuples for the axes, that replace
+                those of the preset. Where grids vary one axis each, an axis
+                is replaced in the grid that varies it.
 
         Returns:
-            List of dicts, settings of a run, none twice; the seed may be
-            `grid.CLOCK`.
+            List of different dicts of settings. The seed may be `grid.CLOCK`.
 
         Raises:
             ValueError: if a value is not one that a run allows, or neither a
@@ -101,8 +98,8 @@ class Experiment:
                 "Expected --preset, or at least one setting, such as "
                 "--variant=lstm,lstm3"
             )
-        run = self.run_type()
-        defaults = {name: getattr(run, name) for name in self.axes}
+        default = self.config_type()
+        defaults = {name: getattr(default, name) for name in self.axes}
         grids = ({},) if preset is None else self.presets[preset]
         varied = {name for settings in grids for name in settings}
         found = []
@@ -111,53 +108,55 @@ class Experiment:
             own = {n: v for n, v in given.items() if n not in elsewhere}
             settings = {**defaults, **settings, **own}
             found += [
-                cell
-                for cell in grid.product(self.run_type, settings)
-                if cell not in found
+                point
+                for point in grid.product(self.config_type, settings)
+                if point not in found
             ]
         return found
 
-    def varied(self, cells):
-        """The settings of cells that are no axes, but vary among them."""
-        configs = [r.config() for r in grid.seedless(self.run_type, cells)]
-        found = grid.varied(self.run_type, configs)
+    def varied(self, points):
+        """Names of the settings that vary among points and are no axes."""
+        configs = grid.seedless(self.config_type, points)
+        found = grid.varied(self.config_type, [c.as_dict() for c in configs])
         return [name for name in found if name not in self.axes]
 
-    def data_of(self, run):
+    def data_of(self, config):
         """What `load_data` returns, loaded once for the runs of a sweep."""
-        settings = {name: getattr(run, name) for name in self.of_data}
+        settings = {name: getattr(config, name) for name in self.of_data}
         data_dir = os.environ.get("KERAS_SLIM_DATA")
-        return _loaded(self.load_data, self.run_type(**settings), data_dir)
+        return _loaded(self.load_data, self.config_type(**settings), data_dir)
 
-    def data_of_cells(self, cells):
-        """The data of each cell of a sweep, whose seeds do not matter."""
-        return [self.data_of(r) for r in grid.seedless(self.run_type, cells)]
+    def data_of_points(self, points):
+        """The data of each point of a sweep, whose seeds do not matter."""
+        return list(map(self.data_of, grid.seedless(self.config_type, points)))
 
-    def folder_of(self, run, results_dir, keep_checkpoint=False):
-        """The `RunFolder` of a run."""
+    def folder_of(self, config, results_dir, keep_checkpoint=False):
+        """The `RunFolder` of a run with this config."""
         return RunFolder(
             results_dir,
             self.name,
-            run.config(),
-            self.data_of(run).fingerprint,
+            config.as_dict(),
+            self.data_of(config).fingerprint,
             self.tables,
             keep_checkpoint,
         )
 
-    def cell_of(self, run, results_dir, varied=()):
-        """The `sweep.Cell` of a run, labelled with the settings `varied`."""
-        folder = self.folder_of(run, results_dir)
-        words = [f"{name}={getattr(run, name)}" for name in varied]
-        return Cell(
-            folder, run, " ".join([self.label(run), *words]), run.epochs
+    def planned_run(self, config, results_dir, varied=()):
+        """A `sweep.PlannedRun`, with the settings `varied` in its label."""
+        words = [f"{name}={getattr(config, name)}" for name in varied]
+        return PlannedRun(
+            self.folder_of(config, results_dir),
+            config,
+            " ".join([self.label(config), *words]),
+            config.epochs,
         )
 
     def known(self, folders=None):
-        """Runs that are made elsewhere.
+        """Runs that were made elsewhere.
 
         Args:
-            folders: List of `pathlib.Path`. Default: `None`, the results that
-                the checkout has.
+            folders: List of `pathlib.Path`. Default: `None`, the results in
+                the checkout.
 
         Returns:
             `known.Known`.
@@ -166,62 +165,62 @@ class Experiment:
             folders = known.default_folders(self.name)
         return known.read(folders, self.tables)
 
-    def runs_of(self, cells, results_dir, draw=True, elsewhere=None):
-        """The runs of a sweep.
+    def configs_of(self, points, results_dir, draw=True, elsewhere=None):
+        """The configs of the runs of a sweep.
 
         Args:
-            cells: List of dicts, what `cells` returned.
+            points: List of dicts, what `points` returned.
             results_dir: Path of the results of all experiments.
-            draw: Boolean, whether to draw seeds from the clock where they are
-                asked for and not drawn yet.
-            elsewhere: `known.Known`, whose seeds from the clock are taken in
-                place of new ones. Default: `None`, all are drawn.
+            draw: Boolean, whether to draw seeds from the clock that are not
+                drawn yet.
+            elsewhere: `known.Known`, whose seeds from the clock are used
+                instead of new ones. Default: `None`, all are drawn.
 
         Returns:
-            List of runs, `None` for one whose seed is not drawn.
+            List of configs, `None` for one whose seed is not drawn.
         """
-        fingerprints = [data.fingerprint for data in self.data_of_cells(cells)]
-        return grid.runs_of(
-            self.run_type,
-            cells,
+        data = self.data_of_points(points)
+        return grid.configs_of(
+            self.config_type,
+            points,
             results_dir,
             self.name,
-            fingerprints,
+            [one.fingerprint for one in data],
             draw,
             elsewhere.seeds(self.tables) if elsewhere else {},
         )
 
-    def plan(self, cells, runs, results_dir, elsewhere=None):
-        """What of a sweep is done and what is left, as a person reads it.
+    def plan(self, points, configs, results_dir, elsewhere=None):
+        """A readable summary of what a sweep has done and has left to do.
 
         Args:
-            cells: List of dicts, what `cells` returned.
-            runs: What `runs_of` made of them.
+            points: List of dicts, what `points` returned.
+            configs: List of configs, what `configs_of` returned.
             results_dir: Path of the results of all experiments.
             elsewhere: `known.Known`. Default: `None`, no run is known.
 
         Returns:
             Tuple of a `rich.table.Table` and a string.
         """
-        varied = self.varied(cells)
+        varied = self.varied(points)
         rows = [n for n in self.axes if n not in ("seed", "variant")]
         return plan(
-            [run.config() for run in grid.seedless(self.run_type, cells)],
-            [run and self.folder_of(run, results_dir) for run in runs],
+            [c.as_dict() for c in grid.seedless(self.config_type, points)],
+            [c and self.folder_of(c, results_dir) for c in configs],
             collect(results_dir, self.tables),
             [*rows, *varied],
             list(dict.fromkeys([*self.timed_by, *varied])),
             elsewhere,
         )
 
-    def carry_out(self, run, results_dir, keep_checkpoint=False, **options):
-        """Makes one run, or goes on with it.
+    def carry_out(self, config, results_dir, keep_checkpoint=False, **options):
+        """Makes a run, or resumes it.
 
         Args:
-            run: One of `run_type`.
+            config: A `config_type`.
             results_dir: Path of the results of all experiments.
-            keep_checkpoint: Boolean, whether the last checkpoint stays, from
-                which the same run with more epochs goes on.
+            keep_checkpoint: Boolean, whether to keep the last checkpoint, from
+                which the same run with more epochs can resume.
             **options: Arguments of `execute`.
 
         Returns:
@@ -230,39 +229,42 @@ class Experiment:
         Raises:
             RunIsClaimed: if another process is making the run.
         """
-        folder = self.folder_of(run, results_dir, keep_checkpoint)
+        folder = self.folder_of(config, results_dir, keep_checkpoint)
         if keep_checkpoint and folder.result is not None:
             if not folder.checkpoint.exists():
                 print(
                     f"{folder.path} was made without --keep-checkpoints: no "
                     "checkpoint."
                 )
-        self.execute(run, self.data_of(run), folder, **options)
+        self.execute(config, self.data_of(config), folder, **options)
         return folder
 
-    def make(self, run, results_dir, tensorboard=False, keep_checkpoint=False):
-        """Makes one run, in whatever process a launcher calls it.
+    def make(
+        self, config, results_dir, tensorboard=False, keep_checkpoint=False
+    ):
+        """Makes a run in the process in which a launcher calls it.
 
-        It returns without an error where another process makes the run.
+        Returns without an error if another process is making the run.
 
         Args:
-            run: One of `run_type`.
+            config: A `config_type`.
             results_dir: Path of the results of all experiments.
             tensorboard: Boolean, whether to write logs for TensorBoard.
-            keep_checkpoint: As of `carry_out`.
+            keep_checkpoint: See `carry_out`.
         """
-        # The sweep told of its data when it loaded them.
+        # The sweep has already printed what loading the data prints.
         with contextlib.redirect_stdout(None):
-            self.data_of(run)
+            self.data_of(config)
         callbacks = []
         if tensorboard:
             # Only here, as the package is an extra.
             from experiments.engine.tensorboard import log_of
 
-            callbacks = [log_of(self.cell_of(run, results_dir), run.config())]
+            planned = self.planned_run(config, results_dir)
+            callbacks = [log_of(planned, config.as_dict())]
         with contextlib.suppress(RunIsClaimed):
             self.carry_out(
-                run,
+                config,
                 results_dir,
                 keep_checkpoint,
                 verbose=0,
@@ -271,5 +273,5 @@ class Experiment:
 
 
 @functools.lru_cache(maxsize=8)
-def _loaded(load_data, run, data_dir):
-    return load_data(run)
+def _loaded(load_data, config, data_dir):
+    return load_data(config)

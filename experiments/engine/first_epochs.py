@@ -1,4 +1,4 @@
-"""Runs of more epochs as runs of fewer, which have the same first epochs."""
+"""The first epochs of a run as a run of fewer epochs."""
 
 from experiments.engine import merging
 from experiments.engine.merging import ORIGIN
@@ -9,8 +9,8 @@ from experiments.engine.runs import finite, identity
 def with_first_epochs(found, epochs, experiment):
     """Adds the first epochs of runs of more epochs as runs of their own.
 
-    No epoch depends on how many there are to be, so a run of `epochs` epochs
-    would have had the same history.
+    No epoch depends on the number of epochs to come, so a run of `epochs`
+    epochs would have had the same history.
 
     Args:
         found: `results.Results`.
@@ -18,10 +18,10 @@ def with_first_epochs(found, epochs, experiment):
         experiment: `experiment.Experiment` with `figures_of`.
 
     Returns:
-        `results.Results`, with a row for each run of more epochs that is done,
-        unless there is one of `epochs` epochs. Its id is that of a run of so
-        many epochs, all else is that of the run of more, whose id is in the
-        column `merging.ORIGIN`.
+        `results.Results` with one more row per run of more epochs that is
+        done, unless the run of `epochs` epochs is there. The row has the id
+        of a run of `epochs` epochs; the column `merging.ORIGIN` has the id of
+        the longer run, from which all else is taken.
 
     Raises:
         ValueError: if `epochs` is not positive, or there is no `figures_of`.
@@ -34,8 +34,8 @@ def with_first_epochs(found, epochs, experiment):
         )
     if experiment.figures_of is None:
         raise ValueError(
-            f"What a run of {experiment.name} finds does not follow from its "
-            "history, but from its network, which has all epochs behind it. "
+            f"The result of a run of {experiment.name} follows from its "
+            "network after all epochs, not from its history. "
             f"Received: epochs={epochs}"
         )
     done = set(found.runs.loc[found.runs["status"] == "done", "id"])
@@ -51,7 +51,7 @@ def with_first_epochs(found, epochs, experiment):
         name = identity(config, row["data_fingerprint"])
         if figures is None or name in done:
             continue
-        # The run of more epochs may itself be the first ones of another.
+        # The longer run may itself be the first epochs of another.
         origin = row.get(ORIGIN) or row["id"]
         rows.append({**fewer, **finite(figures), "id": name, ORIGIN: origin})
         done.add(name)

@@ -1,4 +1,4 @@
-"""The grid of a sweep: from the values of its axes to its runs."""
+"""The grid of a sweep: from the values of its axes to configs."""
 
 import dataclasses
 import itertools
@@ -8,38 +8,38 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from experiments.engine.runs import identity
-from experiments.engine.seeds import clock_seeds
-from experiments.engine.settings import (
+from experiments.engine.config import (
     checked,
     from_text,
     is_path,
     value_type,
 )
+from experiments.engine.runs import identity
+from experiments.engine.seeds import clock_seeds
 
-# In place of a seed: one drawn from the clock.
+# Instead of a seed: draw one from the clock.
 CLOCK = "clock"
 
 
-def parse_axis(run_type, name, *texts):
+def parse_axis(config_type, name, *texts):
     """Reads the values of an axis.
 
     Args:
-        run_type: `Settings` class.
+        config_type: Subclass of `BaseConfig`.
         name: String, one of its fields.
-        *texts: Strings, each with values between commas; integers may be
-            ranges such as `0-9`, ends included, a `seed` may be `clock`, and
-            `none` is the `None` of an optional field. A path of a file that
-            exists is one value, commas in it or not.
+        *texts: Strings of values separated by commas. Integers may be ranges
+            such as `0-9`, ends included, a `seed` may be `clock`, and `none`
+            is the `None` of an optional field. The path of an existing file
+            is one value, even with commas in it.
 
     Returns:
         Tuple of values, canonical.
 
     Raises:
-        ValueError: if a value cannot be read, is not allowed or stands twice
-            in one of the strings.
+        ValueError: if a value cannot be read, is not allowed or is repeated
+            within a string.
     """
-    field = run_type.__dataclass_fields__[name]
+    field = config_type.__dataclass_fields__[name]
     found = {}
     for text in texts:
         values = [
@@ -56,7 +56,7 @@ def parse_axis(run_type, name, *texts):
 
 
 def _values(field, part, text):
-    """The values that a part of an option's text stands for."""
+    """The values that a part between commas stands for."""
     if field.name == "seed" and part == CLOCK:
         return [CLOCK]
     values = [from_text(field, part)]
@@ -73,7 +73,7 @@ def _values(field, part, text):
 
 
 def _parts(field, text):
-    """The values between commas; the path of a file is one value."""
+    """The parts between commas; the path of a file is one part."""
     if is_path(field) and Path(text).expanduser().is_file():
         return [text]
     return [part.strip() for part in text.split(",")]
@@ -93,24 +93,24 @@ def _expected(field):
     }[value_type(field)]
 
 
-def product(run_type, settings):
+def product(config_type, settings):
     """The settings of each run of a grid, every one checked.
 
-    Seeds change from run to run more slowly than variants, and all else more
-    slowly than seeds: a sweep that is cut short can be compared as it is.
+    Variants vary fastest, then seeds, then all other settings, so that the
+    runs of an interrupted sweep can be compared.
 
     Args:
-        run_type: `Settings` class.
+        config_type: Subclass of `BaseConfig`.
         settings: Dict of its settings, with a tuple for each axis. A seed may
             be `CLOCK`.
 
     Returns:
-        List of dicts, settings of a `run_type`; the seed may be `CLOCK`.
+        List of dicts of settings. The seed may be `CLOCK`.
 
     Raises:
-        ValueError: if a value is not one that `run_type` allows.
+        ValueError: if a value is not one that `config_type` allows.
     """
-    fields = [field.name for field in dataclasses.fields(run_type)]
+    fields = [field.name for field in dataclasses.fields(config_type)]
     order = sorted(
         settings,
         key=lambda name: (
@@ -125,21 +125,20 @@ def product(run_type, settings):
     ]
     found = []
     for values in itertools.product(*axes):
-        cell = dict(zip(order, values, strict=True))
-        of_clock = cell.get("seed") == CLOCK
-        run = run_type(**{**cell, "seed": 0} if of_clock else cell)
-        canonical = {name: getattr(run, name) for name in cell}
+        point = dict(zip(order, values, strict=True))
+        of_clock = point.get("seed") == CLOCK
+        config = config_type(**{**point, "seed": 0} if of_clock else point)
+        canonical = {name: getattr(config, name) for name in point}
         found.append({**canonical, "seed": CLOCK} if of_clock else canonical)
     return found
 
 
-def varied(run_type, configs):
-    """The settings in which runs differ, variants and seeds left aside.
+def varied(config_type, configs):
+    """The settings in which runs differ, other than variant and seed.
 
     Args:
-        run_type: `Settings` class.
-        configs: List of dicts, or a `pandas.DataFrame` with a row for each
-            run.
+        config_type: Subclass of `BaseConfig`.
+        configs: List of dicts, or a `pandas.DataFrame` with one row per run.
 
     Returns:
         List of names, in the order of the fields.
@@ -147,53 +146,53 @@ def varied(run_type, configs):
     configs = pd.DataFrame(configs)
     return [
         field.name
-        for field in dataclasses.fields(run_type)
+        for field in dataclasses.fields(config_type)
         if field.name not in ("variant", "seed")
         and configs[field.name].nunique(dropna=False) > 1
     ]
 
 
-def seedless(run_type, cells):
-    """The runs of a grid, with 0 in place of every seed."""
-    return [run_type(**{**cell, "seed": 0}) for cell in cells]
+def seedless(config_type, points):
+    """The configs of a grid, with 0 in place of every seed."""
+    return [config_type(**{**point, "seed": 0}) for point in points]
 
 
-def runs_of(
-    run_type,
-    cells,
+def configs_of(
+    config_type,
+    points,
     results_dir,
     experiment,
     fingerprints,
     draw=True,
     elsewhere=MappingProxyType({}),
 ):
-    """The runs of a grid, with seeds from the clock where they are asked for.
+    """The configs of a grid, with seeds from the clock where asked for.
 
     Args:
-        run_type: `Settings` class.
-        cells: List of dicts, what `product` returned.
+        config_type: Subclass of `BaseConfig`.
+        points: List of dicts, what `product` returned.
         results_dir: Path of the results of all experiments.
         experiment: Name of the experiment, a folder in `results_dir`.
-        fingerprints: List of strings, the identity of the data of each cell.
+        fingerprints: List of strings, the fingerprint of each point's data.
         draw: Boolean, whether to draw seeds that are not drawn yet.
         elsewhere: Dict of seeds that were drawn elsewhere, see
-            `seeds.clock_seeds`.
+            `seeds.clock_seeds`. Default: empty.
 
     Returns:
-        List of `run_type`, `None` for a run whose seed is not drawn.
+        List of `config_type`, `None` for one whose seed is not drawn.
     """
-    runs = seedless(run_type, cells)
-    seeds = [cell["seed"] for cell in cells]
+    configs = seedless(config_type, points)
+    seeds = [point["seed"] for point in points]
     timed = [k for k, seed in enumerate(seeds) if seed == CLOCK]
     keys = []
     for k in timed:
-        config = runs[k].config()
-        del config["seed"]
-        keys.append(identity(config, fingerprints[k]))
+        settings = configs[k].as_dict()
+        del settings["seed"]
+        keys.append(identity(settings, fingerprints[k]))
     drawn = clock_seeds(results_dir, experiment, keys, draw, elsewhere)
     for k, seed in zip(timed, drawn, strict=True):
         seeds[k] = seed
     return [
-        None if seed is None else dataclasses.replace(run, seed=seed)
-        for run, seed in zip(runs, seeds, strict=True)
+        None if seed is None else dataclasses.replace(config, seed=seed)
+        for config, seed in zip(configs, seeds, strict=True)
     ]

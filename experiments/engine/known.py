@@ -1,4 +1,4 @@
-"""Runs that a sweep need not make, as they are collected elsewhere."""
+"""Runs that a sweep need not make, as they were collected elsewhere."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from experiments.engine.seeds import first_drawn
 
 
 class Known(NamedTuple):
-    """What stands in folders that `collect` wrote.
+    """The contents of folders that `collect` wrote.
 
     Attributes:
         results: `results.Results` of all of them.
-        places: Dict from the ids of runs that are done to the folder of each,
-            a `pathlib.Path`.
+        places: Dict from the ids of runs that are done to the `pathlib.Path`
+            of the folder of each.
     """
 
     results: Results
@@ -31,7 +31,7 @@ class Known(NamedTuple):
 
 
 def default_folders(experiment):
-    """The results of an experiment that the checkout has, in a list."""
+    """A list with the results of an experiment in the checkout, if any."""
     folder = Path(__file__).parents[2] / "results" / experiment
     if not (folder / "runs.csv").exists():
         return []
@@ -47,11 +47,11 @@ def read(folders, tables):
         tables: `results.Tables` of the experiment.
 
     Returns:
-        `Known`. Of a run in several of them, its place is the first.
+        `Known`. The place of a run in several folders is the first of them.
 
     Raises:
         FileNotFoundError: if a folder lacks a table.
-        ValueError: if a table is damaged, or two have other figures of a run.
+        ValueError: if a table is damaged, or two disagree about a run.
     """
     found, places, so_far = None, {}, ""
     for folder in folders:

@@ -1,11 +1,11 @@
 """Calls a function on many tasks: here, in processes, on Ray or on Slurm.
 
-All launchers have one signature and know nothing of what they run:
+All launchers have one signature and are independent of the function:
 
     for task, error in launch(function, tasks, Options(launcher="processes")):
         ...
 
-Errors travel as text, as exceptions of a backend need not pickle.
+Errors are passed as text, as exceptions of a backend may not be picklable.
 """
 
 import dataclasses
@@ -23,8 +23,9 @@ import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
-# What Ray hands on to workers on other machines. Those of this one, like all
-# processes of the other launchers, get the whole environment.
+# Prefixes of environment variables that Ray passes to workers on other
+# machines. Workers on this one, like all processes of the other launchers,
+# inherit the whole environment.
 _HANDED_ON = ("KERAS_", "TF_", "JAX_", "XLA_")
 
 
@@ -32,26 +33,27 @@ _HANDED_ON = ("KERAS_", "TF_", "JAX_", "XLA_")
 class Options:
     """How tasks are launched.
 
-    What a launcher does not take is refused, if it is not at its default.
+    An option that the launcher does not use must have its default.
 
     Args:
         launcher: String, `"serial"`: one task after another, in this process;
             `"processes"`: a new process for each; `"ray"`: a process for each
             on Ray; `"slurm"`: a Slurm job for each.
-        workers: Positive integer, how many tasks are under way at once. For
-            all but serial.
-        cpus_per_run: Positive integer, what is set aside for a task on Ray
-            and Slurm. It does not bound its threads: their number is part of
-            how sums are rounded.
-        gpus_per_run: Number, what is set aside for a task on Ray and Slurm; a
-            fraction shares a GPU, on Ray only. With 0 nothing is set aside,
-            and a task sees what its machine shows it.
-        ray_address: String, a running cluster as `ray.init` takes it.
+        workers: Positive integer, how many tasks run at once. For all but
+            serial.
+        cpus_per_run: Positive integer, cores reserved for a task on Ray and
+            Slurm. It does not limit the number of threads, on which rounding
+            depends.
+        gpus_per_run: Number, GPUs reserved for a task on Ray and Slurm. A
+            fraction shares a GPU, on Ray only. With 0 none is reserved, and a
+            task sees all GPUs of its machine.
+        ray_address: String, the address of a running cluster, see `ray.init`.
+            Its machines must have the working directory at the same path.
             Default: `None`, a cluster of this machine for these tasks only.
-            Elsewhere the working directory must lie at the same path.
-        slurm_folder: Path that the machines share, for pickles and output.
+        slurm_folder: Path of a folder that the machines share, for pickles
+            and output.
         slurm_partition: String. Default: `None`, that of the cluster.
-        slurm_minutes: Positive integer, after which a task is cut off.
+        slurm_minutes: Positive integer, the time limit of a task.
         slurm_cluster: `"slurm"`, or `"local"` for processes of this machine.
 
     Raises:
@@ -106,19 +108,19 @@ def launch(function, tasks, options):
     """Calls `function` on each task.
 
     Args:
-        function: Callable of one argument. Its value is dropped. All but the
-            serial launcher pickle it by name: it must be importable.
-        tasks: Iterable of what `function` takes, picklable.
+        function: Callable of one argument. Its value is ignored. All but the
+            serial launcher pickle it by name, so it must be importable.
+        tasks: Iterable of arguments of `function`, picklable.
         options: `Options`.
 
     Returns:
         Generator of pairs (task, error) in order of completion. `error` is a
-        string that says what went wrong, or `None`; a process that is killed
-        costs its own task only. An interrupt is not an error: it ends all
-        that is under way, as closing the generator does.
+        string, or `None`. A process that is killed is an error of its own
+        task only. An interrupt is not an error: it ends all running tasks, as
+        does closing the generator.
 
     Raises:
-        ImportError: if the launcher needs a package that is not there.
+        ImportError: if the launcher needs a package that is not installed.
         ValueError: if an option does not fit the machine.
     """
     launcher = _LAUNCHERS[options.launcher]
@@ -140,7 +142,7 @@ def _serial(function, tasks, options):
 
 
 def _processes(function, tasks, options):
-    # A fork of a process in which TensorFlow has threads may hang.
+    # A fork of a process with threads of TensorFlow may hang.
     context = multiprocessing.get_context("spawn")
     waiting, running = iter(tasks), {}
     try:
@@ -152,7 +154,7 @@ def _processes(function, tasks, options):
                     target=_child, args=(sender, *_call(function, task))
                 )
                 process.start()
-                sender.close()  # so that its end is that of the process
+                sender.close()  # so that it is closed when the process ends
                 running[receiver] = task, process
             if not running:
                 return
@@ -177,7 +179,7 @@ def _processes(function, tasks, options):
 
 
 def _ray(function, tasks, options):
-    # Ray reports on its use over the network, unless told otherwise.
+    # Ray reports usage statistics over the network by default.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
@@ -208,7 +210,7 @@ def _ray(function, tasks, options):
             num_cpus=options.cpus_per_run,
             num_gpus=options.gpus_per_run,
             max_retries=0,
-            max_calls=1,  # only the end of a process frees its GPU
+            max_calls=1,  # a GPU is freed only when its process ends
         )(_attempt)
         while True:
             free = options.workers - len(running)
@@ -220,7 +222,7 @@ def _ray(function, tasks, options):
                 try:
                     error = ray.get(job)
                 except ray.exceptions.RayTaskError as failed:
-                    # This module is not there; the last line says it.
+                    # This module is missing there; the last line says so.
                     error = str(failed).rpartition("\n")[2]
                 except ray.exceptions.RayError as died:
                     how = str(died).partition("\n")[0]
@@ -233,8 +235,8 @@ def _ray(function, tasks, options):
 
 
 def _slurm(function, tasks, options):
-    # All are submitted at once, as an array, and go on if this process is
-    # killed rather than interrupted.
+    # All are submitted at once, as an array, and keep running if this process
+    # is killed rather than interrupted.
     import submitit
 
     if options.slurm_folder is None:
@@ -264,7 +266,7 @@ def _slurm(function, tasks, options):
         # signal, and they would inherit that it is ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     waiting, running = list(tasks), {}
-    # An array bounds itself.
+    # An array limits itself.
     limit = options.workers if local else len(waiting)
     waiting = iter(waiting)
     try:
@@ -296,7 +298,7 @@ def _slurm(function, tasks, options):
 
 
 def _attempt(function, *arguments):
-    """What goes wrong in a call, as text, or `None`."""
+    """Calls a function. Returns its error as text, or `None`."""
     try:
         function(*arguments)
     except Exception as error:
@@ -313,17 +315,17 @@ def _call(function, task):
 def _unpickle_and_call(pickled, folder, threads):
     # Paths in a task may be relative.
     os.chdir(folder)
-    # Ray sets it, by which results would differ in the last bits.
+    # Ray sets it, which would change the last bits of results.
     os.environ.pop("OMP_NUM_THREADS", None)
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = threads
-    # Not left to the launcher, so that a failing import is the task's error.
+    # Not by the launcher, so that a failing import is an error of the task.
     function, task = pickle.loads(pickled)
     function(task)
 
 
 def _child(sender, *call):
-    # Ctrl-C reaches the children, too, but it is the parent that ends them.
+    # Ctrl-C also reaches the children, but the parent ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     sender.send(_attempt(*call))

@@ -1,4 +1,4 @@
-"""Results of several machines and days as one table, by the ids of runs."""
+"""Merges results of several machines and days by the ids of runs."""
 
 from pathlib import Path
 
@@ -7,24 +7,24 @@ import pandas as pd
 from experiments.engine import results
 from experiments.engine.runs import identity
 
-# The column of `runs.csv` with the id of a run of more epochs, whose first
-# epochs stand for a run that was not made, see `first_epochs`.
+# The column of `runs.csv` with the id of the longer run whose first epochs
+# stand for a run that was not made, see `first_epochs`.
 ORIGIN = "first_epochs_of"
-_MOST = 5  # conflicts that are named
+_MOST = 5  # conflicts that are reported
 # Figures of the machine, not of the run.
 _SECONDS = ("seconds_per_epoch", "seconds")
 
 
 def read(folder, tables):
-    """Reads what `results.write` wrote, and checks that it is whole.
+    """Reads what `results.write` wrote, and checks that it is complete.
 
     Args:
         folder: Path of `runs.csv`, `history.csv` and the details.
         tables: `results.Tables` of the experiment.
 
     Returns:
-        `results.Results`; a column that another version did not write has no
-        value, that of a setting its default.
+        `results.Results`. A column that another version did not write is
+        empty, or has the default of the setting.
 
     Raises:
         FileNotFoundError: if one of them is not there.
@@ -52,30 +52,30 @@ def read(folder, tables):
 
 
 def read_if_there(folder, tables):
-    """As `read`, without rows where nothing was written yet."""
+    """Like `read`, but without rows if nothing was written yet."""
     folder = Path(folder)
     if (folder / "runs.csv").exists():
         return read(folder, tables)
-    # `results.write` may have been cut off before its last file.
+    # `results.write` may have been interrupted before its last file.
     return results.nothing(tables)
 
 
 def records(runs):
-    """The rows of `runs.csv` as dicts, with `None` for no value."""
+    """The rows of `runs.csv` as dicts, with `None` for missing values."""
     return runs.astype(object).where(runs.notna(), None).to_dict("records")
 
 
 def config_of(row, tables):
-    """The config of a run, see `runs.RunFolder`, from its row.
+    """The config of a run from its row, as a dict, see `runs.RunFolder`.
 
     Args:
         row: Dict, of `records`.
         tables: `results.Tables` of the experiment.
 
     Raises:
-        ValueError: if a setting is not one that a run allows.
+        ValueError: if the value of a setting is not allowed.
     """
-    return tables.run_type(**{n: row[n] for n in tables.settings}).config()
+    return tables.config_type(**{n: row[n] for n in tables.settings}).as_dict()
 
 
 def _check_id(path, row, tables):
@@ -93,28 +93,28 @@ def _check_id(path, row, tables):
 
 
 def merge(one, other, tables, places, replace=False):
-    """Puts results together. No run is lost, and none is there twice.
+    """Merges results without losing or repeating a run.
 
-    Of a run in both, the row of `other` is taken; but of one that is not done
-    in both, the row that is done, or that of more epochs; a run that was made
-    takes the place of the first epochs of another. What a run measured
-    is the same in both rows; where one of them lacks a figure, such as one
-    that earlier versions did not keep, it is that of the other.
+    If a run is done in both, the row of `other` is taken, otherwise the row
+    that is done or has more epochs. A run that was made replaces the first
+    epochs of another. The figures of a run must be the same in both; a figure
+    that is missing in one, such as one that earlier versions did not keep, is
+    taken from the other.
 
     Args:
         one: `results.Results`.
         other: `results.Results`.
         tables: `results.Tables` of the experiment.
-        places: Tuple of two strings, where they are from.
+        places: Tuple of two strings, where they come from.
         replace: Boolean, whether to take the figures of `other` where they
-            are not the same.
+            differ.
 
     Returns:
         `results.Results`, in the order of `results.in_order`.
 
     Raises:
-        ValueError: if a run that is done in both has other figures in one
-            than in the other, with one of these for each run.
+        ValueError: if figures of runs that are done in both differ. It names
+            one figure per run.
     """
     ranks = pd.concat(
         [_rank(one.runs), _rank(other.runs)],
@@ -160,7 +160,7 @@ _DONE = float("inf")
 
 
 def _rank(runs):
-    """How far each run is, by its id."""
+    """The progress of each run, by its id."""
     far = runs["epochs_done"].astype("float64")
     made = runs["status"] == "done"
     if ORIGIN in runs:
@@ -169,18 +169,18 @@ def _rank(runs):
 
 
 def _by_place(table):
-    """A table by the ids of runs and the places of rows in their run."""
+    """A table by the id of the run and the position of the row in the run."""
     place = table.groupby("id").cumcount().rename("place")
     return table.set_index(["id", place])
 
 
 def _is_kept(values):
-    """Whether the run of a row has any value in a column."""
+    """For each row, whether its run has any value in a column."""
     return values.notna().groupby("id").transform("any")
 
 
 def _conflicts(a, b, ids, figures, places):
-    """Yields ids of runs and in words, which figure is not the same in both."""
+    """Yields the id of a run and a description of a figure that differs."""
     a, b = (_by_place(table[table["id"].isin(ids)]) for table in (a, b))
     counts = [table.groupby("id").size() for table in (a, b)]
     for name in ids:
@@ -203,7 +203,7 @@ def _difference(what, one, other, places):
 
 
 def _filled(table, other, ids, columns):
-    """A table with the values of the other for what a run did not keep."""
+    """A table with missing values taken from the other one."""
     more = [name for name in columns if name not in table]
     table = table.assign(**dict.fromkeys(more)).astype(
         {name: other[name].dtype for name in more}

@@ -1,4 +1,4 @@
-"""Names of variants and activations, as command lines and run ids have them."""
+"""Names of variants and activations in command lines and run ids."""
 
 import functools
 
@@ -9,19 +9,19 @@ from keras_slim.variants import VARIANTS, get
 
 
 def variant_name(name):
-    """Returns the canonical name of a variant, of which run ids are made.
+    """Returns the canonical name of a variant, which enters run ids.
 
     Args:
         name: String, a name in `keras_slim.variants.VARIANTS` in upper or
-            lower case, or the gates of a row of one's own, joined by `/`:
-            i, f, c and o of an LSTM, such as `"hb/1.0/xhb/b"`, z, r and h of a
-            GRU, f and h of an MGU.
+            lower case, or the gates of a custom variant joined by `/`: i, f,
+            c and o of an LSTM, such as `"hb/1.0/xhb/b"`, z, r and h of a GRU,
+            f and h of an MGU.
 
     Returns:
-        String; the name in `VARIANTS` if the row has one.
+        String, the name in `VARIANTS` if the variant has one.
 
     Raises:
-        ValueError: with what is expected, if it is neither.
+        ValueError: if it is neither. The message says what is expected.
     """
     lower = name.lower()
     if lower in VARIANTS:
@@ -38,7 +38,7 @@ def variant_name(name):
 
 
 def variant(name):
-    """What `keras_slim.SlimRNN` takes for a name of `variant_name`."""
+    """The argument `variant` of `keras_slim.SlimRNN` for such a name."""
     return name if name in VARIANTS else _row(name)
 
 
@@ -68,7 +68,7 @@ def activation(name):
 
 @functools.cache
 def activation_name(name):
-    """Returns the canonical name of an activation, of which run ids are made.
+    """Returns the canonical name of an activation, which enters run ids.
 
     Args:
         name: String, an activation of Keras, or one of
@@ -78,8 +78,8 @@ def activation_name(name):
         String. Aliases such as `"swish"` and `"silu"` have one name.
 
     Raises:
-        ValueError: with what is expected, if it is not the name of an
-            activation, or of one that changes the shape of its input.
+        ValueError: if it is not the name of an activation that keeps the
+            shape of its input. The message says what is expected.
     """
     try:
         function = activation(name)

@@ -1,4 +1,4 @@
-"""What command lines take, and how it is read."""
+"""The options of command lines, and how their values are read."""
 
 import argparse
 import dataclasses
@@ -9,23 +9,23 @@ from types import MappingProxyType
 
 import keras
 
+from experiments.engine.config import checked, from_text, value_type
 from experiments.engine.grid import parse_axis
 from experiments.engine.launchers import LAUNCHERS, Options
-from experiments.engine.settings import checked, from_text, value_type
 
-# Settings of which a sweep has one value: Keras has one backend in a process.
+# Settings with one value per sweep: Keras has one backend per process.
 ONE_VALUE = ("backend",)
 
 
 def default_of(field, unsaid):
-    """What a run takes for a field where the command line is silent."""
+    """The value of a field if the command line does not give it."""
     return {"backend": "that of Keras", **unsaid}.get(field.name, field.default)
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that refuses an option given twice.
 
-    `argparse` takes the last one, and says nothing of the others.
+    `argparse` takes the last one and silently ignores the others.
     """
 
     def __init__(self, **options):
@@ -57,29 +57,31 @@ def path(text):
     return Path(text).expanduser()
 
 
-def add_settings(parser, run_type, several=False, unsaid=MappingProxyType({})):
-    """Adds an option for each field, which is left out where it is not given.
+def add_settings(
+    parser, config_type, several=False, unsaid=MappingProxyType({})
+):
+    """Adds an option for each field, without a default.
 
     Args:
         parser: `Parser`.
-        run_type: `Settings` class.
+        config_type: Subclass of `BaseConfig`.
         several: Boolean, whether an option may have several values, see
             `settings_given`.
-        unsaid: Dict from the names of settings to strings, what a run takes
-            where the command line is silent, if that is not the default.
+        unsaid: Dict from the names of settings to descriptions of the value
+            that a run takes if none is given, where it is not the default.
     """
-    for field in dataclasses.fields(run_type):
+    for field in dataclasses.fields(config_type):
         choices = field.metadata["choices"]
         kind = value_type(field)
         note, origin = field.metadata["note"], field.metadata["origin"]
         if several:
-            told = f"{note}; default: that of the preset, else of a run"
+            text = f"{note}; default: that of the preset, else of a run"
         else:
-            told = f"{note}; {origin}; default: {default_of(field, unsaid)}"
+            text = f"{note}; {origin}; default: {default_of(field, unsaid)}"
         options = {
             "dest": field.name,
             "default": argparse.SUPPRESS,
-            "help": told.replace("%", "%%"),  # it is a format
+            "help": text.replace("%", "%%"),  # it is a format
         }
         if kind is bool:
             options["action"] = _Flags
@@ -108,7 +110,7 @@ def add_places(parser, data):
 
     Args:
         parser: `argparse.ArgumentParser`.
-        data: String, what the data are, for the help.
+        data: String that names the data, for the help.
     """
     add_results_dir(parser)
     parser.add_argument(
@@ -124,8 +126,8 @@ def add_known(parser, default, description):
 
     Args:
         parser: `argparse.ArgumentParser`.
-        default: List of paths where the command line is silent, or `None`.
-        description: String, what the help says of it.
+        default: List of paths if none is given, or `None`.
+        description: String, for the help.
     """
     parser.add_argument(
         "--known",
@@ -143,7 +145,7 @@ def add_keep_checkpoints(parser):
         "--keep-checkpoints",
         action="store_true",
         help="keep the last checkpoint of a run that is done; the same run "
-        "with more --epochs goes on from it",
+        "with more --epochs resumes from it",
     )
 
 
@@ -153,8 +155,8 @@ def add_sweep(parser, experiment, data, presets):
     Args:
         parser: `argparse.ArgumentParser`.
         experiment: `experiment.Experiment`.
-        data: String, what the data are, for the help.
-        presets: String, what the presets are, for the help.
+        data: String that names the data, for the help.
+        presets: String that describes the presets, for the help.
     """
     parser.add_argument(
         "--preset",
@@ -162,7 +164,7 @@ def add_sweep(parser, experiment, data, presets):
         help=f"{presets}. Settings below take the place of its values; without "
         "a preset, they are the grid",
     )
-    add_settings(parser, experiment.run_type, several=True)
+    add_settings(parser, experiment.config_type, several=True)
     add_places(parser, data)
     add_known(
         parser,
@@ -194,12 +196,12 @@ def add_sweep(parser, experiment, data, presets):
         "process each; ray: on Ray (the extra `ray`); slurm: as Slurm jobs "
         "(the extra `slurm`)",
         "workers": "how many runs at once",
-        "cpus_per_run": "cores set aside for a run, on Ray and Slurm",
-        "gpus_per_run": "GPUs set aside for a run; a fraction on Ray only",
+        "cpus_per_run": "cores reserved for a run, on Ray and Slurm",
+        "gpus_per_run": "GPUs reserved for a run; a fraction on Ray only",
         "ray_address": "a running Ray cluster; default: one of this machine",
         "slurm_folder": "for the files of the jobs",
         "slurm_partition": "default: that of the cluster",
-        "slurm_minutes": "after which a run is cut off",
+        "slurm_minutes": "time limit of a run",
         "slurm_cluster": "slurm, or local to try it without one",
     }
     for field in dataclasses.fields(Options):
@@ -233,15 +235,15 @@ def add_collect(parser, experiment):
     parser.add_argument(
         "--replace",
         action="store_true",
-        help="take the figures of these runs where the folder has others of "
-        "the same run, which is an error otherwise",
+        help="replace the figures of a run that differ in the folder, which "
+        "is an error otherwise",
     )
     parser.add_argument(
         "--epochs",
         type=int,
         metavar="NUMBER",
-        help="add a run of so many epochs for each of more: its first epochs, "
-        "which are the same",
+        help="for each longer run, add a run of so many epochs: its first "
+        "epochs, which are the same",
     )
     parser.add_argument(
         "--without-seconds",
@@ -256,7 +258,7 @@ def add_report(parser, experiment, axes):
     Args:
         parser: `argparse.ArgumentParser`.
         experiment: `experiment.Experiment`.
-        axes: String, in what the runs of one table may differ, for the help.
+        axes: String, the settings that vary within a table, for the help.
     """
     add_results_dir(parser)
     parser.add_argument(
@@ -289,7 +291,7 @@ def add_report(parser, experiment, axes):
 
 
 def as_options(values):
-    """Settings as they are typed: `--epochs=3 --no-unit-forget-bias`."""
+    """Settings as options: `--epochs=3 --no-unit-forget-bias`."""
     options = []
     for name, value in values.items():
         name = name.replace("_", "-")
@@ -302,30 +304,30 @@ def as_options(values):
 
 
 def settings_given(options, experiment, several=False):
-    """The settings of a run that the command line names, and the backend.
+    """The settings that the command line gives, and the backend.
 
     Args:
-        options: What a parser with the options of `add_settings` returned.
+        options: Namespace of a parser with the options of `add_settings`.
         experiment: `experiment.Experiment`.
-        several: Boolean, whether a setting may have several values: between
-            commas, or by an option that is given several times.
+        several: Boolean, whether a setting may have several values, separated
+            by commas or by repeating the option.
 
     Returns:
-        Dict of settings, with tuples for them if they may be several.
+        Dict of settings. With `several`, their values are tuples.
 
     Raises:
-        ValueError: if a value cannot be read or is not allowed, or there are
-            several where there may be one.
+        ValueError: if a value cannot be read or is not allowed, or a setting
+            has more values than allowed.
     """
-    run_type = experiment.run_type
+    config_type = experiment.config_type
     found = {"backend": keras.backend.backend()}
-    for field in dataclasses.fields(run_type):
+    for field in dataclasses.fields(config_type):
         name = field.name
         if not hasattr(options, name):
             continue
         texts = getattr(options, name)
         if several and name not in ONE_VALUE:
-            found[name] = parse_axis(run_type, name, *texts)
+            found[name] = parse_axis(config_type, name, *texts)
         elif len(texts) == 1:
             found[name] = checked(field, from_text(field, texts[0]))
         else:
@@ -337,10 +339,10 @@ def settings_given(options, experiment, several=False):
 
 
 def launch_options(options, experiment):
-    """How the runs of a sweep are made, as the command line says.
+    """The options of the launcher that the command line gives.
 
     Args:
-        options: What a parser with the options of `add_sweep` returned.
+        options: Namespace of a parser with the options of `add_sweep`.
         experiment: `experiment.Experiment`.
 
     Returns:
@@ -348,7 +350,7 @@ def launch_options(options, experiment):
 
     Raises:
         ValueError: if a value is not allowed.
-        ImportError: if `--tensorboard` needs a package that is not there.
+        ImportError: if `--tensorboard` needs a package that is not installed.
     """
     named = {
         field.name: getattr(options, field.name)

@@ -8,7 +8,7 @@ from experiments.engine.runs import replacing
 
 @contextlib.contextmanager
 def picture(path, *shape, **options):
-    """Figure and axes that are written to `path` in the end."""
+    """Yields a figure and axes, then writes the figure to `path`."""
     figure, axes = plt.subplots(*shape, layout="constrained", **options)
     try:
         yield figure, axes
@@ -19,12 +19,12 @@ def picture(path, *shape, **options):
 
 
 def wrapped(text, figure, inches=0.0):
-    """Breaks a text into lines that a title or legend of a figure has room for.
+    """Breaks a text into lines that fit into a title or legend of a figure.
 
     Args:
-        text: String; its own line ends stay.
+        text: String. Its own line breaks are kept.
         figure: `matplotlib.figure.Figure`.
-        inches: Float, the width that is taken by something else.
+        inches: Float, the width that something else takes.
 
     Returns:
         String.

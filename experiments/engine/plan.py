@@ -1,26 +1,25 @@
 import pandas as pd
 from rich.table import Table
 
-from experiments.engine.settings import to_text
+from experiments.engine.config import to_text
 from experiments.engine.sweep import epochs_done
 
 _STATES = ("done", "known", "failed", "begun", "left")
 
 
 def plan(configs, folders, made, rows, timed_by=("variant",), known=None):
-    """What of a sweep is done and what is left, as a person reads it.
+    """A readable summary of what a sweep has done and has left to do.
 
     Args:
         configs: List of dicts, the settings of each run. The seed does not
             matter.
         folders: List of the `RunFolder` of each run, `None` for one whose seed
             is not drawn.
-        made: `results.Results` of the runs that are made, by which the time is
-            estimated.
-        rows: Names of the axes whose values have a row of the table. Those of
-            `variant` have a column, and seeds share a cell.
-        timed_by: Names of the axes on which the seconds of an epoch depend.
-        known: `known.Known`, runs that are made elsewhere. Default: `None`,
+        made: `results.Results`, from which the time is estimated.
+        rows: Names of the axes that vary between the rows of the table. Each
+            variant has a column, and seeds share an entry.
+        timed_by: Names of the axes on which the seconds per epoch depend.
+        known: `known.Known`, runs that were made elsewhere. Default: `None`,
             no run is known.
 
     Returns:
@@ -35,7 +34,7 @@ def plan(configs, folders, made, rows, timed_by=("variant",), known=None):
                 record["done"] = epochs_done(folder)
             record["state"] = _state(folder, record["done"], places)
             record["place"] = places.get(folder.id)
-            if not record["done"]:  # it would go on from these
+            if not record["done"]:  # it would resume from these
                 kept = (epochs for epochs, _ in folder.kept_checkpoints())
                 record["done"] = next(kept, 0)
         is_done = record["state"] in ("done", "known")
@@ -71,7 +70,7 @@ def plan(configs, folders, made, rows, timed_by=("variant",), known=None):
 
 
 def _counted(values, order, between=" "):
-    """How often there is each value, in words."""
+    """How often each value occurs, in words."""
     counts = values.value_counts()
     return ", ".join(f"{counts[v]}{between}{v}" for v in order if v in counts)
 
@@ -87,7 +86,7 @@ def _state(folder, epochs, places):
 
 
 def _states(rows):
-    """The runs of one cell of the table, one a seed."""
+    """An entry of the table, for the runs of all seeds."""
     if len(rows) == 1 and rows["state"].item() == "begun":
         return f"{rows['done'].item()} epochs"
     if len(rows) == 1:
@@ -96,7 +95,7 @@ def _states(rows):
 
 
 def _estimate(frame, made, known, alike, timed_by):
-    """How long the rest takes, by the epochs of runs with the same settings."""
+    """Estimates the time from the epochs of runs with the same settings."""
     found, whose = _seconds(made, alike, timed_by), "the runs in this folder"
     if not len(found) and known:  # of another machine, maybe
         found = _seconds(known.results, alike, timed_by)
@@ -110,16 +109,16 @@ def _estimate(frame, made, known, alike, timed_by):
     minutes = (by_run.fillna(middle) * frame["to_go"]).sum() / 60
     time = f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:,.0f} h"
     text = (
-        f"About {time}, one run at a time, by the {middle:.1f} s an epoch of "
+        f"About {time}, one run at a time, at the {middle:.1f} s per epoch of "
         f"{whose}."
     )
     if others := (by_run.isna() & (frame["to_go"] > 0)).sum():
-        text += f" For {others} runs nothing alike was timed."
+        text += f" For {others} runs nothing comparable was timed."
     return text
 
 
 def _seconds(made, alike, timed_by):
-    """The epochs of runs with the same settings that were timed."""
+    """The timed epochs of runs with the same settings."""
     chosen = pd.Series(True, index=made.runs.index)
     for name, value in alike.items():
         column = made.runs[name]

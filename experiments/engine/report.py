@@ -1,4 +1,4 @@
-"""Tables for a terminal, a browser, a paper and a program."""
+"""Reports: tables for a terminal, as HTML, as LaTeX and as CSV."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from experiments.engine.runs import replacing
 
-# What becomes of a claim.
+# The verdicts on a claim.
 HOLDS = "holds"
 FAILS = "does not hold"
 NOT_ENOUGH = "not enough runs"
@@ -28,12 +28,12 @@ class Item(NamedTuple):
     """One table of a report.
 
     Attributes:
-        name: String, of its files.
+        name: String, the name of its files.
         caption: String.
-        text: `pandas.DataFrame` of strings, to be read. A `MultiIndex` names
+        text: `pandas.DataFrame` of strings for readers. A `MultiIndex` names
             its rows; another index is not shown.
-        numbers: `pandas.DataFrame`, to go on with.
-        note: String, what the table needs to be understood. Default: none.
+        numbers: `pandas.DataFrame` for further computations.
+        note: String that explains the table. Default: `""`.
     """
 
     name: str
@@ -44,16 +44,18 @@ class Item(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What an HTML page says of its tables and pictures.
+    """The texts of an HTML page around its tables and pictures.
 
     Attributes:
         title: String.
         paper: String, authors and year.
-        url: String, where the paper is, or `""`.
+        url: String, the address of the paper, or `""`.
         description: String, what the runs have in common.
-        runs: Integer, how many.
-        warning: String, why they are no match for the paper. Default: none.
-        others: List of strings, runs that are not shown. Default: none.
+        runs: Integer, the number of runs.
+        warning: String, why they are not comparable with the paper. Default:
+            `""`.
+        others: List of strings that describe the runs that are not shown.
+            Default: empty.
     """
 
     title: str
@@ -72,7 +74,7 @@ def write(page, items, pictures, folder):
         page: `Page`.
         items: List of `Item`.
         pictures: List of tuples of a file name in `folder` and a caption. The
-            first stands above the tables, the others below.
+            first is shown above the tables, the others below.
         folder: `pathlib.Path`, made if it is not there.
 
     Returns:
@@ -104,9 +106,9 @@ def _write(path, text):
 
 
 def html(text):
-    """An HTML table of strings, with a class for each verdict."""
+    """An HTML table of strings, with a CSS class for each verdict."""
     table = text.to_html(index=_has_names(text), border=0, na_rep="")
-    table = table.replace(" ± ", " ±&nbsp;")  # no line ends in it
+    table = table.replace(" ± ", " ±&nbsp;")  # no line break within
     for verdict, name in _CLASSES.items():
         table = table.replace(
             f"<td>{verdict}</td>", f'<td class="{name}">{verdict}</td>'
@@ -129,14 +131,14 @@ _LATEX = {
 
 
 def latex(item):
-    """A LaTeX table as wide as the page; it needs the package booktabs."""
+    """A LaTeX table as wide as the page. It needs the package booktabs."""
     words = f"{item.caption} {item.note}".strip()
     for letter in "%&_#":
         words = words.replace(letter, "\\" + letter)
     if _has_names(item.text):
         columns = "ll" + "r" * item.text.shape[1]
     else:
-        # Sentences would run out of the page.
+        # Sentences would be wider than the page.
         columns = "".join(
             "p{4cm}"
             if max(map(len, map(str, item.text[name])), default=0) > 30
@@ -159,15 +161,15 @@ def latex(item):
 
 
 def show(console, text, title, most=None):
-    """Prints a table of strings in a terminal, and splits no word.
+    """Prints a table of strings in a terminal without splitting words.
 
-    A table that is too wide for that is printed as a list, row by row.
+    A table that is too wide is printed as a list of its rows.
 
     Args:
         console: `rich.console.Console`.
         text: `pandas.DataFrame`; its index is not shown.
         title: String.
-        most: Integer, how many rows are printed. Default: `None`, all.
+        most: Integer, the largest number of rows. Default: `None`, all.
     """
     more = 0 if most is None else max(0, len(text) - most)
     text = text.head(len(text) - more)
@@ -200,8 +202,8 @@ def _show_rows(console, text, title):
     console.print(Text(title, "bold"))
     for row in text.itertuples(index=False):
         pairs = zip(text.columns, map(str, row), strict=True)
-        told = (f"{name}: {' '.join(v.split())}" for name, v in pairs if v)
-        console.print(Text(f"- {'; '.join(told)}"))
+        parts = (f"{name}: {' '.join(v.split())}" for name, v in pairs if v)
+        console.print(Text(f"- {'; '.join(parts)}"))
 
 
 def _longest_word(values):

@@ -1,4 +1,4 @@
-"""One tidy pair of tables made from all run folders, and back from CSV."""
+"""Tidy tables made from all run folders, written as CSV and read again."""
 
 import dataclasses
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.engine.checks import DamagedFile, misfit, read_csv, tell
+from experiments.engine.checks import DamagedFile, misfit, print_error, read_csv
+from experiments.engine.config import value_type
 from experiments.engine.runs import read_runs, replacing
-from experiments.engine.settings import value_type
 
-# What `runs` keeps of every run, whatever the experiment.
+# Columns of `runs` for every experiment.
 PROVENANCE = {
     "data_fingerprint": str,
     "device": str,
@@ -23,41 +23,41 @@ PROVENANCE = {
     "commit": str,
     "started": str,
 }
-# An integer column may have empty cells.
+# An integer column may have missing values.
 _DTYPES = {int: "Int64", float: "float64", str: "str", bool: "bool"}
 
 
 class Tables(NamedTuple):
-    """What the tables of an experiment hold. Dicts: columns and their types.
+    """The columns of an experiment's tables, as dicts from names to types.
 
     Attributes:
         experiment: Name of the experiment, a folder in the results.
-        run_type: `Settings` class of its runs.
-        result: Dict, what a finished run found, `seconds_per_epoch` among it;
-            empty where a run is not done.
-        provenance: Dict, what else is told of a run: `error`, the details and
+        config_type: Subclass of `BaseConfig`, the settings of its runs.
+        result: Dict, the result of a run, including `seconds_per_epoch`. Empty
+            if the run is not done.
+        provenance: Dict, what else is known of a run: `error`, the details and
             the `data_sources` that its `RunFolder` was made with, and
             `PROVENANCE`.
-        metrics: Dict, what an epoch measured.
+        metrics: Dict, the metrics of an epoch.
         details: Dict of such dicts by name: tables that a finished run leaves
-            in its folder as `<name>.csv`. Default: none.
+            in its folder as `<name>.csv`. Default: empty.
     """
 
     experiment: str
-    run_type: type
+    config_type: type
     result: dict
     provenance: dict
     metrics: dict
-    details: dict = {}  # no MappingProxyType: workers get it by pickle
+    details: dict = {}  # no MappingProxyType, which cannot be pickled
 
     @property
     def settings(self):
-        fields = dataclasses.fields(self.run_type)
+        fields = dataclasses.fields(self.config_type)
         return {field.name: value_type(field) for field in fields}
 
     @property
     def defaults(self):
-        fields = dataclasses.fields(self.run_type)
+        fields = dataclasses.fields(self.config_type)
         return {field.name: field.default for field in fields}
 
     @property
@@ -87,12 +87,12 @@ class Results(NamedTuple):
     """All runs of an experiment.
 
     Attributes:
-        runs: `pandas.DataFrame`, a row a run, done or not: its settings, what
-            it found (accuracies as fractions, losses in nats), with what and
-            on what it was made. `status` is `done`, `failed` or `unfinished`.
-        history: `pandas.DataFrame`, a row an epoch of a run, by `id`.
-        details: Dict of `pandas.DataFrame` by name, the tables that finished
-            runs left, by `id`.
+        runs: `pandas.DataFrame`, one row per run, whether done or not, with
+            its settings, result (accuracies as fractions, losses in nats),
+            versions and device. `status` is `done`, `failed` or `unfinished`.
+        history: `pandas.DataFrame`, one row per epoch of a run, by `id`.
+        details: Dict of `pandas.DataFrame` by name, further tables of
+            finished runs, by `id`.
     """
 
     runs: pd.DataFrame
@@ -101,20 +101,20 @@ class Results(NamedTuple):
 
 
 def frame(rows, columns):
-    """A `pandas.DataFrame` of dicts, whose columns have the types given."""
+    """A `pandas.DataFrame` of dicts, with columns of the given types."""
     made = pd.DataFrame(rows, columns=list(columns))
     return made.astype({name: _DTYPES[kind] for name, kind in columns.items()})
 
 
-# Without these a table is none of ours.
+# Columns that no version left out.
 _NEEDED = ("id", "status", "epoch")
 
 
 def _read_csv(path, columns, defaults=MappingProxyType({})):
-    """A `pandas.DataFrame` of a CSV file; only an empty cell is no value.
+    """A `pandas.DataFrame` of a CSV file. Only an empty field is missing.
 
-    A column that another version did not write has its default, and what only
-    another version knows stays as it stands, as text.
+    A column that another version did not write has its default. A column that
+    is unknown to this version is kept as text.
     """
     header, rows = read_csv(path)
     for name in _NEEDED:
@@ -123,7 +123,7 @@ def _read_csv(path, columns, defaults=MappingProxyType({})):
     more = {name: str for name in header if name not in columns}
     columns = {**columns, **more}
     found = {name: [defaults.get(name)] * len(rows) for name in columns}
-    # Not by pandas, which reads some floats to all but the last bit.
+    # Not by pandas, which reads some floats with a wrong last bit.
     for name, texts in zip(header, zip(*rows, strict=True), strict=False):
         read = {bool: _read_bool}.get(columns[name], columns[name])
         found[name] = [read(text) if text else None for text in texts]
@@ -140,7 +140,7 @@ def _row(run, tables):
     start = run["starts"][-1]
     versions = start["versions"]
     result, error = run["result"], run["error"]
-    told = {
+    known = {
         **run,
         **run.get("data_sources", {}),
         **start,
@@ -152,12 +152,12 @@ def _row(run, tables):
     return {
         "id": run["id"],
         "status": "done" if result else "failed" if error else "unfinished",
-        # A setting that earlier runs did not have had its default.
+        # Settings that earlier runs did not have had their defaults.
         **{**tables.defaults, **run["config"]},
         "epochs_done": len(run["history"]),
         **{name: (result or {}).get(name) for name in tables.result},
         # Earlier runs may not have kept all of it.
-        **{name: told.get(name) for name in tables.provenance},
+        **{name: known.get(name) for name in tables.provenance},
     }
 
 
@@ -169,16 +169,16 @@ def collect(results_dir, tables):
         tables: `Tables` of the experiment.
 
     Returns:
-        `Results`, the runs in an order that follows from their settings;
-        without rows if there are none. What cannot be used is named on the
-        standard error, see `runs.read_runs`.
+        `Results`, with the runs in an order that follows from their settings.
+        Files that cannot be used are reported on the standard error, see
+        `runs.read_runs`.
     """
     folder = Path(results_dir, tables.experiment)
     rows, history = [], []
     for run in read_runs(results_dir, tables.experiment, tables):
         row = _row(run, tables)
         if why := misfit(row, tables.run_columns):
-            tell(DamagedFile(folder / run["id"] / "run.json", why))
+            print_error(DamagedFile(folder / run["id"] / "run.json", why))
             continue
         rows.append(row)
         history += [{"id": run["id"], **epoch} for epoch in run["history"]]
@@ -217,7 +217,7 @@ def nothing(tables):
 
 
 def in_order(results, tables):
-    """The same results in an order that follows from their settings."""
+    """The results in an order that follows from their settings."""
     runs, history, details = results
     names = [name for name in tables.settings if name != "seed"]
     order = runs.astype(dict.fromkeys(names, "str")).sort_values(
@@ -238,7 +238,7 @@ def in_order(results, tables):
 
 
 def without_seconds(results):
-    """The same results with empty times, for runs on a busy machine."""
+    """The results without times, for runs on a busy machine."""
     return results._replace(
         runs=results.runs.assign(seconds_per_epoch=float("nan")),
         history=results.history.assign(seconds=float("nan")),
@@ -246,7 +246,7 @@ def without_seconds(results):
 
 
 def only(results, ids):
-    """The results of the runs with these ids, a list or column of strings."""
+    """The results of the runs with these ids."""
 
     def chosen(table):
         return table[table["id"].isin(ids)]
@@ -262,7 +262,8 @@ def only(results, ids):
 def write(results, folder):
     """Writes `runs.csv`, `history.csv` and the details, each as a whole.
 
-    A run in `runs.csv` has its rows in the others, even if this is cut off.
+    `runs.csv` comes last: a run in it has its rows in the other files, even
+    if writing is interrupted.
 
     Args:
         results: `Results`.

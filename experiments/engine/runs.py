@@ -1,12 +1,12 @@
-"""A run is a folder: what it was, how it went, and that it is done.
+"""Run folders: the config, history and result of each run.
 
-`run.json` is written first, `history.csv` grows by the epoch, `result.json`
-comes last. Each file is replaced as a whole and is on the disk before anything
+`run.json` is written first, `history.csv` after each epoch, and `result.json`
+last. Each file is replaced as a whole and flushed to the disk before anything
 relies on it, so that a run that is killed at any moment, or by a power cut,
-leaves a folder that the next start can go on from.
+can be resumed from its folder.
 
-Files are checked when they are read. A run of which one is damaged is not
-done, whoever asks, and a sweep makes it again.
+Files are checked when they are read. A run with a damaged file counts as not
+done, and a sweep makes it again.
 """
 
 import contextlib
@@ -29,25 +29,25 @@ import filelock
 from experiments.engine.checks import (
     DamagedFile,
     misfit,
+    print_error,
     read_json,
     read_table,
     read_text,
     sha256,
-    tell,
 )
 
 _PARTIAL = ".partial"
 _ABANDONED_SECONDS = 3600  # no file takes that long to be written
-# How long a process that wants a run waits for one that only looks at it.
+# How long a process that claims a run waits for one that only checks it.
 _LOOK_SECONDS = 0.5
 
 
 @contextlib.contextmanager
 def replacing(path, mode="w", **options):
-    """Opens a file that takes the place of `path` when it is complete.
+    """Opens a file that replaces `path` when it is complete.
 
-    It survives a power cut from the end of the block on: the content is
-    flushed to the disk before the file gets its name, and the name after it.
+    After the block it survives a power cut: first the content is flushed to
+    the disk, then the file gets its name, then its folder is flushed.
     """
     _make_folder(path.parent)
     for left in path.parent.glob(f"{glob.escape(path.name)}.*{_PARTIAL}"):
@@ -85,7 +85,7 @@ def _flush_folder(path):
 
 
 def lock_of(path):
-    """The lock of a file or folder, which the system frees with a process."""
+    """The lock of a file or folder. The system frees it if a process dies."""
     locks = path.parent / ".locks"
     locks.mkdir(parents=True, exist_ok=True)
     return filelock.FileLock(locks / path.name)
@@ -109,7 +109,7 @@ def finite(result):
 
 
 def identity(config, fingerprint):
-    """The id of a run: 12 hexadecimal digits of its config and its data."""
+    """The id of a run: 12 hexadecimal digits from its config and its data."""
     canonical = json.dumps(
         {"config": config, "data": fingerprint},
         sort_keys=True,
@@ -119,7 +119,7 @@ def identity(config, fingerprint):
 
 
 def provenance():
-    """Where and with what a run is made, as a dict for `run.json`."""
+    """The device, versions and commit of a run, as a dict for `run.json`."""
     import keras
 
     backend = keras.backend.backend()
@@ -160,7 +160,7 @@ def _device():
 
 
 def _commit():
-    """The commit of the checkout, marked where files differ from it."""
+    """The commit of the checkout, marked if files differ from it."""
     root = Path(__file__).parents[2]
 
     def git(*arguments):
@@ -203,11 +203,11 @@ class RunFolder:
     Args:
         results_dir: Path of the results of all experiments.
         experiment: Name of the experiment, a folder in `results_dir`.
-        config: JSON-ready dict, everything that shapes the run but its data.
-        fingerprint: String, the identity of the data.
-        tables: `results.Tables` of the experiment, by which the files of the
-            run are checked. Default: `None`, they may hold anything.
-        keep_checkpoint: Boolean, whether the last checkpoint stays when the
+        config: JSON-ready dict, all settings of the run.
+        fingerprint: String that identifies the data.
+        tables: `results.Tables` of the experiment, against which the files of
+            the run are checked. Default: `None`, they may hold anything.
+        keep_checkpoint: Boolean, whether to keep the last checkpoint when the
             run is done, for the same run with more epochs.
     """
 
@@ -240,8 +240,8 @@ class RunFolder:
         """
         lock = lock_of(self.path)
         try:
-            # `is_claimed` of another process takes the lock for a moment, and
-            # who makes the run for as long as that takes.
+            # `is_claimed` in another process takes the lock for a moment only,
+            # `claim` for the duration of the run.
             lock.acquire(timeout=_LOOK_SECONDS)
         except filelock.Timeout:
             raise RunIsClaimed(
@@ -255,7 +255,7 @@ class RunFolder:
     @property
     def is_claimed(self):
         """Whether a process is making the run."""
-        # No file could tell: it would outlive a process that is killed.
+        # A file would not do: it would outlive a process that is killed.
         lock = lock_of(self.path)
         try:
             lock.acquire(blocking=False)
@@ -269,11 +269,11 @@ class RunFolder:
         return self.path / "checkpoint.npz"
 
     def kept_checkpoints(self):
-        """Those of the same run with fewer epochs, made with `keep_checkpoint`.
+        """The kept checkpoints of the same run with fewer epochs.
 
         Yields:
-            Tuple of a number of epochs, the most first, and the
-            `pathlib.Path` of a checkpoint, which may be gone or damaged.
+            Tuple of a number of epochs, in falling order, and the
+            `pathlib.Path` of a checkpoint, which may be missing or damaged.
         """
         config = self._description["config"]
         for epochs in range(config.get("epochs", 0) - 1, 0, -1):
@@ -286,13 +286,13 @@ class RunFolder:
                 yield epochs, path / self.checkpoint.name
 
     def remove_checkpoint(self):
-        """Removes the checkpoint of a run that is done, but for a kept one."""
+        """Removes the checkpoint of a run that is done, unless it is kept."""
         if self.checkpoint.exists() and not _keeps_checkpoint(self.path):
             self.checkpoint.unlink()
 
     @property
     def result(self):
-        """What `finish` was given, or `None` for a run that is not done."""
+        """The result that `finish` wrote, or `None` if the run is not done."""
         if not (self.path / "result.json").exists():
             return None
         try:
@@ -311,17 +311,17 @@ class RunFolder:
             return [error]
 
     def set_aside_damaged(self):
-        """Names the files that cannot be used, and renames them.
+        """Reports the files that cannot be used, and renames them.
 
-        So each is named once, whichever process meets it first. The run must
-        be claimed.
+        Each is thus reported only once, by the process that finds it first.
+        The run must be claimed.
         """
         errors = self.damaged
         paths = {error.path for error in errors}
         if errors:  # a result that is whole does not make the run done
             paths.add(self.path / "result.json")
         for error in errors:
-            tell(error)
+            print_error(error)
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 os.replace(path, path.with_name(f"{path.name}.damaged"))
@@ -329,7 +329,7 @@ class RunFolder:
             _flush_folder(self.path)
 
     def start(self, **details):
-        """Writes `run.json`; a run that goes on adds a start to it."""
+        """Writes `run.json`. Resuming a run adds a start to it."""
         for left in self.path.glob(f"*{_PARTIAL}"):  # by a killed process
             left.unlink(missing_ok=True)
         try:
@@ -346,7 +346,7 @@ class RunFolder:
         _write_json(self.path / "run.json", self._description)
 
     def make(self, train, **details):
-        """Makes the run if it is not done, or goes on with it.
+        """Makes or resumes the run, unless it is done.
 
         Args:
             train: Function without arguments that trains and returns the
@@ -355,7 +355,7 @@ class RunFolder:
 
         Raises:
             RunIsClaimed: if another process is making the run.
-            Exception: what `train` raises; the traceback is kept.
+            Exception: whatever `train` raises. The traceback is kept.
         """
         with self.claim():
             if self.result is not None:
@@ -371,7 +371,7 @@ class RunFolder:
     def write_history(self, rows):
         """Replaces `history.csv` by these rows, dicts with the same keys.
 
-        Without rows there is no such file: an empty one is damaged.
+        Without rows the file is removed, as an empty one counts as damaged.
         """
         path = self.path / "history.csv"
         if not rows:
@@ -387,10 +387,10 @@ class RunFolder:
 
         Args:
             result: JSON-ready dict. A number that is not finite becomes
-                `null`; `history.csv` tells which it was.
+                `null`; `history.csv` has its value.
 
         Raises:
-            DamagedFile: if the folder lacks what a run that is done has.
+            DamagedFile: if the folder lacks a file of a run that is done.
         """
         description = self.path / "run.json"
         if not description.exists():  # the folder was moved or deleted
@@ -408,11 +408,11 @@ class RunFolder:
         _write_json(self.path / "result.json", {**result, "sha256": sums})
         for error in self.damaged:
             raise error
-        # Only now, as a run that is not done goes on from it.
+        # Only now, as a run that is not done is resumed from it.
         self.remove_checkpoint()
 
     def fail(self, error):
-        """Keeps the traceback of a run that failed, and says where."""
+        """Keeps the traceback of a run that failed, and notes its path."""
         path = self.path / "error.txt"
         try:
             with replacing(path, encoding="utf-8") as file:
@@ -422,19 +422,19 @@ class RunFolder:
             error.add_note(f"It happened in the run {self.path}")
 
 
-# In `result.json`, of a run whose checkpoint stays.
+# The key in `result.json` of a run whose checkpoint is kept.
 _KEEPS = "checkpoint_is_kept"
 
 
 def _keeps_checkpoint(path):
-    """Whether a run is done, and was to keep its checkpoint."""
+    """Whether a run is done and keeps its checkpoint."""
     try:
         return read_json(path / "result.json").get(_KEEPS, False)
     except (FileNotFoundError, DamagedFile):
         return False
 
 
-# A folder with one of these is that of a run.
+# A folder with one of these is a run folder.
 _OF_A_RUN = ("run.json", "result.json")
 
 
@@ -512,21 +512,21 @@ def _check_result(path, run, result, sums, history, tables):
 
 
 def read_run(path, tables=None):
-    """All that stands in a run folder.
+    """Reads a run folder.
 
     Args:
         path: `pathlib.Path` of the folder.
-        tables: `results.Tables` of the experiment, by which the files are
-            checked. Default: `None`, they may hold anything.
+        tables: `results.Tables` of the experiment, against which the files
+            are checked. Default: `None`, they may hold anything.
 
     Returns:
-        Dict: what `run.json` holds, `result` (`None` if not done), `error`
-        (`None` if it did not fail), `history`, a list of rows, and `damaged`,
-        a list of the errors of other files that cannot be used.
+        Dict with the content of `run.json`, `result` (`None` if not done),
+        `error` (`None` if it did not fail), `history`, a list of rows, and
+        `damaged`, a list of the errors of other files that cannot be used.
 
     Raises:
         DamagedFile: if `run.json` cannot be used.
-        NotItsFolder: if the folder is a copy of that of the run.
+        NotItsFolder: if the folder is a copy of the run's folder.
     """
     run = _read_description(path)
     damaged = []
@@ -540,7 +540,7 @@ def read_run(path, tables=None):
             damaged.append(error)
             return None
 
-    # The result first: a run that ends meanwhile has all else by then.
+    # The result first: if the run ends meanwhile, all other files are there.
     result = attempt(read_json, path / "result.json")
     history = attempt(read_history, path / "history.csv") or []
     if result is not None:
@@ -565,26 +565,29 @@ def read_run(path, tables=None):
 
 
 def run_folders(results_dir, experiment):
-    """The paths of all folders with a run, copies among them."""
+    """The paths of all run folders, including copies."""
     folder = Path(results_dir) / experiment
     found = (folder.glob(f"*/{name}") for name in _OF_A_RUN)
     return sorted({path.parent for paths in found for path in paths})
 
 
 def read_runs(results_dir, experiment, tables=None):
-    """All runs of an experiment, done or not, as `read_run` gives them.
+    """Reads all run folders of an experiment, whether done or not.
 
-    What is damaged or copied is named on the standard error. A run whose
-    `run.json` cannot be used is left out, and so is the copy of a folder.
+    Damaged files and copied folders are reported on the standard error. A run
+    whose `run.json` cannot be used is left out, and so is a copied folder.
+
+    Returns:
+        List of what `read_run` returns.
     """
     runs = []
     for path in run_folders(results_dir, experiment):
         try:
             run = read_run(path, tables)
         except DamagedFile as error:
-            tell(error)
+            print_error(error)
             continue
         for error in run["damaged"]:
-            tell(error)
+            print_error(error)
         runs.append(run)
     return runs

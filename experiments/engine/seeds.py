@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 from types import MappingProxyType
 
-from experiments.engine.checks import DamagedFile, read_json, tell
+from experiments.engine.checks import DamagedFile, print_error, read_json
 from experiments.engine.runs import (
     identity,
     lock_of,
@@ -14,7 +14,7 @@ from experiments.engine.runs import (
 )
 
 _BELOW = 2**32  # of the seeds that Keras and NumPy take
-# Seeds of runs from here on are taken for drawn ones: the clock of 2001.
+# Seeds from here on are taken for drawn ones: the clock reached it in 2001.
 _FIRST_DRAWN = 10**9
 
 
@@ -23,18 +23,18 @@ def clock_seeds(
 ):
     """Seeds from the clock, drawn once for each key of a results folder.
 
-    They are kept in `clock_seeds.json` there, so that a sweep that is started
-    again, or two at once, find the runs that are made. If that file is
-    damaged, it is named on the standard error, and the seed of each run that
-    was started is found again in its `run.json`.
+    They are kept in `clock_seeds.json`, so that a sweep that is started again,
+    or two sweeps at once, find the runs that were made. If that file is
+    damaged, this is reported on the standard error, and the seeds of runs that
+    were started are recovered from their `run.json`.
 
     Args:
         results_dir: Path of the results of all experiments.
         experiment: Name of the experiment, a folder in `results_dir`.
         keys: List of strings, the `runs.identity` of each config without its
             seed.
-        draw: Boolean, whether to draw and keep the seeds not drawn yet.
-        elsewhere: Dict of seeds by key, which are kept in place of new ones.
+        draw: Boolean, whether to draw and keep seeds that are not drawn yet.
+        elsewhere: Dict of seeds by key, which are used instead of new ones.
 
     Returns:
         List of integers; `None` for a seed that is not drawn.
@@ -50,7 +50,7 @@ def clock_seeds(
         new = [key for key in keys if key not in known]
         if new or not is_whole:
             known |= {key: elsewhere[key] for key in new if key in elsewhere}
-            # Cells drawn in one second would share a seed.
+            # All seeds drawn in one second would be equal.
             now = int(time.time())
             drawn = [key for key in new if key not in known]
             known |= {key: (now + k) % _BELOW for k, key in enumerate(drawn)}
@@ -60,10 +60,10 @@ def clock_seeds(
 
 
 def _read(path):
-    """The seeds by key, those of runs in place of those that are damaged.
+    """The seeds by key, recovered from runs if the file is damaged.
 
     Returns:
-        Tuple of a dict and whether the file is whole.
+        Tuple of a dict and whether the file is intact.
     """
     try:
         kept = read_json(path)
@@ -77,7 +77,7 @@ def _read(path):
     if kept and len(seeds) == len(kept):
         return seeds, True
     of_runs = _of_runs(path.parent)
-    tell(
+    print_error(
         f"{path} is damaged: {why}. The seeds of runs that were started are "
         f"taken from their run.json ({len(of_runs.keys() - seeds.keys())} "
         "found); those of others are drawn anew."
@@ -106,7 +106,7 @@ def first_drawn(runs):
         runs: Iterable of pairs of a config and the fingerprint of the data.
 
     Returns:
-        Dict of seeds by key, see `clock_seeds`; of several seeds of one key,
+        Dict of seeds by key, see `clock_seeds`. For several seeds of one key,
         the one that was drawn first.
     """
     found = {}

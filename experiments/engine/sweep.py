@@ -1,4 +1,4 @@
-"""Many runs by one launcher, watched through their run folders."""
+"""Many runs by one launcher, monitored through their run folders."""
 
 import contextlib
 import threading
@@ -19,14 +19,14 @@ from experiments.engine.runs import RunFolder, RunIsClaimed
 _POLL_SECONDS = 1.0
 
 
-class Cell(NamedTuple):
-    """One run of a sweep.
+class PlannedRun(NamedTuple):
+    """A run that a sweep is to make.
 
     Attributes:
         folder: Its `RunFolder`.
-        task: What the launcher's function takes, hashable.
+        task: Hashable, the argument of the launcher's function.
         label: String for the progress display.
-        epochs: Integer, how many it is to have.
+        epochs: Integer, the number of its epochs.
     """
 
     folder: RunFolder
@@ -35,61 +35,61 @@ class Cell(NamedTuple):
     epochs: int
 
 
-def sweep(cells, launch, console):
+def sweep(runs, launch, console):
     """Makes the runs that are not done, each as soon as a worker is free.
 
-    A run that another process makes is waited for, and taken over if that
-    process dies. Files of a run that are damaged are named and set aside.
+    A run that another process is making is waited for, and taken over if that
+    process dies. Damaged files of a run are reported and set aside.
 
     Args:
-        cells: List of `Cell`.
-        launch: Function of a list of tasks, whose function returns without an
-            error where another process makes the run; returns an iterator of
-            (task, error), see `engine.launchers`.
+        runs: List of `PlannedRun`.
+        launch: Function of a list of tasks that returns an iterator of
+            (task, error), see `engine.launchers`. It must report no error
+            for a run that another process is making.
         console: `rich.console.Console`, for the progress.
 
     Yields:
-        Tuple of a `Cell` that was not done before, and its error or `None`.
+        Tuple of a `PlannedRun` that was not done, and its error or `None`.
     """
-    by_task = {cell.task: cell for cell in cells}
+    by_task = {run.task: run for run in runs}
     left = []
-    for cell in cells:
-        if cell.folder.result is not None:
-            # Left by a kill between the last two steps of a run.
-            cell.folder.remove_checkpoint()
+    for run in runs:
+        if run.folder.result is not None:
+            # Left by a process killed between the last two steps of a run.
+            run.folder.remove_checkpoint()
             continue
-        left.append(cell)
-        # Here, as not all workers share our standard error.
-        if cell.folder.damaged:
-            with contextlib.suppress(RunIsClaimed), cell.folder.claim():
-                cell.folder.set_aside_damaged()
-    with _progress(cells, console):
+        left.append(run)
+        # Here, since not all workers share our standard error.
+        if run.folder.damaged:
+            with contextlib.suppress(RunIsClaimed), run.folder.claim():
+                run.folder.set_aside_damaged()
+    with _progress(runs, console):
         while left:
             elsewhere, free = [], []
-            for cell in left:
-                where = elsewhere if cell.folder.is_claimed else free
-                where.append(cell)
-            if free:  # some launchers start a cluster even for no task
-                tasks = [cell.task for cell in free]
+            for run in left:
+                where = elsewhere if run.folder.is_claimed else free
+                where.append(run)
+            if free:  # some launchers start a cluster even without tasks
+                tasks = [run.task for run in free]
                 with contextlib.closing(launch(tasks)) as ended:
                     for task, error in ended:
-                        cell = by_task[task]
-                        if error is None and cell.folder.result is None:
-                            elsewhere.append(cell)
+                        run = by_task[task]
+                        if error is None and run.folder.result is None:
+                            elsewhere.append(run)
                         else:
-                            yield cell, error
+                            yield run, error
             if elsewhere:
                 time.sleep(_POLL_SECONDS)
             left = []
-            for cell in elsewhere:
-                if cell.folder.result is None:
-                    left.append(cell)
+            for run in elsewhere:
+                if run.folder.result is None:
+                    left.append(run)
                 else:
-                    yield cell, None
+                    yield run, None
 
 
 def epochs_done(folder):
-    """How many epochs stand in the history of a run folder."""
+    """The number of epochs in the history of a run folder."""
     try:
         text = (folder.path / "history.csv").read_bytes()
     except FileNotFoundError:
@@ -98,8 +98,8 @@ def epochs_done(folder):
 
 
 @contextlib.contextmanager
-def _progress(cells, console):
-    """Bars for all epochs and for each run under way, on a terminal."""
+def _progress(runs, console):
+    """On a terminal, bars for all epochs and for each run in progress."""
     if not console.is_terminal:
         yield
         return
@@ -114,23 +114,23 @@ def _progress(cells, console):
     )
     began = time.time()
     stop = threading.Event()
-    total = bars.add_task("all runs", total=sum(c.epochs for c in cells))
+    total = bars.add_task("all runs", total=sum(r.epochs for r in runs))
     shown = {}
-    counts = {cell.folder.id: 0 for cell in cells}
+    counts = {run.folder.id: 0 for run in runs}
 
     def look():
-        for cell in cells:
-            name, path = cell.folder.id, cell.folder.path
-            if counts[name] == cell.epochs and name not in shown:
+        for run in runs:
+            name, path = run.folder.id, run.folder.path
+            if counts[name] == run.epochs and name not in shown:
                 continue
-            counts[name] = epochs_done(cell.folder)
+            counts[name] = epochs_done(run.folder)
             ended = (path / "result.json").exists() or (
                 path / "error.txt"
             ).exists()
             if ended and name in shown:
                 bars.remove_task(shown.pop(name))
             elif not ended and name not in shown and _is_newer(path, began):
-                shown[name] = bars.add_task(cell.label, total=cell.epochs)
+                shown[name] = bars.add_task(run.label, total=run.epochs)
             if name in shown:
                 bars.update(shown[name], completed=counts[name])
         bars.update(total, completed=sum(counts.values()))
@@ -152,7 +152,7 @@ def _progress(cells, console):
 
 
 def _is_newer(path, moment):
-    """Whether the run was started, or went on, after a moment."""
+    """Whether the run was started or resumed after a moment."""
     try:
         return (path / "run.json").stat().st_mtime > moment - 1
     except FileNotFoundError:

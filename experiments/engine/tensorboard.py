@@ -4,34 +4,34 @@ import tensorboardX
 from experiments.engine.runs import read_history
 
 
-def log_of(cell, config):
-    """The log of a run of a sweep, in the folder `tensorboard` of its results.
+def log_of(run, config):
+    """The log of a run of a sweep, in the folder `tensorboard` of the results.
 
     Args:
-        cell: The `sweep.Cell` of the run.
+        run: `sweep.PlannedRun`.
         config: Dict, its settings.
 
     Returns:
         `TensorBoardLog`.
     """
-    name = f"{cell.label} {cell.folder.id}".replace("/", "_").replace(" ", "-")
-    log_dir = cell.folder.path.parent / "tensorboard" / name
+    name = f"{run.label} {run.folder.id}".replace("/", "_").replace(" ", "-")
+    log_dir = run.folder.path.parent / "tensorboard" / name
     settings = {k: v for k, v in config.items() if v is not None}
-    return TensorBoardLog(cell.folder, log_dir, settings)
+    return TensorBoardLog(run.folder, log_dir, settings)
 
 
 class TensorBoardLog(keras.callbacks.Callback):
     """Writes the metrics and settings of a run for TensorBoard.
 
-    Unlike `keras.callbacks.TensorBoard` it needs no TensorFlow, and it takes
-    its figures from `history.csv`, so that the log of a run that was cut off
-    is complete.
+    Unlike `keras.callbacks.TensorBoard`, it does not need TensorFlow, and it
+    reads the metrics from `history.csv`, so that the log of a resumed run is
+    complete.
 
     Args:
         folder: The `RunFolder` of the run.
         log_dir: `pathlib.Path` of the log of this run.
-        settings: Dict of numbers, strings and booleans, what TensorBoard
-            shows as its hyperparameters.
+        settings: Dict of numbers, strings and booleans, shown as
+            hyperparameters.
     """
 
     def __init__(self, folder, log_dir, settings):
@@ -41,9 +41,8 @@ class TensorBoardLog(keras.callbacks.Callback):
         self._settings = settings
 
     def on_train_begin(self, logs=None):
-        # What an earlier start logged is hidden, and written again. The file
-        # needs a name of its own: `add_hparams` opens another one, and their
-        # names differ by the second only.
+        # Hides what an earlier start logged and writes it again. The suffix is
+        # needed because `add_hparams` opens another file in the same second.
         self._writer = tensorboardX.SummaryWriter(
             self._log_dir, purge_step=0, filename_suffix=".history"
         )
@@ -61,6 +60,6 @@ class TensorBoardLog(keras.callbacks.Callback):
         rows = read_history(self._folder.path / "history.csv")
         if rows:
             last = {k: v for k, v in rows[-1].items() if k != "epoch"}
-            # The name of a folder in log_dir: its own.
+            # A folder within log_dir: log_dir itself.
             self._writer.add_hparams(self._settings, last, name=".")
         self._writer.close()

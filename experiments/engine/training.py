@@ -1,8 +1,8 @@
-"""Training that can be cut off at any moment and goes on bit for bit.
+"""Training that can be interrupted at any moment and resumed bit for bit.
 
 Keras saves neither the states of its dropout seeds nor the order of the
-batches with a model. Here the order follows from seed and epoch, and a
-checkpoint holds every variable that changes, seeds and optimizer included.
+batches with a model. Here the order follows from the seed and the epoch, and a
+checkpoint holds every variable that changes, including seeds and optimizer.
 """
 
 import itertools
@@ -34,7 +34,7 @@ class ShuffledBatches(keras.utils.PyDataset):
         self.begin_epoch(0)
 
     def begin_epoch(self, epoch):
-        """Takes the order of an epoch, counted from 0."""
+        """Draws the order for an epoch, counted from 0."""
         random = np.random.default_rng([self._seed, epoch])
         self.order = random.permutation(len(self.x))
 
@@ -48,14 +48,14 @@ class ShuffledBatches(keras.utils.PyDataset):
 
 
 class SeededEpochs(keras.callbacks.Callback):
-    """Makes what is drawn in an epoch follow from seed and epoch.
+    """Makes all random numbers of an epoch follow from seed and epoch.
 
-    It tells the batches, as Keras calls the hook of a `PyDataset` more than
-    once for the first epoch, and seeds the generator of torch, by which Keras
-    drops units there and whose state no variable holds.
+    It calls `begin_epoch` of the batches, as Keras calls the hook of a
+    `PyDataset` more than once for the first epoch. With PyTorch it seeds the
+    generator that Keras uses for dropout, whose state no variable holds.
 
     Args:
-        batches: What `fit` takes.
+        batches: See `fit`.
         seed: Integer.
     """
 
@@ -74,7 +74,7 @@ class SeededEpochs(keras.callbacks.Callback):
 
 
 class RunRecorder(keras.callbacks.Callback):
-    """Writes history and checkpoint of a run folder at each epoch's end.
+    """Writes history and checkpoint of a run folder after each epoch.
 
     Args:
         folder: A `RunFolder`.
@@ -86,23 +86,23 @@ class RunRecorder(keras.callbacks.Callback):
         self.history = []
 
     def restore(self, model):
-        """Puts the model, built and compiled, where the run was cut off.
+        """Restores a built and compiled model from the last checkpoint.
 
-        A run that has no checkpoint goes on from a kept one of the same run
-        with fewer epochs: no epoch depends on how many there are to be.
+        A run without a checkpoint resumes from a kept one of the same run
+        with fewer epochs, as no epoch depends on the number of epochs to come.
 
         Returns:
-            The number of epochs that are done.
+            Integer, the number of epochs that are done.
         """
         variables = _changing_variables(model)
         own, errors = self._folder.checkpoint, []
         paths = [own] if own.exists() else []
-        # Looked for only where they are needed.
+        # Searched for only if needed.
         kept = (path for _, path in self._folder.kept_checkpoints())
         for path in itertools.chain(paths, kept):
             try:
                 self.history, values = _read_checkpoint(path, variables)
-            except Exception as error:  # a damaged file raises nearly anything
+            except Exception as error:  # a damaged file raises any of many
                 errors.append((path, error))
                 continue
             for variable, value in zip(variables, values, strict=True):
@@ -114,7 +114,7 @@ class RunRecorder(keras.callbacks.Callback):
         then = "" if self.history else ", starting anew"
         for path, error in errors:
             print(f"{path} cannot be used{then}: {error}")
-        # The two files may be of different epochs; the checkpoint decides.
+        # The history may be of another epoch than the checkpoint, which counts.
         self._folder.write_history(self.history)
         return len(self.history)
 
@@ -137,7 +137,7 @@ class RunRecorder(keras.callbacks.Callback):
 
 def _read_checkpoint(path, variables):
     """The history and the values of the variables in a checkpoint."""
-    # numpy leaves a damaged file open if it opened it itself.
+    # Opened here, as NumPy leaves a damaged file open.
     with open(path, "rb") as file, np.load(file) as saved:
         history = json.loads(str(saved["history"]))
         values = [saved[f"variable_{k}"] for k in range(len(saved) - 1)]
@@ -147,7 +147,7 @@ def _read_checkpoint(path, variables):
 
 
 def _changing_variables(model):
-    """All that training changes."""
+    """The variables that training changes."""
     model.optimizer.build(model.trainable_variables)
     frozen = {
         id(weight)
@@ -171,31 +171,31 @@ def fit(
     on_device=None,
     **options,
 ):
-    """Trains a model, or goes on where its run was cut off.
+    """Trains a model, or resumes its training after an interruption.
 
     Args:
         model: A compiled `keras.Model`, built after `make_deterministic`.
         batches: `keras.utils.PyDataset` with a method `begin_epoch`, which is
-            called before an epoch with its number, counted from 0. What the
-            batches are, and with what states a network meets the first, must
-            follow from that number. One is `ShuffledBatches`.
+            called before an epoch with its number, counted from 0. The batches
+            of the epoch, and the states that a stateful model starts it with,
+            must follow from that number. Example: `ShuffledBatches`.
         folder: The `RunFolder` of the run.
-        seed: Integer, of all that is drawn in an epoch.
+        seed: Integer, for the random numbers of all epochs.
         callbacks: List of further `keras.callbacks.Callback`.
-        verbose: As in `keras.Model.fit`. Default: `None`, a bar on a terminal
-            and a line an epoch elsewhere.
-        share: Hashable, the same for models that differ in learning rate and
-            seed only: on the device they share what is compiled.
-        on_device: Boolean, whether whole epochs run on the device, which takes
-            JAX and `ShuffledBatches`. Default: `None`, where they are given
-            and the device is not the CPU.
+        verbose: As in `keras.Model.fit`. Default: `None`, a progress bar on a
+            terminal and one line per epoch elsewhere.
+        share: Hashable, the same for models that differ only in learning rate
+            and seed. On the device they share the compiled epochs.
+        on_device: Boolean, whether whole epochs run on the device, which
+            requires JAX and `ShuffledBatches`. Default: `None`, if both are
+            given and the device is not the CPU.
         **options: Arguments of `keras.Model.fit`.
 
     Returns:
         List of dicts, the rows of `history.csv`.
 
     Raises:
-        ValueError: if other batches are to be trained on the device.
+        ValueError: if `on_device` is `True` with other batches.
     """
     recorder = RunRecorder(folder)
     if verbose is None:
@@ -214,9 +214,9 @@ def fit(
                 "With `on_device=True`, `batches` must be `ShuffledBatches`. "
                 f"Received: batches={batches!r}"
             )
-        from experiments.engine import resident
+        from experiments.engine import epochs_on_device
 
-        resident.fit(model, batches, share=share, **options)
+        epochs_on_device.fit(model, batches, share=share, **options)
     else:
         # Keras would draw another order of the batches.
         model.fit(batches, shuffle=False, **options)
@@ -224,7 +224,7 @@ def fit(
 
 
 def seconds_per_epoch(history):
-    """The median over the epochs of a run but the first, which compiles.
+    """The median over all epochs but the first, which compiles.
 
     Args:
         history: List of dicts, what `fit` returned.
@@ -245,7 +245,7 @@ def _has_accelerator_of_jax():
 
 
 def make_deterministic(seed):
-    """Seeds every generator and asks the backend for repeatable sums."""
+    """Seeds all generators and makes the backend deterministic."""
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -255,5 +255,5 @@ def make_deterministic(seed):
         import torch
 
         torch.use_deterministic_algorithms(True, warn_only=True)
-        # Finds bugs only, and took a fourth of the newsgroups' training step.
+        # Only finds bugs, and took a quarter of the newsgroups' training step.
         torch.utils.deterministic.fill_uninitialized_memory = False

@@ -1,28 +1,28 @@
-"""The sentences of the paper, each held against the runs."""
+"""The claims of the paper, each checked against the runs."""
 
 from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.engine.intervals import mean_interval
+from experiments.engine.confidence import confidence_interval
 from experiments.engine.report import FAILS, HOLDS, NOT_ENOUGH
-from experiments.memory_duration.spec import COEFFICIENTS
+from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.tables import modulated
 
-HARDLY = 0.1  # no more than this share of a mean duration is "hardly" changed
+HARDLY = 0.1  # the largest relative change that counts as "hardly"
 
 
 class Verdict(NamedTuple):
-    """A claim and what became of it.
+    """A claim and the verdict on it.
 
     Attributes:
         claim: String, in our words.
-        section: String, where the paper has it; `"ours"` where it does not.
-        text: String, the text the network learned, or `""`.
+        section: String, the section of the paper, or `"ours"`.
+        text: String, the text that the network learned.
         variant: String.
         verdict: `HOLDS`, `FAILS` or `NOT_ENOUGH`, by the means over seeds.
-        seeds: String, for how many seeds alone it holds.
-        reading: String, the numbers behind it.
+        seeds: String, for how many single seeds it holds.
+        reading: String, the numbers that decide it.
     """
 
     claim: str
@@ -34,16 +34,16 @@ class Verdict(NamedTuple):
     reading: str
 
 
-def verdicts(cells):
-    """Judges every claim for every text and variant that was run.
+def verdicts(durations):
+    """Checks every claim for every text and variant with runs.
 
     Args:
-        cells: `pandas.DataFrame`, as `tables.cells` returns it.
+        durations: What `tables.layer_durations` returns.
 
     Returns:
-        `pandas.DataFrame`, a row a `Verdict`.
+        `pandas.DataFrame`, one row per `Verdict`.
     """
-    plain = modulated(cells)
+    plain = modulated(durations)
     found = []
     deep = plain[plain["layers"] > 1]
     for (text, variant), rows in deep.groupby(["text", "variant"], sort=False):
@@ -65,20 +65,22 @@ def verdicts(cells):
                     unit,
                 )
             )
-    for (text, variant), rows in cells.groupby(["text", "variant"], sort=False):
+    for (text, variant), rows in durations.groupby(
+        ["text", "variant"], sort=False
+    ):
         found.append(_modulation(rows, text, variant))
     return pd.DataFrame(found, columns=Verdict._fields)
 
 
 def _is_stated(variant):
-    """Whether the paper has it; `tables.budgets` may add the learning rate."""
+    """Whether the paper has the variant, with any learning rate."""
     return variant.split()[0] == "lstm"
 
 
 def _grows(verdict, by_layer, unit):
-    """Whether what each layer has grows from the first to the last."""
+    """Decides whether a quantity grows from the first layer to the last."""
     seeds = by_layer.diff(axis=1).iloc[:, 1:].gt(0).all(axis=1)
-    means = [mean_interval(by_layer[layer]) for layer in by_layer]
+    means = [confidence_interval(by_layer[layer]) for layer in by_layer]
     grows = all(a.mean < b.mean for a, b in zip(means, means[1:], strict=False))
     return verdict._replace(
         verdict=HOLDS if grows else FAILS,
@@ -93,12 +95,12 @@ def effects(rows):
     """By how much each coefficient changes the duration of its own layer.
 
     Args:
-        rows: Rows of `tables.cells`, of one text and one variant.
+        rows: Rows of `tables.layer_durations`, of one text and one variant.
 
     Returns:
-        `pandas.DataFrame`, a row a seed, a column a layer: the largest change
-        of its mean duration over the coefficients that were run for the seed,
-        as a share of that without.
+        `pandas.DataFrame` with one row per seed and one column per layer: the
+        largest relative change of the mean duration over the coefficients
+        with a run of this seed.
     """
     found = {}
     for layer, name in enumerate(COEFFICIENTS, 1):

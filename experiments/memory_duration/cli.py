@@ -5,12 +5,12 @@ from rich.console import Console
 from experiments.engine import command_line, parsers
 from experiments.engine.results import only
 from experiments.memory_duration import report, results
+from experiments.memory_duration.config import Config
 from experiments.memory_duration.experiment import (
     MEMORY_DURATION,
     about,
     outcome,
 )
-from experiments.memory_duration.spec import Run
 
 DATA = "the paper's texts"
 
@@ -26,12 +26,12 @@ def _parser():
         "run",
         help="train one network: a table and a picture, in minutes",
         description="Trains one network, the paper's on a text that comes "
-        "with Python if nothing else is said, reads the test text with it, "
-        "and shows how long the units of each layer remember. The same "
-        "command goes on with a run that was cut off. Behind each option "
-        "stands where its value comes from: stated in the paper, or ours.",
+        "with Python by default, reads the test text with it, and shows how "
+        "long the units of each layer remember. The same command resumes a run "
+        "that was interrupted. The help of each option says where its default "
+        "comes from: stated in the paper, or ours.",
     )
-    parsers.add_settings(run, Run)
+    parsers.add_settings(run, Config)
     parsers.add_places(run, DATA)
     parsers.add_keep_checkpoints(run)
 
@@ -39,9 +39,9 @@ def _parser():
         "sweep",
         help="train a grid of networks: Figures 1 and 2",
         description="Makes the runs of a grid that are not made yet. The same "
-        "command goes on with a sweep that was stopped, and several at once "
-        "share the work. Runs that are known from collected tables are not "
-        "made again. Exit status: 1 if a run failed.",
+        "command resumes a sweep that was stopped, and several at once share "
+        "the work. Runs that are known from collected tables are not made "
+        "again. Exit status: 1 if a run failed.",
     )
     parsers.add_sweep(
         many,
@@ -49,7 +49,7 @@ def _parser():
         DATA,
         presets="paper: Figure 1, three texts; modulation: Figure 2, one "
         "coefficient at a time; variants: Figure 1 for slim ones; quick: a "
-        "look at a sweep, in minutes",
+        "small sweep, in minutes",
     )
 
     tidy = commands.add_parser(
@@ -58,7 +58,7 @@ def _parser():
         description="Writes one row per run to runs.csv, with all its "
         "settings, results and versions, one row per epoch to history.csv, and "
         "how often each memory duration was found to durations.csv. Rows of "
-        "other runs that are in these files stay.",
+        "other runs in these files are kept.",
     )
     parsers.add_collect(tidy, MEMORY_DURATION)
 
@@ -76,18 +76,18 @@ def _parser():
 
     commands.add_parser(
         "settings",
-        help="show each setting of a run and where it comes from",
+        help="show each setting of a run and where its default comes from",
     )
     return parser
 
 
 def _run(options):
     given = parsers.settings_given(options, MEMORY_DURATION)
-    run = Run(**given)
-    print(about(MEMORY_DURATION.data_of(run)))
+    config = Config(**given)
+    print(about(MEMORY_DURATION.data_of(config)))
     try:
         folder = MEMORY_DURATION.carry_out(
-            run, options.results_dir, options.keep_checkpoints
+            config, options.results_dir, options.keep_checkpoints
         )
     except KeyboardInterrupt:
         return command_line.stopped_run(MEMORY_DURATION, given, options)

@@ -1,33 +1,36 @@
-"""The experiment as the engine sees it, see `engine.experiment`."""
+"""The experiment for the engine, see `engine.experiment`."""
 
 import pandas as pd
 
 from experiments.engine.experiment import Experiment
 from experiments.memory_duration import report
+from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.grid import AXES, PRESETS
 from experiments.memory_duration.results import TABLES, learned
 from experiments.memory_duration.run import OF_DATA, execute, load_data
-from experiments.memory_duration.spec import COEFFICIENTS
 
 
 def about(data):
-    """What the data are, in a line."""
+    """Describes the data in one line."""
     return (
         f"Text: {data.source}; {len(data.train):,} characters for training, "
         f"{len(data.test):,} for the test, {len(data.symbols)} symbols"
     )
 
 
-def label(run):
-    """What a run is, in a few words."""
-    words = [run.text_name, run.variant]
-    words += [f"{n}={r:g}" for n in COEFFICIENTS if (r := getattr(run, n))]
-    words += [f"{run.layers}x{run.units}", f"rate {run.learning_rate:g}"]
-    return " ".join([*words, f"seed {run.seed}"])
+def label(config):
+    """A short name of a run."""
+    words = [config.text_name, config.variant]
+    words += [f"{n}={r:g}" for n in COEFFICIENTS if (r := getattr(config, n))]
+    words += [
+        f"{config.layers}x{config.units}",
+        f"rate {config.learning_rate:g}",
+    ]
+    return " ".join([*words, f"seed {config.seed}"])
 
 
 def outcome(folder):
-    """What a run that is done came to, in a line."""
+    """Summarises the result of a run that is done in one line."""
     result = folder.result
     durations = ", ".join(f"{mean:.1f}" for mean in result["mean_durations"])
     bits = result["test_bits_per_character"]

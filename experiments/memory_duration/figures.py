@@ -1,13 +1,13 @@
-"""Pictures of memory durations; layers have the colours of the paper."""
+"""Figures of memory durations. Layers have the colours of the paper."""
 
 import numpy as np
 from matplotlib.ticker import LogFormatter
 
-from experiments.engine.intervals import intervals
+from experiments.engine.confidence import confidence_intervals
 from experiments.engine.pictures import picture
+from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.results import durations_of
-from experiments.memory_duration.spec import COEFFICIENTS
-from experiments.memory_duration.tables import cells, modulated
+from experiments.memory_duration.tables import layer_durations, modulated
 
 COLOURS = ("#D62728", "#1F4FD8", "#000000")  # red, blue, black
 OTHER_COLOURS = ("#2CA02C", "#9467BD", "#8C564B")
@@ -25,11 +25,11 @@ def _write_out(axis):
 
 
 def histograms(budget, path):
-    """Draws the histograms of memory durations by layer, as Figure 1.
+    """Draws histograms of memory durations by layer, like Figure 1.
 
-    A panel for each text and variant, means over seeds. Bins are powers of
-    two; a bin is as high as the share of the durations in it divided by its
-    width, so that wide bins do not look fuller.
+    Each text and variant has a panel, with means over seeds. The edges of the
+    bins are powers of two, and the height of a bin is its share of the
+    durations divided by its width.
 
     Args:
         budget: `engine.results.Results`, runs that may share a table.
@@ -38,7 +38,9 @@ def histograms(budget, path):
     Returns:
         Boolean, whether there was something to draw.
     """
-    panels = modulated(cells(budget)).groupby(["text", "variant"], sort=False)
+    panels = modulated(layer_durations(budget)).groupby(
+        ["text", "variant"], sort=False
+    )
     if not len(panels):
         return False
     durations = budget.details["durations"]
@@ -53,10 +55,10 @@ def histograms(budget, path):
         sharex=True,
         sharey=True,
     ) as (figure, axes):
-        for axis, ((text, variant), runs) in zip(
+        for axis, ((text, variant), group) in zip(
             axes.flat, panels, strict=False
         ):
-            for layer, of_layer in runs.groupby("layer"):
+            for layer, of_layer in group.groupby("layer"):
                 own = durations[
                     durations["id"].isin(of_layer["id"])
                     & (durations["layer"] == layer)
@@ -85,18 +87,18 @@ def histograms(budget, path):
 
 
 def _shares(durations, edges):
-    """The shares of a run's durations between edges, by the bins' width."""
+    """The share of a run's durations in each bin, divided by its width."""
     found = durations_of(durations)
     counts, _ = found.histogram(edges)
-    return counts / found.runs / np.diff(edges)
+    return counts / found.intervals / np.diff(edges)
 
 
 def modulation(budget, path):
-    """Draws mean durations by each coefficient of eq. 7, as Figure 2.
+    """Draws mean durations by each coefficient of eq. 7, like Figure 2.
 
-    A row for each text and variant, a panel for each coefficient; in the
-    panel of r_i the line of layer i is the thick one. Means over seeds, with
-    their 95 % intervals.
+    Each text and variant has a row with a panel for each coefficient. In the
+    panel of r_i the line of layer i is thick. Means over seeds, with their
+    95 % confidence intervals.
 
     Args:
         budget: `engine.results.Results`, runs that may share a table.
@@ -105,7 +107,7 @@ def modulation(budget, path):
     Returns:
         Boolean, whether there was something to draw.
     """
-    found = cells(budget)
+    found = layer_durations(budget)
     rows = [
         (name, group)
         for name, group in found.groupby(["text", "variant"], sort=False)
@@ -127,7 +129,7 @@ def modulation(budget, path):
             ):
                 alone = modulated(group, name)
                 for layer, of_layer in alone.groupby("layer"):
-                    means = intervals(of_layer.groupby(name)["mean"])
+                    means = confidence_intervals(of_layer.groupby(name)["mean"])
                     thick = layer == number
                     axis.errorbar(
                         means.index,
@@ -153,9 +155,9 @@ def modulation(budget, path):
 
 
 def variants(budget, path):
-    """Draws the mean duration of each layer, variant beside variant.
+    """Draws the mean duration of each layer by variant.
 
-    Means over seeds with 95 % intervals; small points are single runs.
+    Means over seeds with 95 % confidence intervals. Small points are runs.
 
     Args:
         budget: `engine.results.Results`, runs that may share a table.
@@ -164,7 +166,7 @@ def variants(budget, path):
     Returns:
         Boolean, whether there was something to draw.
     """
-    found = modulated(cells(budget))
+    found = modulated(layer_durations(budget))
     texts = found["text"].unique()
     if not len(texts):
         return False
@@ -193,7 +195,7 @@ def variants(budget, path):
                     alpha=0.4,
                     color=_colour(layer),
                 )
-                means = intervals(group.groupby("variant")["mean"])
+                means = confidence_intervals(group.groupby("variant")["mean"])
                 axis.errorbar(
                     means.index.map(places),
                     means["mean"],

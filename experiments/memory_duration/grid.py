@@ -1,6 +1,6 @@
 """The grids of a sweep: its axes, and presets of their values."""
 
-from experiments.memory_duration.spec import COEFFICIENTS
+from experiments.memory_duration.config import COEFFICIENTS
 
 AXES = (
     "text",
@@ -16,10 +16,10 @@ VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
 # Ours, as the paper prints none.
 VALUES_OF_R = (0.0, 0.1, 1.0, 10.0)
 
-# Whole texts, and epochs enough for the test text to be predicted best.
+# Whole texts, and enough epochs to reach the best prediction of the test text.
 _PAPER = {"characters": None, "epochs": 30, "text": TEXTS, "variant": ("lstm",)}
-# Grids, the runs of which are put together. Settings of a `Run`; a tuple is
-# an axis, and an axis that is not there has the default of `Run`.
+# Each preset is a tuple of grids, whose runs are combined. Keys are fields of
+# `Config`; a tuple of values is an axis, and a missing axis has its default.
 PRESETS = {
     # Figure 1.
     "paper": ({**_PAPER, "seed": (0, 1, 2)},),
@@ -28,9 +28,9 @@ PRESETS = {
         {**_PAPER, "text": ("king_lear",), "seed": (0, 1, 2), name: VALUES_OF_R}
         for name in COEFFICIENTS
     ),
-    # What the paper does not have.
+    # Not in the paper.
     "variants": ({**_PAPER, "variant": VARIANTS, "seed": (0, 1, 2)},),
-    # A sweep to watch, in minutes; its figures say nothing.
+    # A sweep of minutes to try it out; its figures mean nothing.
     "quick": (
         {
             "text": ("python_reference", "python_library"),

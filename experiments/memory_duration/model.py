@@ -1,4 +1,4 @@
-"""The network of the paper, and the one that reads a text as a stream."""
+"""The network of the paper, and a network that reads a text as a stream."""
 
 import keras
 from keras import ops
@@ -14,10 +14,10 @@ def layer_name(number):
 
 
 class CarriedState(keras.layers.Layer):
-    """A recurrent layer that goes on from the states it ended with.
+    """A recurrent layer that starts each batch with its last states.
 
-    That is what `stateful=True` is for, but with JAX Keras does not carry
-    those states from batch to batch.
+    This is what `stateful=True` is for, but on JAX Keras does not carry these
+    states from batch to batch.
 
     Args:
         recurrent: A recurrent layer with `return_state=True`.
@@ -42,7 +42,7 @@ class CarriedState(keras.layers.Layer):
         ]
 
     def call(self, inputs, training=False):
-        # Copies, as torch wants those from which it takes gradients unchanged.
+        # Copies, as PyTorch needs them unchanged for the gradients.
         states = [ops.copy(state) for state in self.states]
         *outputs, h, c = self.recurrent(
             inputs, initial_state=states, training=training
@@ -56,55 +56,55 @@ class CarriedState(keras.layers.Layer):
             state.assign(ops.zeros(state.shape))
 
 
-def build_model(run, symbols):
-    """The network that is trained, compiled.
+def build_model(config, symbols):
+    """The compiled network that is trained.
 
     Args:
-        run: A `spec.Run`.
-        symbols: Integer, how many different characters there are.
+        config: A `Config`.
+        symbols: Integer, the number of different characters.
 
     Returns:
         A `keras.Model` from ids `(batch_size, timesteps)` to logits
         `(batch_size, timesteps, symbols)` of the next characters.
     """
-    inputs = keras.Input((run.timesteps,), run.batch_size, dtype="int32")
-    outputs, _ = _stack(run, symbols, inputs, run.carry_state)
+    inputs = keras.Input((config.timesteps,), config.batch_size, dtype="int32")
+    outputs, _ = _stack(config, symbols, inputs, config.carry_state)
     model = keras.Model(inputs, outputs)
     model.compile(
-        # What `run.optimizer` names: the setting has no other value yet.
+        # The only value of `config.optimizer`.
         optimizer=keras.optimizers.Adam(
-            run.learning_rate, global_clipnorm=run.clip_norm or None
+            config.learning_rate, global_clipnorm=config.clip_norm or None
         ),
         loss=_cross_entropy(keras.losses),
-        # The loss has the terms of eq. 7 in it, this has not.
+        # Unlike the loss, this does not include the terms of eq. 7.
         weighted_metrics=[_cross_entropy(keras.metrics), "accuracy"],
     )
     return model
 
 
-def build_reader(run, symbols, timesteps):
-    """A network that reads one stream, piece by piece.
+def build_reader(config, symbols, timesteps):
+    """A network that reads one stream piece by piece.
 
     Args:
-        run: A `spec.Run`.
-        symbols: Integer, how many different characters there are.
+        config: A `Config`.
+        symbols: Integer, the number of different characters.
         timesteps: Integer, the length of a piece.
 
     Returns:
         A `keras.Model` that carries its states, from ids `(1, timesteps)` to
         a list of the logits `(1, timesteps, symbols)` and the cell states of
-        each layer, `(1, timesteps, units)`. Its weights are those of
-        `build_model`.
+        each layer, `(1, timesteps, units)`. It has weights of the same shapes
+        as that of `build_model`.
     """
     inputs = keras.Input((timesteps,), 1, dtype="int32")
     outputs, cell_states = _stack(
-        run, symbols, inputs, carry_state=True, return_cell_states=True
+        config, symbols, inputs, carry_state=True, return_cell_states=True
     )
     return keras.Model(inputs, [outputs, *cell_states])
 
 
-def _stack(run, symbols, inputs, carry_state, return_cell_states=False):
-    """Logits, and the cell states of each layer if they are asked for."""
+def _stack(config, symbols, inputs, carry_state, return_cell_states=False):
+    """The logits, and the cell states of each layer if requested."""
     # One-hot vectors, of ids.
     x = keras.layers.Embedding(
         symbols,
@@ -114,12 +114,12 @@ def _stack(run, symbols, inputs, carry_state, return_cell_states=False):
         name="one_hot",
     )(inputs)
     found = []
-    for number in range(1, run.layers + 1):
-        r = run.coefficient(number)
+    for number in range(1, config.layers + 1):
+        r = config.coefficient(number)
         layer = keras_slim.SlimRNN(
-            run.units,
-            variant=variant(run.variant),
-            unit_forget_bias=run.unit_forget_bias,
+            config.units,
+            variant=variant(config.variant),
+            unit_forget_bias=config.unit_forget_bias,
             return_sequences=True,
             cell_state_regularizer=CellStateDifference(r) if r else None,
             return_cell_states=return_cell_states,
@@ -132,7 +132,7 @@ def _stack(run, symbols, inputs, carry_state, return_cell_states=False):
         if return_cell_states:
             x, cell_states = x
             found.append(cell_states)
-        x = keras.layers.Dropout(run.dropout)(x)
+        x = keras.layers.Dropout(config.dropout)(x)
     return keras.layers.Dense(symbols, name="logits")(x), found
 
 

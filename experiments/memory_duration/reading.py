@@ -1,4 +1,4 @@
-"""What a trained network makes of a text that it reads as one stream."""
+"""Measures a trained network on a text that it reads as one stream."""
 
 import math
 from typing import NamedTuple
@@ -10,18 +10,18 @@ from scipy.special import log_softmax
 from experiments.memory_duration.model import build_reader
 from keras_slim.memory import DurationCounter
 
-PIECE = 100  # characters that the reader takes at once
+PIECE = 100  # characters per call of the reader
 _PIECES = 100  # whose cell states are held in memory at once
 
 
 class Reading(NamedTuple):
-    """What was found.
+    """The measurements.
 
     Attributes:
         bits_per_character: Float, the mean of -log2 of the probability that
             the network gave the next character.
-        accuracy: Float, how often the most likely character came.
-        durations: List of `keras_slim.memory.Durations`, one a layer.
+        accuracy: Float, how often the most likely character was right.
+        durations: List of `keras_slim.memory.Durations`, one per layer.
     """
 
     bits_per_character: float
@@ -30,17 +30,17 @@ class Reading(NamedTuple):
 
 
 def frequency_bits(train, test, symbols):
-    """Bits per character of a predictor that knows frequencies only.
+    """Bits per character of a predictor that knows only frequencies.
 
-    It gives each character the share that it has in the training text, of
-    which every symbol is counted once more (Laplace's rule), so that a symbol
-    of the test text alone is not impossible.
+    It predicts each character with its share of the training text, in which
+    every symbol is counted once more (Laplace's rule), so that no symbol of
+    the test text has the probability zero.
 
     Args:
         train: Integer array, the training text.
-        test: Integer array, the text that is predicted, from its second
-            character on, as `read` does.
-        symbols: Integer, how many different characters there are.
+        test: Integer array, the text that is predicted from its second
+            character on, as in `read`.
+        symbols: Integer, the number of different characters.
 
     Returns:
         Float, the mean of -log2 of the share.
@@ -51,29 +51,29 @@ def frequency_bits(train, test, symbols):
     return float(-np.log2(shares[test[1:]]).mean())
 
 
-def read(model, run, symbols, ids):
-    """Reads a text from its first character on, with states at zero before.
+def read(model, config, symbols, ids):
+    """Reads a text from its first character on, starting with zero states.
 
     Args:
-        model: What `build_model(run, symbols)` returned, trained.
-        run: A `spec.Run`.
-        symbols: Integer, how many different characters there are.
-        ids: Integer array, the text, two characters at least.
+        model: The trained model of `build_model(config, symbols)`.
+        config: A `Config`.
+        symbols: Integer, the number of different characters.
+        ids: Integer array, a text of at least two characters.
 
     Returns:
         `Reading`.
     """
-    reader = build_reader(run, symbols, PIECE)
+    reader = build_reader(config, symbols, PIECE)
     for own, trained in zip(
         reader.trainable_variables, model.trainable_variables, strict=True
     ):
-        # A copy, as JAX gives the memory of variables away.
+        # A copy, as JAX donates the memory of variables.
         own.assign(ops.copy(trained))
     steps = len(ids) - 1
     inputs = np.zeros(-(-steps // PIECE) * PIECE, "int32")
-    inputs[:steps] = ids[:-1]  # what fills the last piece comes after all
+    inputs[:steps] = ids[:-1]  # the padding comes after all
     inputs = inputs.reshape(-1, PIECE)
-    counters = [DurationCounter() for _ in range(run.layers)]
+    counters = [DurationCounter() for _ in range(config.layers)]
     log_likelihood, hits = 0.0, 0
     for start in range(0, len(inputs), _PIECES):
         logits, *cell_states = reader.predict(
@@ -86,7 +86,7 @@ def read(model, run, symbols, ids):
         log_likelihood += found[np.arange(len(targets)), targets].sum()
         hits += int((logits.argmax(axis=-1) == targets).sum())
         for counter, states in zip(counters, cell_states, strict=True):
-            counter.update(states.reshape(-1, run.units)[: len(targets)])
+            counter.update(states.reshape(-1, config.units)[: len(targets)])
     return Reading(
         float(-log_likelihood / math.log(2) / steps),
         hits / steps,

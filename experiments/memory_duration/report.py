@@ -1,4 +1,4 @@
-"""The report: tables and pictures as files, and in short in a terminal."""
+"""The report as files, and its short form in a terminal."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ import pandas as pd
 from rich.text import Text
 
 from experiments.engine import report
-from experiments.engine.settings import to_text
+from experiments.engine.config import to_text
 from experiments.memory_duration import claims, figures, tables
+from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.results import LEAST_GAIN
-from experiments.memory_duration.spec import COEFFICIENTS
 from keras_slim.datasets.text import PAPER_COUNTS
 
 PICTURES = {
@@ -23,46 +23,46 @@ PICTURES = {
         "Mean durations by layer and variant; small points are single runs.",
     ),
 }
-# What runs in no mean are called, by their column in `tables.summary`.
+# Labels of runs that are in no mean, by their column in `tables.summary`.
 WITHOUT_RESULT = {
     "learned_nothing": "learned nothing",
     "failed": "failed",
-    "unfinished": "cut off",
+    "unfinished": "unfinished",
 }
 LEARNED_NOTHING = (
-    "Learned nothing: runs whose bits per character are not lower, by "
-    f"{LEAST_GAIN}, than those of a predictor that knows how frequent the "
-    "characters are in the training text; they are in no mean, no claim and "
-    "no picture."
+    "Learned nothing: runs whose bits per character are not at least "
+    f"{LEAST_GAIN} lower than those of a predictor that knows only the "
+    "frequencies of characters in the training text; they are in no mean, no "
+    "claim and no picture."
 )
 SHORT_FOOTNOTE = (
-    "Bits: per character of the test text. ±: half of the 95 % interval over "
-    f"seeds. {LEARNED_NOTHING}"
+    "Bits: per character of the test text. ±: half of the 95 % "
+    f"confidence interval over seeds. {LEARNED_NOTHING}"
 )
 FOOTNOTE = (
-    "Bits: of a character of the test text. Layers: mean memory duration "
-    "(spread). A duration is a run of steps in which a cell state keeps its "
-    "sign, while the network reads the test text as one stream, in "
-    "characters; the first and the last run of a unit count with what is seen "
-    "of them. ±: half of the 95 % interval over seeds; with one seed there is "
-    "none. Spread: the standard deviation of the logarithm to the base 2, in "
-    f"octaves. {LEARNED_NOTHING}"
+    "Bits: per character of the test text. Layers: mean memory duration "
+    "(spread). A duration is the length, in characters, of an interval in "
+    "which a cell state keeps its sign while the network reads the test text "
+    "as one stream; the first and the last interval of a unit count with what "
+    "is seen of them. ±: half of the 95 % confidence interval over seeds; with "
+    "one seed there is none. Spread: the standard deviation of the "
+    f"logarithm to base 2, in octaves. {LEARNED_NOTHING}"
 )
 
 
 def choose(found, number=0):
-    """Picks runs that may share a table; see `tables.budgets`.
+    """Selects runs that may share a table, see `tables.budgets`.
 
     Args:
         found: `engine.results.Results`.
-        number: Integer, place in the list of budgets.
+        number: Integer, position in the list of budgets.
 
     Returns:
         Tuple of the budget, an `engine.results.Results`, and a list of
-        strings, what the others have in common.
+        strings that describe the others.
 
     Raises:
-        ValueError: if there are not so many.
+        ValueError: if there are fewer budgets.
     """
     budgets = tables.budgets(found)
     if not 0 <= number < len(budgets):
@@ -83,17 +83,17 @@ def contents(found, number=0):
 
     Args:
         found: `engine.results.Results`.
-        number: Integer, place of the budget in the list of budgets.
+        number: Integer, position of the budget in the list of budgets.
 
     Returns:
         List of `engine.report.Item`.
     """
     budget, others = choose(found, number)
     words = tables.describe(budget)
-    verdicts = claims.verdicts(tables.cells(budget))
+    verdicts = claims.verdicts(tables.layer_durations(budget))
     read = texts(budget)
     made = [
-        report.Item("texts", "Texts that were read.", read, read),
+        report.Item("texts", "The texts.", read, read),
         report.Item(
             "summary",
             f"Mean memory durations in characters (spread): {words}.",
@@ -103,7 +103,7 @@ def contents(found, number=0):
         ),
         report.Item(
             "verdicts",
-            f"Claims of the paper, and the same of what is ours: {words}.",
+            f"Claims of the paper, and the same for what is ours: {words}.",
             verdicts,
             verdicts,
         ),
@@ -112,8 +112,8 @@ def contents(found, number=0):
         made.append(
             report.Item(
                 "all_settings",
-                "All runs, of any settings. Only rows that differ in one "
-                "setting compare it.",
+                "All runs, with any settings. Only rows that differ in one "
+                "setting compare its values.",
                 readable(found),
                 tables.summary(found),
             )
@@ -124,13 +124,13 @@ def contents(found, number=0):
 def write(found, folder, number=0):
     """Writes the tables of one budget, and its pictures.
 
-    Each table comes as CSV (numbers), LaTeX and HTML (text); `index.html` has
-    them all, with the pictures.
+    Each table is written as CSV (numbers), LaTeX and HTML (text).
+    `index.html` has all tables and pictures.
 
     Args:
         found: `engine.results.Results`.
         folder: Path, made if it is not there.
-        number: Integer, place of the budget in the list of budgets.
+        number: Integer, position of the budget in the list of budgets.
 
     Returns:
         List of `pathlib.Path`: `index.html` and the pictures.
@@ -155,12 +155,12 @@ def write(found, folder, number=0):
 
 
 def show(found, console, number=0):
-    """Prints the report of one budget in a terminal, in short.
+    """Prints a short report of one budget in a terminal.
 
     Args:
         found: `engine.results.Results`.
         console: `rich.console.Console`.
-        number: Integer, place of the budget in the list of budgets.
+        number: Integer, position of the budget in the list of budgets.
     """
     budget, others = choose(found, number)
     items = {item.name: item for item in contents(found, number)}
@@ -175,8 +175,8 @@ def show(found, console, number=0):
     for row in items["summary"].numbers.to_dict("records"):
         for status, heading in WITHOUT_RESULT.items():
             if row[status]:
-                told = f"{heading}: {row['variant']}, {row['text']}"
-                console.print(Text(f"{told} (runs: {row[status]})"))
+                words = f"{heading}: {row['variant']}, {row['text']}"
+                console.print(Text(f"{words} (runs: {row[status]})"))
     console.print(Text(SHORT_FOOTNOTE))
     verdicts = items["verdicts"].text
     columns = ["text", "variant", "section", "verdict", "seeds", "reading"]
@@ -201,35 +201,35 @@ def show(found, console, number=0):
 
 
 def _without_constants(text):
-    """Without the text if it is the same in all rows."""
+    """Without the column `text` if it is the same in all rows."""
     return text.drop(columns="text") if text["text"].nunique() == 1 else text
 
 
 def texts(budget):
-    """The texts that were read, beside those of the paper's Table 1.
+    """The texts, compared with those of the paper's Table 1.
 
     Returns:
         `pandas.DataFrame`.
     """
     rows = []
-    for _, run in budget.runs.drop_duplicates("data_fingerprint").iterrows():
-        published = PAPER_COUNTS.get(run["text"])
+    for _, row in budget.runs.drop_duplicates("data_fingerprint").iterrows():
+        published = PAPER_COUNTS.get(row["text"])
         rows.append(
             {
-                "text": run["text"],
-                "characters": f"{run['text_characters']:,}",
-                "symbols": run["text_symbols"],
+                "text": row["text"],
+                "characters": f"{row['text_characters']:,}",
+                "symbols": row["text_symbols"],
                 "paper": f"{published.characters:,} / {published.symbols}"
                 if published
                 else "",
-                "source": run["text_source"],
+                "source": row["text_source"],
             }
         )
     return pd.DataFrame(rows)
 
 
 def readable(found, short=False):
-    """The table of `tables.summary` as text, to be read.
+    """The table of `tables.summary` as text for readers.
 
     Args:
         found: `engine.results.Results`, of one budget or of several.
@@ -237,9 +237,9 @@ def readable(found, short=False):
             `WITHOUT_RESULT`, and to put the coefficients in one column.
 
     Returns:
-        `pandas.DataFrame` of strings: bits per character of the test text,
-        and for each layer the mean duration (the spread). Settings that are
-        the same in all rows are left out.
+        `pandas.DataFrame` of strings: bits per character of the test text, and
+        for each layer the mean duration (spread). Settings that are the same
+        in all rows are left out.
     """
     summary = tables.summary(found)
     shown = pd.DataFrame({"text": summary["text"]})

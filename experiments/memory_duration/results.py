@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 
 from experiments.engine import results
-from experiments.memory_duration.spec import EXPERIMENT, Run
+from experiments.memory_duration.config import EXPERIMENT, Config
 from keras_slim.memory import Durations
 
 TABLES = results.Tables(
     EXPERIMENT,
-    Run,
+    Config,
     result={
         "trainable_parameters": int,
         "loss": float,
@@ -29,10 +29,10 @@ TABLES = results.Tables(
     },
     metrics={"accuracy": float, "cross_entropy": float, "loss": float},
     details={
-        # In how many runs of steps (`count`) the units of a layer kept the
-        # sign of their cell state for `duration` steps.
+        # In how many intervals (`count`) the units of a layer kept the sign
+        # of their cell state for `duration` steps.
         "durations": {"layer": int, "duration": int, "count": int},
-        # The same by unit: how many runs, and their mean duration.
+        # The same by unit: how many intervals, and their mean duration.
         "units": {"layer": int, "unit": int, "count": int, "mean": float},
     },
 )
@@ -52,7 +52,7 @@ def detail_rows(durations):
     """The rows of the details of a run.
 
     Args:
-        durations: List of `keras_slim.memory.Durations`, one a layer.
+        durations: List of `keras_slim.memory.Durations`, one per layer.
 
     Returns:
         Dict of `pandas.DataFrame` by name.
@@ -76,7 +76,7 @@ def detail_rows(durations):
 
 
 def durations_of(rows):
-    """The `keras_slim.memory.Durations` of rows, their units put together."""
+    """The `keras_slim.memory.Durations` of rows, all units together."""
     counts = rows.groupby("duration")["count"].sum()
     return Durations(
         np.zeros(len(counts), "int64"),
@@ -86,53 +86,53 @@ def durations_of(rows):
     )
 
 
-# In bits per character, by how much a network must predict better than the
-# frequencies of the characters; the first thing it learns is worth one bit.
+# In bits per character, how much better a network must predict than the
+# frequencies of the characters. The first thing it learns is worth one bit.
 LEAST_GAIN = 0.1
 
 
 def learned(runs):
-    """Whether runs learned more than how frequent the characters are.
+    """Whether runs learned more than the frequencies of the characters.
 
-    Their memory durations are those of no language model: they may be of any
-    length, and a cell state may never change its sign.
+    The memory durations of other runs are not those of a language model: they
+    may have any length, and a cell state may never change its sign.
 
     Args:
-        runs: `pandas.DataFrame`, as of `engine.results.Results`.
+        runs: `pandas.DataFrame`, see `engine.results.Results`.
 
     Returns:
         Boolean series, false for a finished run whose bits per character of
         the test text are not finite, or not `LEAST_GAIN` below
-        `frequency_bits`. A run that did not keep those counts as learned.
+        `frequency_bits`. A run without `frequency_bits` counts as learned.
     """
     bits = runs["test_bits_per_character"].astype(float)
-    # Results that were collected before have no such column.
+    # Results that were collected earlier lack the column.
     unknown = pd.Series(np.nan, runs.index)
     needed = runs.get("frequency_bits", unknown).astype(float) - LEAST_GAIN
     return (runs["status"] != "done") | ~(bits.isna() | (bits > needed))
 
 
 def layers(found):
-    """What the durations of each layer of each run come to.
+    """Statistics of the memory durations of each layer of each run.
 
     Args:
         found: `engine.results.Results`.
 
     Returns:
-        `pandas.DataFrame`, a row a layer of a finished run, with `id`,
-        `layer`, `mean`, `median`, `p90`, `p99` and `longest` in steps;
-        `spread`, the standard deviation of their logarithm to the base 2: how
-        broad a histogram is on a logarithmic axis; and `count`, how many.
+        `pandas.DataFrame` with one row per layer of a finished run: `id`,
+        `layer`; `mean`, `median`, `p90`, `p99` and `longest` in steps;
+        `spread`, the standard deviation of their logarithm to base 2, which is
+        the width of the histogram on a logarithmic axis; and their `count`.
     """
     rows = []
     durations = found.details["durations"]
     for (name, layer), group in durations.groupby(["id", "layer"], sort=False):
         of_layer = durations_of(group)
         logs = np.log2(of_layer.duration)
-        weights = of_layer.count / of_layer.runs
+        weights = of_layer.count / of_layer.intervals
         spread = np.sqrt((weights * (logs - weights @ logs) ** 2).sum())
         median, p90, p99 = of_layer.quantile([0.5, 0.9, 0.99])
         row = (name, layer, of_layer.mean(), spread, median, p90, p99)
-        rows.append((*row, of_layer.duration.max(), of_layer.runs))
+        rows.append((*row, of_layer.duration.max(), of_layer.intervals))
     columns = ("id", "layer", "mean", "spread", "median", "p90", "p99")
     return pd.DataFrame(rows, columns=[*columns, "longest", "count"])

@@ -19,45 +19,47 @@ from keras_slim.datasets import text
 OF_DATA = ("text", "characters", "test_split")  # what the data depend on
 
 
-def load_data(run):
-    """The text of a run, a `keras_slim.datasets.text.Corpus`."""
+def load_data(config):
+    """Loads the text of a run, a `keras_slim.datasets.text.Corpus`."""
     return text.load_data(
-        run.text, test_split=run.test_split, characters=run.characters
+        config.text, test_split=config.test_split, characters=config.characters
     )
 
 
-def execute(run, data, folder, **options):
-    """Trains, or goes on training, reads the test text, fills the folder.
+def execute(config, data, folder, **options):
+    """Trains, or resumes training, reads the test text, fills the folder.
 
     Args:
-        run: A `spec.Run`.
-        data: What `load_data(run)` returned.
+        config: A `Config`.
+        data: What `load_data(config)` returned.
         folder: The `RunFolder` of the run on these data.
-        **options: Arguments of `engine.training.fit` that do not shape the
-            run, such as `verbose` and `callbacks`.
+        **options: Arguments of `engine.training.fit` that do not change the
+            result, such as `verbose` and `callbacks`.
 
     Raises:
         ValueError: if Keras runs on another backend than the run's, or the
             text is too short.
         RunIsClaimed: if another process is making the same run.
     """
-    check_backend(run.backend)
+    check_backend(config.backend)
     symbols = len(data.symbols)
 
     def train():
         keras.utils.clear_session()
-        make_deterministic(run.seed)
-        model = build_model(run, symbols)
-        streams = Streams(data.train, run.batch_size, run.timesteps, model)
+        make_deterministic(config.seed)
+        model = build_model(config, symbols)
+        streams = Streams(
+            data.train, config.batch_size, config.timesteps, model
+        )
         history = fit(
             model,
             streams,
             folder,
-            seed=run.seed,
-            epochs=run.epochs,
+            seed=config.seed,
+            epochs=config.epochs,
             **options,
         )
-        found = read(model, run, symbols, data.test)
+        found = read(model, config, symbols, data.test)
         for name, rows in detail_rows(found.durations).items():
             with replacing(folder.path / f"{name}.csv", newline="") as file:
                 rows.to_csv(file, index=False, lineterminator="\n")

@@ -5,17 +5,17 @@ from experiments.memory_duration.model import CarriedState
 
 
 class Streams(keras.utils.PyDataset):
-    """A text cut into streams, side by side in every batch.
+    """A text cut into as many streams as a batch has samples.
 
-    Sample k of a batch goes on where sample k of the batch before it ended.
-    What does not fill the last batch is left out.
+    Sample k of a batch continues sample k of the previous batch. The end of
+    the text that does not fill a batch is left out.
 
     Args:
         ids: Integer array, the text.
         batch_size: Positive integer, the number of streams.
         timesteps: Positive integer, characters of a stream in a batch.
-        model: What `build_model` returned, which reads them. The states that
-            it carries begin at zero with each epoch. Default: `None`.
+        model: The model of `build_model` that reads them. Its carried states
+            are reset to zero at the start of each epoch. Default: `None`.
 
     Raises:
         ValueError: if the text does not fill a batch.
@@ -41,7 +41,7 @@ class Streams(keras.utils.PyDataset):
         self._model = model
 
     def begin_epoch(self, epoch):
-        """Reads from the beginning."""
+        """Starts again from the beginning of the text."""
         for layer in self._model.layers if self._model else ():
             if isinstance(layer, CarriedState):
                 layer.reset_state()

@@ -1,18 +1,18 @@
-"""Results as tables: what may be compared, and what it comes to."""
+"""Tables of the results: which runs may be compared, and their means."""
 
 import dataclasses
 
 import pandas as pd
 
+from experiments.engine.confidence import confidence_interval
 from experiments.engine.grid import varied
-from experiments.engine.intervals import mean_interval
 from experiments.engine.results import only
+from experiments.memory_duration.config import COEFFICIENTS, Config
 from experiments.memory_duration.results import layers, learned
-from experiments.memory_duration.spec import COEFFICIENTS, Run
 
 AXES = ("text", "variant", "learning_rate", *COEFFICIENTS, "seed")
-# All else that shapes a run is the same in one table.
-HELD = [f.name for f in dataclasses.fields(Run) if f.name not in AXES]
+# All other settings are the same within a table.
+HELD = [f.name for f in dataclasses.fields(Config) if f.name not in AXES]
 
 
 def budgets(found):
@@ -23,9 +23,9 @@ def budgets(found):
 
     Returns:
         List of `engine.results.Results`, the one with most epochs trained
-        first. A text of which there are two, such as the reference of two
-        versions of Python, is told apart by its fingerprint, and variants by
-        their learning rate where a budget has several.
+        first. Texts with the same name, such as the reference of two versions
+        of Python, get their fingerprints appended, and variants their learning
+        rates where a budget has several.
     """
     fingerprints = found.runs.groupby("text")["data_fingerprint"]
     is_ambiguous = fingerprints.transform("nunique") > 1
@@ -41,7 +41,7 @@ def budgets(found):
 
 
 def _with_rates(runs):
-    """`lstm at 0.001` in place of `lstm`, if there are several rates."""
+    """Renames `lstm` to `lstm at 0.001` if there are several rates."""
     if runs["learning_rate"].nunique() == 1:
         return runs
     rates = runs["learning_rate"].map("{:g}".format)
@@ -49,9 +49,11 @@ def _with_rates(runs):
 
 
 def describe(budget):
-    """In words, what the runs of a budget have in common."""
+    """Describes what the runs of a budget have in common."""
     first = budget.runs.iloc[0]
-    defaults = {field.name: field.default for field in dataclasses.fields(Run)}
+    defaults = {
+        field.name: field.default for field in dataclasses.fields(Config)
+    }
     words = [
         f"{first['layers']} layers of {first['units']} units",
         f"{first['epochs']} epochs",
@@ -72,30 +74,30 @@ def describe(budget):
     return ", ".join(words)
 
 
-def cells(budget):
+def layer_durations(budget):
     """The durations of each layer of each run of a budget, with its settings.
 
-    Claims, pictures and means are made of them: runs that learned nothing are
-    in none.
+    Claims, pictures and means are made of these. Runs that learned nothing
+    are left out.
 
     Returns:
-        `pandas.DataFrame`, one row per layer of a finished run that learned
-        something: the columns of `results.layers` and those of `runs.csv`.
+        `pandas.DataFrame` with one row per layer of a finished run that
+        learned something: the columns of `results.layers` and `runs.csv`.
     """
     runs = budget.runs[learned(budget.runs)]
     return layers(budget).merge(runs, on="id", validate="many_to_one")
 
 
-def modulated(cells, *names):
-    """The rows of `cells` with no term of eq. 7 but those of `names`."""
+def modulated(durations, *names):
+    """The durations without terms of eq. 7 but those of `names`."""
     others = [name for name in COEFFICIENTS if name not in names]
-    return cells[(cells[others] == 0).all(axis=1)]
+    return durations[(durations[others] == 0).all(axis=1)]
 
 
 def settings_of(runs):
-    """The settings that have a column in tables: axes, and what varies."""
+    """The settings with a column in tables: axes, and those that vary."""
     by = [name for name in AXES if name != "seed"]
-    return list(dict.fromkeys([*by, *varied(Run, runs)]))
+    return list(dict.fromkeys([*by, *varied(Config, runs)]))
 
 
 def summary(found):
@@ -105,15 +107,15 @@ def summary(found):
         found: `engine.results.Results`, of one budget or of several.
 
     Returns:
-        `pandas.DataFrame`, one row for each text, variant, coefficients and
-        whatever else differs, as numbers: `seeds`; `bits` per character of
-        the test text, and for each layer `mean_k` and `spread_k`, each with
-        `_low` and `_high`, the 95 % interval by Student's t, empty with one
-        seed. `learned_nothing`, `failed` and `unfinished` count runs that are
-        in none of them.
+        `pandas.DataFrame` with one row per text, variant, coefficients and
+        other settings that vary: the number of `seeds`; `bits` per character
+        of the test text, and for each layer k `mean_k` and `spread_k`, each
+        with `_low` and `_high`, the 95 % confidence interval by Student's t,
+        which is NaN for one seed. `learned_nothing`, `failed` and
+        `unfinished` count the runs that are in no mean.
     """
     by = settings_of(found.runs)
-    of_layers = cells(found)
+    of_layers = layer_durations(found)
     rows = []
     for key, runs in found.runs.groupby(by, sort=False, dropna=False):
         own = of_layers[of_layers["id"].isin(runs["id"])]
@@ -129,7 +131,7 @@ def summary(found):
             values[f"mean_{layer}"] = group["mean"]
             values[f"spread_{layer}"] = group["spread"]
         for name, of_seeds in values.items():
-            interval = mean_interval(of_seeds)
+            interval = confidence_interval(of_seeds)
             row[name] = interval.mean
             row[f"{name}_low"] = interval.low
             row[f"{name}_high"] = interval.high

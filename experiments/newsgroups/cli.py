@@ -5,8 +5,8 @@ import time
 from experiments.engine import command_line, parsers
 from experiments.engine.backend import BACKENDS
 from experiments.newsgroups import quickstart
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.experiment import NEWSGROUPS, about, outcome
-from experiments.newsgroups.spec import Run
 
 DATA = "20 Newsgroups and GloVe"
 
@@ -22,12 +22,12 @@ def _parser():
         "run",
         help="train one network",
         description="Trains one network and leaves a run folder. The same "
-        "command with the same seed goes on with a run that was cut off. "
-        "Behind each option stands where its value comes from: stated in the "
-        "paper, derived from it, the Keras example it was built from, or "
+        "command with the same seed resumes a run that was interrupted. "
+        "The help of each option says where its default comes from: stated in "
+        "the paper, derived from it, the Keras example it was built from, or "
         "ours.",
     )
-    parsers.add_settings(run, Run, unsaid=NEWSGROUPS.unsaid)
+    parsers.add_settings(run, Config, unsaid=NEWSGROUPS.unsaid)
     parsers.add_places(run, DATA)
     parsers.add_keep_checkpoints(run)
     run.add_argument(
@@ -52,17 +52,17 @@ def _parser():
         "sweep",
         help="train a grid of networks: Tables I and II and the figures",
         description="Makes the runs of a grid that are not made yet. The same "
-        "command goes on with a sweep that was stopped, and several at once "
-        "share the work. Runs that are known from collected tables are not "
-        "made again. Exit status: 1 if a run failed.",
+        "command resumes a sweep that was stopped, and several at once share "
+        "the work. Runs that are known from collected tables are not made "
+        "again. Exit status: 1 if a run failed.",
     )
     parsers.add_sweep(
         many,
         NEWSGROUPS,
         DATA,
         presets="paper: Tables I and II; seeds: Figure 2; breakdown: Figures 3 "
-        "and 4; replicates: every cell with seeds 0-4; quick: a look at a "
-        "sweep, in minutes",
+        "and 4; replicates: every entry of the tables with seeds 0-4; quick: "
+        "a small sweep, in minutes",
     )
 
     tidy = commands.add_parser(
@@ -70,7 +70,7 @@ def _parser():
         help="write the runs as CSV, or add them to those of other machines",
         description="Writes one row per run to runs.csv, with all its "
         "settings, results and versions, and one row per epoch to history.csv. "
-        "Rows of other runs that are in these files stay.",
+        "Rows of other runs in these files are kept.",
     )
     parsers.add_collect(tidy, NEWSGROUPS)
 
@@ -86,7 +86,7 @@ def _parser():
 
     commands.add_parser(
         "settings",
-        help="show each setting of a run and where it comes from",
+        help="show each setting of a run and where its default comes from",
     )
     return parser
 
@@ -94,12 +94,12 @@ def _parser():
 def _run(options):
     given = parsers.settings_given(options, NEWSGROUPS)
     given.setdefault("seed", int(time.time()))
-    run = Run(**given)
-    data = NEWSGROUPS.data_of(run)
-    print(f"{about(data)}\nSeed {run.seed}")
+    config = Config(**given)
+    data = NEWSGROUPS.data_of(config)
+    print(f"{about(data)}\nSeed {config.seed}")
     try:
         folder = NEWSGROUPS.carry_out(
-            run,
+            config,
             options.results_dir,
             options.keep_checkpoints,
             save_model=options.save_model,

@@ -1,4 +1,4 @@
-"""The experiment as the engine sees it, see `engine.experiment`."""
+"""The experiment for the engine, see `engine.experiment`."""
 
 from experiments.engine.experiment import Experiment
 from experiments.newsgroups import report
@@ -8,22 +8,21 @@ from experiments.newsgroups.run import OF_DATA, execute, figures, load_data
 
 
 def about(data):
-    """What the data are, in a line."""
+    """Describes the data in one line."""
     return (
         f"Posts: {data.sources['posts']}; {len(data.train[0]):,} posts for "
         f"training, {len(data.validation[0]):,} for validation"
     )
 
 
-def label(run):
-    """What a run is, in a few words."""
-    return (
-        f"{run.variant} {run.activation} {run.learning_rate:g} seed {run.seed}"
-    )
+def label(config):
+    """A short name of a run."""
+    words = [config.variant, config.activation, f"{config.learning_rate:g}"]
+    return " ".join([*words, f"seed {config.seed}"])
 
 
 def outcome(folder):
-    """What a run that is done came to, in a line."""
+    """Summarises the result of a run that is done in one line."""
     result = folder.result
     loss, broke = result["val_loss"], result["breakdown_epoch"]
     return (
@@ -36,7 +35,7 @@ def outcome(folder):
 
 
 def figures_of(row, history):
-    """What a run found, if these epochs were all, see `Experiment`."""
+    """The result of a run of these epochs only, see `Experiment`."""
     if row["chance"] is None:  # not kept by the first runs
         return None
     return figures(history, row["chance"])

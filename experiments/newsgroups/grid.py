@@ -3,7 +3,7 @@
 from experiments.engine.grid import CLOCK
 
 AXES = ("variant", "activation", "learning_rate", "seed")
-# Those of the paper: what else a run admits is no part of a preset.
+# Those of the paper. A config allows others, which no preset has.
 VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
 ACTIVATIONS = ("tanh", "linear", "sigmoid", "softmax", "relu")
 LEARNING_RATES = (2e-3, 1e-3, 5e-4)
@@ -16,8 +16,8 @@ _PAPER = {
     "learning_rate": LEARNING_RATES,
     "seed": (CLOCK,),  # as in section III.A
 }
-# Grids, the runs of which are put together. Settings of a `Run`; a tuple is
-# an axis.
+# Each preset is a tuple of grids, whose runs are combined. Keys are fields of
+# `Config`; a tuple of values is an axis.
 PRESETS = {
     # Tables I and II.
     "paper": (_PAPER,),
@@ -30,7 +30,7 @@ PRESETS = {
             "seed": (*SEEDS, CLOCK),
         },
     ),
-    # What the paper does not have: every cell several times.
+    # Not in the paper: every entry with several seeds.
     "replicates": ({**_PAPER, "seed": tuple(range(5))},),
     # Figures 3 and 4.
     "breakdown": (
@@ -41,7 +41,7 @@ PRESETS = {
             "seed": (0, 1, 2),
         },
     ),
-    # A sweep to watch, in minutes; its figures say nothing.
+    # A sweep of minutes to try it out; its figures mean nothing.
     "quick": (
         {
             "variant": VARIANTS,

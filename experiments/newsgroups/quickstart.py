@@ -9,21 +9,21 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.engine.runs import read_run
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.experiment import NEWSGROUPS
 from experiments.newsgroups.grid import VARIANTS
 from experiments.newsgroups.report.figures import learning_curves
-from experiments.newsgroups.spec import Run
 from keras_slim.datasets import glove
 
 SETTINGS = {"samples": 5_000, "epochs": 6, "batch_size": 64, "seed": 0}
 
 
 def main(results_dir, settings=SETTINGS, variants=VARIANTS):
-    """Trains the variants, or goes on, and shows what came out.
+    """Trains the variants, or resumes, and shows the results.
 
     Args:
         results_dir: `pathlib.Path` of the results of all experiments.
-        settings: Dict of settings of a `Run`, the same for all.
+        settings: Dict of settings that all runs share.
         variants: Names of the variants.
 
     Returns:
@@ -31,16 +31,16 @@ def main(results_dir, settings=SETTINGS, variants=VARIANTS):
     """
     settings = {"backend": keras.backend.backend(), **settings}
     if not glove.is_available(settings.get("embedding_dim", 100)):
-        # Stanford's 862 MB are not fetched unasked; the 50-d copy is small.
+        # Stanford's 862 MB are not fetched by default; the 50-d copy is small.
         settings["embedding_dim"] = glove.COPY_DIM
-    runs = [Run(variant=variant, **settings) for variant in variants]
-    data = NEWSGROUPS.data_of(runs[0])
+    configs = [Config(variant=variant, **settings) for variant in variants]
+    data = NEWSGROUPS.data_of(configs[0])
 
     made = []
-    for number, run in enumerate(runs, 1):
-        print(f"\n{run.variant} ({number} of {len(runs)})")
-        folder = NEWSGROUPS.carry_out(run, results_dir)
-        made.append({**read_run(folder.path), "label": run.variant})
+    for number, config in enumerate(configs, 1):
+        print(f"\n{config.variant} ({number} of {len(configs)})")
+        folder = NEWSGROUPS.carry_out(config, results_dir)
+        made.append({**read_run(folder.path), "label": config.variant})
 
     picture = results_dir / NEWSGROUPS.name / "quickstart.png"
     learning_curves(made, picture)
@@ -56,11 +56,11 @@ def main(results_dir, settings=SETTINGS, variants=VARIANTS):
         f"GloVe: {data.embeddings.shape[1]}-d, {data.sources['embeddings']}\n"
         f"Learning curves: {picture}\n\n"
         "The full experiment trains on all posts for 100 epochs, with 100-d "
-        "vectors. One cell of its table, here:\n"
+        "vectors. One entry of its table, here:\n"
         f"  {python} -m keras_slim.datasets fetch glove\n"
         f"  {python} -m experiments.newsgroups run --variant lstm3 "
         "--activation tanh --learning-rate 2e-3\n"
-        "What the paper states, what is derived from it and what is ours:\n"
+        "Which settings the paper states, which are derived and which ours:\n"
         f"  {python} -m experiments.newsgroups settings",
         highlight=False,
         markup=False,
@@ -75,7 +75,7 @@ def _table(runs, data):
         title=f"20 Newsgroups, {posts[0]:,} posts for training and "
         f"{posts[1]:,} for validation",
         caption="Parameters are those of the recurrent layer. One seed each: "
-        "a difference of a few points says nothing.",
+        "a difference of a few points means nothing.",
     )
     table.add_column("variant", no_wrap=True, min_width=7)
     for name in (
@@ -83,7 +83,7 @@ def _table(runs, data):
         "best val.\naccuracy",
         "last val.\naccuracy",
         "last val.\nloss",
-        "seconds\nan epoch",
+        "seconds\nper epoch",
     ):
         table.add_column(name, justify="right")
     for run in runs:

@@ -1,11 +1,11 @@
 """The tables of the experiment, see `engine.results`."""
 
 from experiments.engine import results
-from experiments.newsgroups.spec import EXPERIMENT, Run
+from experiments.newsgroups.config import EXPERIMENT, Config
 
 TABLES = results.Tables(
     EXPERIMENT,
-    Run,
+    Config,
     result={
         "parameters": int,
         "trainable_parameters": int,

@@ -32,7 +32,7 @@ OF_DATA = (
 
 
 class Data(NamedTuple):
-    """Split posts, the embedding matrix, and where both come from."""
+    """Split posts, the embedding matrix, and the sources of both."""
 
     train: tuple
     validation: tuple
@@ -48,19 +48,19 @@ class Data(NamedTuple):
         return round(float(counts.max() / counts.sum()), 6)
 
 
-def load_data(run):
-    """Loads what a run trains on.
+def load_data(config):
+    """Loads the data of a run.
 
     Args:
-        run: A `spec.Run`, of which only `OF_DATA` matter.
+        config: A `Config`, of which only `OF_DATA` matter.
 
     Returns:
         `Data`.
     """
-    if not glove.is_available(run.embedding_dim):
+    if not glove.is_available(config.embedding_dim):
         # Before the posts are fetched, which may take minutes.
         raise FileNotFoundError(
-            f"No {run.embedding_dim}-d GloVe vectors. Fetch Stanford's (862 "
+            f"No {config.embedding_dim}-d GloVe vectors. Fetch Stanford's (862 "
             "MB) with `python -m keras_slim.datasets fetch glove`, name a "
             "folder that holds glove.6B.zip with --data-dir or "
             "KERAS_SLIM_DATA, or take the small ones with --embedding-dim "
@@ -68,19 +68,20 @@ def load_data(run):
         )
     corpus = newsgroups.load_corpus()
     train, validation = corpus.split(
-        num_words=run.num_words,
-        maxlen=run.maxlen,
-        validation_split=run.validation_split,
-        seed=run.split_seed,
-        samples=run.samples,
+        num_words=config.num_words,
+        maxlen=config.maxlen,
+        validation_split=config.validation_split,
+        seed=config.split_seed,
+        samples=config.samples,
     )
     if not len(validation[0]):
         raise ValueError(
             "No posts are left for validation. Received: "
-            f"validation_split={run.validation_split}, samples={run.samples}"
+            f"validation_split={config.validation_split}, "
+            f"samples={config.samples}"
         )
     vectors = glove.load_embeddings(
-        corpus.word_index, dim=run.embedding_dim, num_words=run.num_words
+        corpus.word_index, dim=config.embedding_dim, num_words=config.num_words
     )
     return Data(
         train,
@@ -96,37 +97,39 @@ def load_data(run):
     )
 
 
-def execute(run, data, folder, save_model=False, **options):
-    """Trains, or goes on training, and fills the folder of the run.
+def execute(config, data, folder, save_model=False, **options):
+    """Trains, or resumes training, and fills the folder of the run.
 
     Args:
-        run: A `spec.Run`.
-        data: What `load_data(run)` returned.
+        config: A `Config`.
+        data: What `load_data(config)` returned.
         folder: The `RunFolder` of the run on these data.
         save_model: Boolean, whether to keep the trained model in the folder.
             A run that is done already is not made again for it.
-        **options: Arguments of `engine.training.fit` that do not shape the
-            run, such as `verbose` and `callbacks`.
+        **options: Arguments of `engine.training.fit` that do not change the
+            result, such as `verbose` and `callbacks`.
 
     Raises:
         ValueError: if Keras runs on another backend than the run's.
         RunIsClaimed: if another process is making the same run.
     """
-    check_backend(run.backend)
+    check_backend(config.backend)
 
     def train():
         keras.utils.clear_session()
-        make_deterministic(run.seed)
-        model = build_model(run, data.embeddings, len(data.label_names))
+        make_deterministic(config.seed)
+        model = build_model(config, data.embeddings, len(data.label_names))
         history = fit(
             model,
-            ShuffledBatches(*data.train, run.batch_size, run.seed),
+            ShuffledBatches(*data.train, config.batch_size, config.seed),
             folder,
-            seed=run.seed,
+            seed=config.seed,
             validation_data=data.validation,
-            validation_batch_size=run.batch_size,
-            epochs=run.epochs,
-            share=dataclasses.replace(run, learning_rate=1.0, seed=0, epochs=1),
+            validation_batch_size=config.batch_size,
+            epochs=config.epochs,
+            share=dataclasses.replace(
+                config, learning_rate=1.0, seed=0, epochs=1
+            ),
             **options,
         )
         if save_model:
@@ -145,7 +148,7 @@ def execute(run, data, folder, save_model=False, **options):
 
 
 def write_model(model, path):
-    """Saves a model, flushed to the disk, in place of what is there."""
+    """Saves a model, flushed to the disk, and replaces the file at `path`."""
     with tempfile.TemporaryDirectory() as scratch:
         saved = Path(scratch, path.name)  # Keras writes to no open file
         model.save(saved)
@@ -154,7 +157,7 @@ def write_model(model, path):
 
 
 def summarise(model, history, chance):
-    """The figures that tables show, of a finished run.
+    """The result of a finished run.
 
     Args:
         model: The trained model.
@@ -174,7 +177,7 @@ def summarise(model, history, chance):
 
 
 def figures(history, chance):
-    """Those that follow from the history of a run; arguments as above."""
+    """The figures that follow from the history, see `summarise`."""
     best = max(history, key=lambda row: row["val_accuracy"])
     last = history[-1]
     losses = [v for row in history if math.isfinite(v := row["val_loss"])]
@@ -196,10 +199,10 @@ def breakdown_epoch(history, chance):
     """The epoch from which a run no longer learns, section III.C.
 
     There, "the validation accuracy would reduce to less than 5% and no longer
-    improve". Here a run has broken down at the first epoch from which its
-    validation accuracy stays at chance to the end, for three epochs at least,
-    if it was above twice chance before; or at the first epoch with a loss
-    that is not finite.
+    improve". Here a run breaks down at the first epoch with a loss that is not
+    finite; or, if its validation accuracy was above twice chance before, at
+    the first epoch from which it stays at chance to the end, for at least
+    three epochs.
 
     Args:
         history: List of dicts, the rows of `history.csv`.

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-# What the windows of ids and their only pooled step are computed for.
+# The layers that the windows of ids and their only pooled step assume.
 _REQUIRED = {
     "embedding": (layers.Embedding, {"activity_regularizer": None}),
     "conv": (
@@ -26,7 +26,7 @@ _REQUIRED = {
 
 @keras.saving.register_keras_serializable("keras_slim.experiments")
 class SkipPadding(layers.Layer):
-    """Embedding, convolution and max pooling of ids that skip the padding.
+    """Embedding, convolution and max pooling of ids that skip padding.
 
     The outputs are those of `pool(conv(embedding(inputs)))`, and so are the
     gradients. A pooled time step depends on a window of
@@ -37,7 +37,7 @@ class SkipPadding(layers.Layer):
     On JAX, which needs static shapes, the number of windows that are computed
     is rounded up to a fourth, half or all of them. On TensorFlow, XLA cannot
     compile the layer: `jit_compile=True` gives a warning and has no effect on
-    a model that has it.
+    a model that contains it.
 
     Args:
         embedding: `keras.layers.Embedding`.
@@ -95,7 +95,7 @@ class SkipPadding(layers.Layer):
         return ops.reshape(outputs, (-1, steps, self.conv.filters))
 
     def _pooled(self, windows):
-        """From windows `(n, width)` to their pooled steps `(n, filters)`."""
+        """Maps windows `(n, width)` to their pooled steps `(n, filters)`."""
         embedded = self.embedding(windows)
         if keras.backend.backend() != "jax":
             return self.pool(self.conv(embedded))[:, 0]
@@ -130,8 +130,8 @@ class SkipPadding(layers.Layer):
 def _as_one_product(conv, inputs):
     """`conv(inputs)` by a matrix product.
 
-    In a branch of a conditional, XLA compiles a convolution for the CPU that
-    is slower by a factor of a hundred.
+    In a branch of a conditional, the convolution that XLA compiles for the CPU
+    is a hundred times slower.
     """
     (size,) = conv.kernel_size
     steps = inputs.shape[1] - size + 1
@@ -146,11 +146,11 @@ def _as_one_product(conv, inputs):
 
 
 def _zeros_computed_once(function, rows):
-    """`function(rows)` that is given one row for all rows of zeros.
+    """`function(rows)`, computed once for all rows of zeros.
 
     Args:
-        function: From a tensor `(n, width)` to one with as many rows, each of
-            which depends on its row alone.
+        function: Function of a tensor `(n, width)` that returns a tensor with
+            `n` rows, each of which depends on its own row only.
         rows: Integer tensor of shape `(rows, width)`.
     """
     occupied = ops.any(rows != 0, axis=1)
@@ -170,7 +170,7 @@ def _zeros_computed_once(function, rows):
 
 
 def _in_static_shapes(compute, occupied):
-    """`compute` of the least of a few sizes that holds all occupied rows."""
+    """`compute` with the smallest of a few sizes for the occupied rows."""
     import jax
     import jax.numpy as jnp
 
@@ -178,7 +178,7 @@ def _in_static_shapes(compute, occupied):
     sizes = [-(-len(occupied) // part) for part in (4, 2, 1)]
 
     def branch(size):
-        # Its activations, which no other branch has, are computed anew.
+        # Branches have different activations, so they are recomputed.
         return jax.checkpoint(
             lambda: compute(jnp.nonzero(occupied, size=size)[0])
         )

@@ -6,7 +6,7 @@ import pytest
 from made_runs import EXPERIMENTS
 from tiny import TINY, replaced
 
-from experiments.newsgroups.spec import Run
+from experiments.newsgroups.config import Config
 
 GROUPS = [f"group.{letter}" for letter in "abcd"]
 WORDS = [f"{a}{b}" for a in "bcdfghjk" for b in "aeiou"]
@@ -19,7 +19,7 @@ def experiment(request):
 
 @pytest.fixture
 def data_dir(tmp_path, monkeypatch):
-    """Posts whose words tell their group, and vectors, under tmp_path."""
+    """Posts whose words depend on their group, and vectors, in tmp_path."""
     random = np.random.default_rng(0)
     folder = tmp_path / "data"
     for number, group in enumerate(GROUPS):
@@ -42,8 +42,8 @@ def data_dir(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def tiny_run(data_dir):
-    return Run(**TINY)
+def tiny_config(data_dir):
+    return Config(**TINY)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def sweep_arguments(arguments, data_dir):
 
 @pytest.fixture
 def order(monkeypatch):
-    """What is done to files, in the order of the calls."""
+    """The operations on files, in the order of the calls."""
     if not Path("/proc/self/fd").exists():
         pytest.skip("the system has no /proc")
     calls = []

@@ -672,11 +672,11 @@ def test_ratios_of_networks_are_to_the_same_backend_and_mode():
 
 @pytest.mark.parametrize("skips_padding", [True, False])
 def test_the_network_with_the_layers_of_keras_is_the_same(
-    tiny_run, skips_padding
+    tiny_config, skips_padding
 ):
-    run = dataclasses.replace(tiny_run, variant="lstm")
+    config = dataclasses.replace(tiny_config, variant="lstm")
     embeddings = np.random.default_rng(0).normal(size=(40, 8)).astype("float32")
-    ours = build_model(run, embeddings, 4)
+    ours = build_model(config, embeddings, 4)
     theirs = _with_layers(ours, True, skips_padding)
     kinds = {type(layer) for layer in theirs._flatten_layers()}
     assert (SkipPadding in kinds) == skips_padding

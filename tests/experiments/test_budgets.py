@@ -1,5 +1,5 @@
 import pytest
-from made_results import CORNER, a_run, made
+from made_results import CORNER, a_row, made
 from rich.console import Console
 
 from experiments.newsgroups.report.budgets import budgets, choose
@@ -9,10 +9,10 @@ pytestmark = pytest.mark.any_backend
 
 
 def test_runs_of_different_settings_are_not_mixed():
-    rows = [a_run(cell, epochs=20) for cell in CORNER]
-    rows += [a_run(CORNER[0], seed, epochs=100) for seed in (0, 1)]
-    rows += [a_run(CORNER[0], samples=2_000, embedding_dim=50)]
-    rows += [a_run(CORNER[0], data_fingerprint="4567", posts="x: 9 posts; y")]
+    rows = [a_row(entry, epochs=20) for entry in CORNER]
+    rows += [a_row(CORNER[0], seed, epochs=100) for seed in (0, 1)]
+    rows += [a_row(CORNER[0], samples=2_000, embedding_dim=50)]
+    rows += [a_row(CORNER[0], data_fingerprint="4567", posts="x: 9 posts; y")]
     found = budgets(made(rows))
     assert [(b.description, len(b.runs)) for b in found] == [
         ("epochs 100; all posts", 2),
@@ -26,8 +26,8 @@ def test_runs_of_different_settings_are_not_mixed():
 
 
 def test_the_budget_with_most_epochs_is_chosen_unless_one_is_named():
-    rows = [a_run(cell, epochs=20) for cell in CORNER] + [
-        a_run(CORNER[0], epochs=60)
+    rows = [a_row(entry, epochs=20) for entry in CORNER] + [
+        a_row(CORNER[0], epochs=60)
     ]
     results = made(rows)
     assert choose(results).description == "epochs 20 of 100; all posts"
@@ -40,8 +40,8 @@ def test_the_budget_with_most_epochs_is_chosen_unless_one_is_named():
 
 
 def test_budgets_that_differ_in_their_data_only_are_told_apart():
-    vectors = [a_run(CORNER[0], k, data_fingerprint=f"01+{k}") for k in (2, 3)]
-    rows = [*vectors, a_run(CORNER[1], epochs=20)]
+    vectors = [a_row(CORNER[0], k, data_fingerprint=f"01+{k}") for k in (2, 3)]
+    rows = [*vectors, a_row(CORNER[1], epochs=20)]
     results = made(rows)
     found = budgets(results)
     assert [b.description for b in found] == [

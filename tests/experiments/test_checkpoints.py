@@ -1,4 +1,4 @@
-"""A run of more epochs that goes on from one of fewer."""
+"""A run that resumes from the checkpoint of one with fewer epochs."""
 
 import importlib
 import shutil
@@ -14,10 +14,13 @@ from experiments.engine.results import collect
 from experiments.engine.runs import RunFolder, read_history, read_run
 from experiments.newsgroups.experiment import NEWSGROUPS
 
+# test_training.py resumes on each backend.
+pytestmark = pytest.mark.any_backend
+
 
 @pytest.fixture
 def settings(experiment, data_dir, tmp_path):
-    """Those of a run that trains in a second."""
+    """The settings of a run that trains in a second."""
     if experiment is NEWSGROUPS:
         return TINY
     path = tmp_path / "text.txt"
@@ -29,11 +32,13 @@ def settings(experiment, data_dir, tmp_path):
 
 @pytest.fixture
 def carry_out(experiment, settings, tmp_path):
-    """Makes the run of so many epochs, and returns its folder."""
+    """Makes a run with this number of epochs, and returns its folder."""
 
     def make(name, epochs, **options):
-        run = experiment.run_type(**{**settings, "epochs": epochs})
-        return experiment.carry_out(run, tmp_path / name, verbose=0, **options)
+        config = experiment.config_type(**{**settings, "epochs": epochs})
+        return experiment.carry_out(
+            config, tmp_path / name, verbose=0, **options
+        )
 
     return make
 
@@ -48,7 +53,7 @@ def history(folder):
 
 
 def variables(folder):
-    """All that training changes, as the checkpoint has it."""
+    """The content of the checkpoint."""
     with np.load(folder.checkpoint) as saved:
         return {name: saved[name] for name in saved if name != "history"}
 
@@ -110,7 +115,6 @@ def test_runs_of_an_earlier_version_go_on(
             np.testing.assert_allclose(value, wanted[name], rtol=1e-3)
 
 
-@pytest.mark.any_backend
 @pytest.mark.parametrize("experiment", [NEWSGROUPS], indirect=True)
 def test_a_checkpoint_that_cannot_be_used_is_named(carry_out, capsys):
     """Then that of fewer epochs is taken, or none."""
@@ -141,7 +145,6 @@ def test_a_checkpoint_that_cannot_be_used_is_named(carry_out, capsys):
         two.checkpoint.write_bytes(of_two)
 
 
-@pytest.mark.any_backend
 def test_checkpoints_are_kept_if_that_is_asked_for(tmp_path):
     def folder_of(name, keep):
         return RunFolder(tmp_path, "test", {"n": name}, "data", None, keep)
@@ -155,12 +158,13 @@ def test_checkpoints_are_kept_if_that_is_asked_for(tmp_path):
     # Whether the sweep that finds it keeps others or not.
     for option in (True, False):
         folders = [folder_of(name, option) for name in (True, False)]
-        cells = [sweep.Cell(folder, folder.id, "", 1) for folder in folders]
-        assert list(sweep.sweep(cells, pytest.fail, Console())) == []
+        planned = [
+            sweep.PlannedRun(folder, folder.id, "", 1) for folder in folders
+        ]
+        assert list(sweep.sweep(planned, pytest.fail, Console())) == []
         assert [f.checkpoint.exists() for f in folders] == [True, False]
 
 
-@pytest.mark.any_backend
 @pytest.mark.parametrize("command", ["run", "sweep"])
 def test_the_option_of_the_command_line(
     experiment, settings, command, tmp_path, capsys

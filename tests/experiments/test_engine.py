@@ -1,4 +1,4 @@
-"""The engine with an experiment of another paper's axes."""
+"""The engine with an experiment that has other axes."""
 
 import dataclasses
 import functools
@@ -11,7 +11,13 @@ import pytest
 from rich.console import Console
 
 from experiments.engine import command_line, parsers
-from experiments.engine.grid import CLOCK, parse_axis, product, runs_of
+from experiments.engine.config import (
+    BaseConfig,
+    path_setting,
+    seed_setting,
+    setting,
+)
+from experiments.engine.grid import CLOCK, configs_of, parse_axis, product
 from experiments.engine.launchers import Options
 from experiments.engine.plan import plan
 from experiments.engine.results import (
@@ -23,19 +29,13 @@ from experiments.engine.results import (
     write,
 )
 from experiments.engine.runs import RunFolder
-from experiments.engine.settings import (
-    Settings,
-    path_setting,
-    seed_setting,
-    setting,
-)
-from experiments.engine.sweep import Cell
+from experiments.engine.sweep import PlannedRun
 
 pytestmark = pytest.mark.any_backend
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run(Settings):
+class Config(BaseConfig):
     variant: str = setting("lstm", "stated", "", choices=("lstm", "lstm3"))
     text: str = setting("play", "stated", "")
     units: int = setting(8, "ours", "", least=1)
@@ -48,43 +48,45 @@ class Run(Settings):
 
 TABLES = Tables(
     "test",
-    Run,
+    Config,
     result={"loss": float, "seconds_per_epoch": float},
     provenance={"error": str, "source": str, **PROVENANCE},
     metrics={"loss": float},
 )
 
 
-def folder_of(run, results_dir):
-    return RunFolder(results_dir, "test", run.config(), "data")
+def folder_of(config, results_dir):
+    return RunFolder(results_dir, "test", config.as_dict(), "data")
 
 
-def cell_of(run, results_dir):
-    label = f"{run.variant} {run.units}"
-    return Cell(folder_of(run, results_dir), run, label, run.epochs)
+def planned_run(config, results_dir):
+    label = f"{config.variant} {config.units}"
+    return PlannedRun(
+        folder_of(config, results_dir), config, label, config.epochs
+    )
 
 
-def make(run, results_dir):
-    """A run of as many seconds an epoch as it has units."""
-    folder = folder_of(run, results_dir)
+def make(config, results_dir):
+    """Makes a run with as many seconds per epoch as it has units."""
+    folder = folder_of(config, results_dir)
 
     def train():
-        if run.r_1 > 1:
+        if config.r_1 > 1:
             raise ArithmeticError("on purpose")
         rows = [
-            {"epoch": epoch + 1, "loss": 1.5, "seconds": float(run.units)}
-            for epoch in range(run.epochs)
+            {"epoch": epoch + 1, "loss": 1.5, "seconds": float(config.units)}
+            for epoch in range(config.epochs)
         ]
         folder.write_history(rows)
-        return {"loss": 1.5, "seconds_per_epoch": float(run.units)}
+        return {"loss": 1.5, "seconds_per_epoch": float(config.units)}
 
     folder.make(train, data_sources={"source": "made here"})
 
 
-def make_runs(cells, results_dir):
+def make_runs(points, results_dir):
     return command_line.make_runs(
-        [cell_of(Run(**cell), results_dir) for cell in cells],
-        lambda run: make(run, results_dir),
+        [planned_run(Config(**point), results_dir) for point in points],
+        lambda config: make(config, results_dir),
         lambda folder: f"loss {folder.result['loss']}",
         Options(),
     )
@@ -102,7 +104,7 @@ def make_runs(cells, results_dir):
     ],
 )
 def test_an_axis_is_read_by_the_type_of_its_field(name, text, values):
-    found = parse_axis(Run, name, text)
+    found = parse_axis(Config, name, text)
     assert found == values
     assert [type(value) for value in found] == [type(v) for v in values]
 
@@ -120,7 +122,7 @@ def test_an_axis_is_read_by_the_type_of_its_field(name, text, values):
 )
 def test_what_an_axis_does_not_take(name, text, expected):
     with pytest.raises(ValueError) as error:
-        parse_axis(Run, name, text)
+        parse_axis(Config, name, text)
     assert f"`{name}`. Expected {expected}" in str(error.value)
     assert f"Received: {name}={text!r}" in str(error.value)
 
@@ -132,33 +134,33 @@ def test_the_product_over_axes_and_its_seeds(tmp_path):
         "seed": (3, CLOCK),
         "epochs": 1,
     }
-    cells = product(Run, settings)
-    found = [(c["units"], c["seed"], c["variant"]) for c in cells]
+    points = product(Config, settings)
+    found = [(c["units"], c["seed"], c["variant"]) for c in points]
     assert found == [
         (units, seed, variant)
         for units in (8, 16)
         for seed in (3, CLOCK)
         for variant in ("lstm", "lstm3")
     ]
-    places = (tmp_path, "test", ["data"] * len(cells))
-    assert runs_of(Run, cells, *places, draw=False)[2] is None
-    runs = runs_of(Run, cells, *places)
-    assert runs_of(Run, cells, *places, draw=False) == runs
+    places = (tmp_path, "test", ["data"] * len(points))
+    assert configs_of(Config, points, *places, draw=False)[2] is None
+    configs = configs_of(Config, points, *places)
+    assert configs_of(Config, points, *places, draw=False) == configs
     # Of other data, other seeds.
-    others = (tmp_path, "test", ["other"] * len(cells))
-    assert runs_of(Run, cells, *others, draw=False)[2] is None
-    assert [run.seed for run in runs[:2]] == [3, 3]
-    assert {run.epochs for run in runs} == {1}
-    assert len({run.seed for run in runs}) == 1 + 4
+    others = (tmp_path, "test", ["other"] * len(points))
+    assert configs_of(Config, points, *others, draw=False)[2] is None
+    assert [config.seed for config in configs[:2]] == [3, 3]
+    assert {config.epochs for config in configs} == {1}
+    assert len({config.seed for config in configs}) == 1 + 4
     settings["units"] = (8, 0)
     with pytest.raises(ValueError, match="Received: units=0"):
-        product(Run, settings)
+        product(Config, settings)
 
 
 def settings_of(line, several):
     parser = parsers.Parser()
-    parsers.add_settings(parser, Run, several)
-    experiment = types.SimpleNamespace(run_type=Run)
+    parsers.add_settings(parser, Config, several)
+    experiment = types.SimpleNamespace(config_type=Config)
     given = parsers.settings_given(parser.parse_args(line), experiment, several)
     del given["backend"]
     return given
@@ -216,7 +218,9 @@ def test_other_options_are_given_once(capsys):
 
 def test_home_is_expanded_in_every_path(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    experiment = types.SimpleNamespace(name="test", run_type=Run, presets=())
+    experiment = types.SimpleNamespace(
+        name="test", config_type=Config, presets=()
+    )
     for add, names in (
         (parsers.add_collect, ("results_dir", "to")),
         (functools.partial(parsers.add_report, axes=""), ("collected",)),
@@ -231,11 +235,11 @@ def test_home_is_expanded_in_every_path(monkeypatch, tmp_path):
             option = {"collected": "from"}.get(name, name.replace("_", "-"))
             options = parser.parse_args([f"--{option}=~/x"])
             assert getattr(options, name) == tmp_path / "x"
-    assert FileRun(text="~/x").text == str(tmp_path / "x")
+    assert FileConfig(text="~/x").text == str(tmp_path / "x")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FileRun(Run):
+class FileConfig(Config):
     text: str = path_setting("play", "stated", "")
 
 
@@ -243,23 +247,23 @@ def test_a_path_with_commas_is_one_value(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Lear, King.txt").write_text("Nothing, my lord.")
     given = ("Lear, King.txt", "play,code")
-    assert parse_axis(FileRun, "text", *given) == (given[0], "play", "code")
+    assert parse_axis(FileConfig, "text", *given) == (given[0], "play", "code")
 
 
-def test_the_plan_of_a_sweep_has_a_row_for_each_cell(tmp_path):
+def test_the_plan_of_a_sweep_has_a_row_for_each_combination(tmp_path):
     settings = {"variant": ("lstm", "lstm3"), "seed": (0,)}
     settings |= {"text": ("play",), "units": (8, 60), "r_1": (0.0, 0.5)}
-    cells = product(Run, settings)
-    runs = [Run(**cell) for cell in cells]
-    assert make_runs([cells[0], cells[4]], tmp_path) == 0  # of lstm
+    points = product(Config, settings)
+    configs = [Config(**point) for point in points]
+    assert make_runs([points[0], points[4]], tmp_path) == 0  # of lstm
     table, text = plan(
-        [run.config() for run in runs],
-        [None, *(folder_of(run, tmp_path) for run in runs[1:])],
+        [config.as_dict() for config in configs],
+        [None, *(folder_of(config, tmp_path) for config in configs[1:])],
         collect(tmp_path, TABLES),
         rows=("text", "units", "r_1"),
         timed_by=("units",),
     )
-    # Seven runs of two epochs: four of 8 s an epoch and three of 60.
+    # Seven runs of two epochs: four of 8 s per epoch and three of 60.
     assert text.startswith("8 runs: 1 done, 7 left; 14 epochs to go\nAbout 7 ")
     console = Console(width=100)
     with console.capture() as shown:
@@ -277,14 +281,14 @@ def test_the_plan_of_a_sweep_has_a_row_for_each_cell(tmp_path):
     ]
 
 
-def test_runs_are_made_told_of_and_collected(tmp_path, capsys):
-    cells = [{"r_1": r_1} for r_1 in (0.5, 2.0)]
-    assert make_runs(cells, tmp_path) == 1
+def test_runs_are_made_reported_and_collected(tmp_path, capsys):
+    points = [{"r_1": r_1} for r_1 in (0.5, 2.0)]
+    assert make_runs(points, tmp_path) == 1
     told = capsys.readouterr().out
     assert "0 of 2 runs are done" in told
     assert "[1 of 2] lstm 8: loss 1.5" in told
     assert "Failed: lstm 8: ArithmeticError: on purpose" in told
-    assert make_runs(cells[:1], tmp_path) == 0
+    assert make_runs(points[:1], tmp_path) == 0
     assert "1 of 1 runs are done" in capsys.readouterr().out
 
     found = collect(tmp_path, TABLES)
@@ -318,7 +322,7 @@ def test_a_text_survives_csv_whatever_its_name(tmp_path, name):
 
 
 def test_runs_of_before_a_setting_was_there_had_its_default(tmp_path):
-    config = Run().config()
+    config = Config().as_dict()
     del config["window"], config["shuffled"]
     folder = RunFolder(tmp_path, "test", config, "data")
     folder.start(data_sources={"source": "made here"})

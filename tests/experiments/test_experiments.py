@@ -11,8 +11,8 @@ import pytest
 from made_runs import EXPERIMENTS
 from rich.console import Console
 
+from experiments.engine.config import from_text
 from experiments.engine.runs import identity
-from experiments.engine.settings import from_text
 
 pytestmark = pytest.mark.any_backend
 
@@ -40,81 +40,88 @@ def test_every_command_has_help(experiment, command, capsys):
     assert end.value.code == 0
     assert f"python -m experiments.{experiment.name} {command}" in told
     if command in ("run", "sweep"):
-        for field in dataclasses.fields(experiment.run_type):
+        for field in dataclasses.fields(experiment.config_type):
             assert f"--{field.name.replace('_', '-')} " in told
             assert field.metadata["note"] in told
 
 
 def test_the_data_depend_on_no_other_setting(experiment, small):
     """A sweep loads them once for runs that differ in the others."""
-    run = experiment.run_type(**small)
-    settings = {name: getattr(run, name) for name in experiment.of_data}
+    config = experiment.config_type(**small)
+    settings = {name: getattr(config, name) for name in experiment.of_data}
     data = experiment.load_data(types.SimpleNamespace(**settings))
-    other = experiment.run_type(variant="lstm2", seed=3, epochs=7, **small)
+    other = experiment.config_type(variant="lstm2", seed=3, epochs=7, **small)
     assert experiment.data_of(other).fingerprint == data.fingerprint
-    assert experiment.data_of(other) is experiment.data_of(run)
+    assert experiment.data_of(other) is experiment.data_of(config)
     assert experiment.about(data)
 
 
 def test_each_setting_of_the_data_tells(experiment, small):
-    run = experiment.run_type(**small)
+    config = experiment.config_type(**small)
     for name in experiment.of_data:
-        settings = {n: getattr(run, n) for n in experiment.of_data if n != name}
+        settings = {
+            n: getattr(config, n) for n in experiment.of_data if n != name
+        }
         with pytest.raises(AttributeError, match=name):
             experiment.load_data(types.SimpleNamespace(**settings))
 
 
-def test_the_cells_of_a_preset(experiment):
+def test_the_points_of_a_preset(experiment):
     for preset in experiment.presets:
-        cells = experiment.cells(preset, {})
-        runs = [
-            experiment.run_type(**{**cell, "seed": k})
-            for k, cell in enumerate(cells)
+        points = experiment.points(preset, {})
+        configs = [
+            experiment.config_type(**{**point, "seed": k})
+            for k, point in enumerate(points)
         ]
         # Each once, and each is told apart by its label.
-        assert len({str(sorted(cell.items())) for cell in cells}) == len(cells)
-        assert len({experiment.label(run) for run in runs}) == len(runs)
+        assert len({str(sorted(point.items())) for point in points}) == len(
+            points
+        )
+        assert len(set(map(experiment.label, configs))) == len(configs)
         # What is given takes the place of the preset's.
         given = {"variant": ("lstm4",), "seed": (5, 6), "epochs": 2}
-        found = experiment.cells(preset, given)
-        assert [cell["seed"] for cell in found[:2]] == [5, 6]
-        assert {cell["variant"] for cell in found} == {"lstm4"}
-        assert {cell["epochs"] for cell in found} == {2}
+        found = experiment.points(preset, given)
+        assert [point["seed"] for point in found[:2]] == [5, 6]
+        assert {point["variant"] for point in found} == {"lstm4"}
+        assert {point["epochs"] for point in found} == {2}
     with pytest.raises(ValueError, match="Received: epochs=0"):
-        experiment.cells("quick", {"epochs": 0})
+        experiment.points("quick", {"epochs": 0})
 
 
 def test_without_a_preset_the_settings_given_are_the_grid(experiment):
     given = {"units": (64, 128), "variant": ("LSTM3", "hb/1/xhb/b"), "seed": 1}
-    found = experiment.cells(None, given)
-    assert [(cell["units"], cell["variant"]) for cell in found] == [
+    found = experiment.points(None, given)
+    assert [(point["units"], point["variant"]) for point in found] == [
         (64, "lstm3"),
         (64, "hb/1.0/xhb/b"),
         (128, "lstm3"),
         (128, "hb/1.0/xhb/b"),
     ]
-    default = experiment.run_type()
-    for cell in found:
-        for name in cell.keys() - given.keys():
-            assert cell[name] == getattr(default, name)
+    default = experiment.config_type()
+    for point in found:
+        for name in point.keys() - given.keys():
+            assert point[name] == getattr(default, name)
     for nothing in ({}, {"backend": default.backend}):
         with pytest.raises(ValueError, match="Expected --preset, or at least"):
-            experiment.cells(None, nothing)
+            experiment.points(None, nothing)
 
 
 def test_what_varies_shows_in_plan_and_labels(experiment, small, tmp_path):
     """Each run is told apart, whichever settings a sweep varies."""
     given = {name: (value,) for name, value in small.items()}
     given |= {"dropout": (0.0, 0.5), "unit_forget_bias": (True, False)}
-    cells = experiment.cells(None, given)
-    runs = experiment.runs_of(cells, tmp_path)
-    varied = experiment.varied(cells)
+    points = experiment.points(None, given)
+    configs = experiment.configs_of(points, tmp_path)
+    varied = experiment.varied(points)
     assert {"dropout", "unit_forget_bias"} <= set(varied)
-    labels = {experiment.cell_of(r, tmp_path, varied).label for r in runs}
-    assert len(labels) == len(runs) == 4
+    labels = {
+        experiment.planned_run(config, tmp_path, varied).label
+        for config in configs
+    }
+    assert len(labels) == len(configs) == 4
     console = Console(width=200)
     with console.capture() as shown:
-        console.print(*experiment.plan(cells, runs, tmp_path))
+        console.print(*experiment.plan(points, configs, tmp_path))
     told = shown.get()
     assert "dropout" in told and "unit forget bias" in told
     rows = [line for line in told.splitlines() if "left" in line]
@@ -133,16 +140,16 @@ def test_runs_that_were_made_keep_their_ids(name):
     for row in rows:
         settings = {
             field.name: from_text(field, row[field.name] or "none")
-            for field in dataclasses.fields(experiment.run_type)
+            for field in dataclasses.fields(experiment.config_type)
         }
-        config = experiment.run_type(**settings).config()
+        config = experiment.config_type(**settings).as_dict()
         assert identity(config, row["data_fingerprint"]) == row["id"]
 
 
 def test_variants_follow_each_other_before_seeds(experiment):
     given = {"variant": ("lstm", "lstm3"), "seed": (0, 1)}
-    found = experiment.cells("quick", given)[:4]
-    assert [(cell["seed"], cell["variant"]) for cell in found] == [
+    found = experiment.points("quick", given)[:4]
+    assert [(point["seed"], point["variant"]) for point in found] == [
         (0, "lstm"),
         (0, "lstm3"),
         (1, "lstm"),
@@ -157,8 +164,8 @@ def test_workers_get_it_by_pickle(experiment):
 
 
 def test_folders_are_where_runs_are_collected(experiment, small, tmp_path):
-    run = experiment.run_type(**small)
-    cell = experiment.cell_of(run, tmp_path)
-    assert cell.folder.path.parent == tmp_path / experiment.name
-    assert (cell.task, cell.epochs) == (run, run.epochs)
-    assert cell.label == experiment.label(run)
+    config = experiment.config_type(**small)
+    planned = experiment.planned_run(config, tmp_path)
+    assert planned.folder.path.parent == tmp_path / experiment.name
+    assert (planned.task, planned.epochs) == (config, config.epochs)
+    assert planned.label == experiment.label(config)

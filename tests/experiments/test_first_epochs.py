@@ -21,11 +21,11 @@ def read(folder, name="runs"):
 
 
 def test_first_epochs_are_those_of_a_run_of_so_many(
-    tiny_run, arguments, tmp_path, capsys
+    tiny_config, arguments, tmp_path, capsys
 ):
     tables, of_two = tmp_path / "tables", tmp_path / "two"
-    more = NEWSGROUPS.carry_out(tiny_run, tmp_path / "runs", verbose=0)
-    two = dataclasses.replace(tiny_run, epochs=2)
+    more = NEWSGROUPS.carry_out(tiny_config, tmp_path / "runs", verbose=0)
+    two = dataclasses.replace(tiny_config, epochs=2)
     fewer = NEWSGROUPS.carry_out(two, of_two, verbose=0)
     assert cli.main(["collect", f"--results-dir={of_two}"]) == 0
     collect = ["collect", "--epochs=2", f"--to={tables}"]
@@ -95,7 +95,7 @@ def test_runs_that_are_not_longer_or_not_done_are_left_as_they_are(
     ("experiment", "epochs", "message"),
     [
         (NEWSGROUPS, 0, "`epochs`. Expected an integer >= 1"),
-        (MEMORY_DURATION, 2, "but from its network"),
+        (MEMORY_DURATION, 2, "not from its history"),
     ],
     ids=["newsgroups", "memory_duration"],
 )

@@ -1,4 +1,4 @@
-"""A sweep that goes on on another machine, from collected tables."""
+"""A sweep that is continued on another machine from collected tables."""
 
 import dataclasses
 import shlex
@@ -129,13 +129,13 @@ def test_dry_run_tells_what_is_known_and_where(
     assert status == 0
     assert "4 runs: 2 known, 2 left; 6 epochs to go" in told
     assert "Known: 1 from a/known, 1 from b/known" in told
-    assert "About 6 min, one run at a time, by the 60.0 s an epoch of" in told
-    assert "known runs, on " in told and "For 2 runs nothing alike" in told
+    assert "About 6 min, one run at a time, at the 60.0 s per epoch of" in told
+    assert "known runs, on " in told and "For 2 runs nothing comparable" in told
     assert sorted(tmp_path.rglob("*")) == before
     # What is done here is not known from elsewhere.
     status, told = command(*dry[:-1], "--results-dir=a", "--known=a/known")
     assert "4 runs: 1 done, 3 left; 9 epochs to go" in told
-    assert "s an epoch of the runs in this folder" in told
+    assert "s per epoch of the runs in this folder" in told
     for nothing in ("--no-known", "--known=a/known --no-known"):
         _, told = command(*dry, *nothing.split())
         assert "4 runs: 4 left; 12 epochs to go" in told

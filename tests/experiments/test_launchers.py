@@ -141,7 +141,7 @@ def test_nothing_is_left_running_when_it_is_closed(launcher, request):
 
 
 def started(name):
-    """A process of its own that launches a task without end."""
+    """A separate process that launches an endless task."""
     process = subprocess.Popen(
         [sys.executable, launched.__file__, json.dumps(OPTIONS[name])],
         start_new_session=True,
@@ -163,7 +163,7 @@ def test_nothing_is_left_running_by_ctrl_c(launcher):
         assert error == ""
 
 
-# Slurm jobs are meant to go on.
+# Slurm jobs are meant to keep running.
 @pytest.mark.parametrize("launcher, seconds", [("processes", 5), ("ray", 60)])
 def test_nothing_outlives_the_process_that_launched_it(launcher, seconds):
     needs(launcher)

@@ -20,6 +20,7 @@ from experiments.memory_duration import (
     results,
     tables,
 )
+from experiments.memory_duration.config import COEFFICIENTS, Config
 from experiments.memory_duration.experiment import MEMORY_DURATION
 from experiments.memory_duration.model import (
     CarriedState,
@@ -28,7 +29,6 @@ from experiments.memory_duration.model import (
 )
 from experiments.memory_duration.reading import frequency_bits, read
 from experiments.memory_duration.run import load_data
-from experiments.memory_duration.spec import COEFFICIENTS, Run
 from experiments.memory_duration.streams import Streams
 from keras_slim import memory
 from keras_slim.datasets.text import PAPER_COUNTS
@@ -46,15 +46,15 @@ TINY = {
 
 @pytest.fixture
 def tiny_text(tmp_path):
-    """A text of few symbols whose next character can be told."""
+    """A text of few symbols whose next character can be predicted."""
     path = tmp_path / "text.txt"
     path.write_text("the rain in spain. " * 60)
     return str(path)
 
 
 @pytest.fixture
-def tiny_run(tiny_text):
-    return Run(text=tiny_text, **TINY)
+def tiny_config(tiny_text):
+    return Config(text=tiny_text, **TINY)
 
 
 @pytest.fixture
@@ -72,16 +72,20 @@ def history(folder):
 
 @pytest.mark.any_backend
 def test_every_setting_tells_its_origin():
-    for field in dataclasses.fields(Run):
+    for field in dataclasses.fields(Config):
         assert field.metadata["origin"] in ("stated", "ours"), field.name
 
 
 @pytest.mark.any_backend
 def test_what_the_paper_states():
-    run = Run()
-    assert (run.layers, run.units, run.dropout) == (3, 400, 0.5)
-    assert (run.batch_size, run.timesteps, run.clip_norm) == (100, 10, 5)
-    assert (run.optimizer, run.test_split) == ("adam", 0.1)
+    config = Config()
+    assert (config.layers, config.units, config.dropout) == (3, 400, 0.5)
+    assert (config.batch_size, config.timesteps, config.clip_norm) == (
+        100,
+        10,
+        5,
+    )
+    assert (config.optimizer, config.test_split) == ("adam", 0.1)
     assert set(grid.TEXTS) == set(PAPER_COUNTS)
 
 
@@ -100,7 +104,7 @@ def test_what_the_paper_states():
 )
 def test_bad_settings_say_what_is_allowed(settings, message):
     with pytest.raises(ValueError, match=message):
-        Run(**settings)
+        Config(**settings)
 
 
 @pytest.mark.any_backend
@@ -122,7 +126,7 @@ def test_streams_go_on_from_batch_to_batch():
 
 def test_the_network_of_the_paper():
     """Parameters of an LSTM stack: 4 (m n + n² + n) a layer."""
-    model = build_model(Run(), symbols=62)
+    model = build_model(Config(), symbols=62)
     wanted = sum(4 * (m * 400 + 400**2 + 400) for m in (62, 400, 400))
     wanted += 400 * 62 + 62
     trainable = sum(math.prod(w.shape) for w in model.trainable_weights)
@@ -141,12 +145,14 @@ def test_the_network_of_the_paper():
 
 @pytest.mark.parametrize("carry_state", [True, False])
 def test_states_are_carried_over_and_begin_anew_with_an_epoch(
-    tiny_run, carry_state
+    tiny_config, carry_state
 ):
-    run = dataclasses.replace(tiny_run, carry_state=carry_state, dropout=0.0)
-    model = build_model(run, symbols=9)
+    config = dataclasses.replace(
+        tiny_config, carry_state=carry_state, dropout=0.0
+    )
+    model = build_model(config, symbols=9)
     ids = np.random.default_rng(0).integers(0, 9, 200)
-    streams = Streams(ids, run.batch_size, run.timesteps, model)
+    streams = Streams(ids, config.batch_size, config.timesteps, model)
     (x, _), (following, _) = streams[0], streams[1]
     alone = model.predict_on_batch(following)
     streams.begin_epoch(0)
@@ -160,18 +166,18 @@ def test_states_are_carried_over_and_begin_anew_with_an_epoch(
 
 
 @pytest.mark.parametrize("length", [2, 100, 101, 230])
-def test_a_text_is_read_as_one_stream(tiny_run, monkeypatch, length):
+def test_a_text_is_read_as_one_stream(tiny_config, monkeypatch, length):
     """Beside the trained network on the text in one piece, step by step."""
     monkeypatch.setattr("experiments.memory_duration.reading._PIECES", 2)
     monkeypatch.setattr("experiments.memory_duration.reading.PIECE", 50)
-    model = build_model(tiny_run, symbols=9)
+    model = build_model(tiny_config, symbols=9)
     randomise(model)
     model.get_layer("one_hot").set_weights([np.eye(9)])
     ids = np.random.default_rng(1).integers(0, 9, length)
-    found = read(model, tiny_run, 9, ids)
+    found = read(model, tiny_config, 9, ids)
 
     whole = dataclasses.replace(
-        tiny_run, batch_size=1, timesteps=length - 1, carry_state=False
+        tiny_config, batch_size=1, timesteps=length - 1, carry_state=False
     )
     twin = build_model(whole, symbols=9)
     for own, trained in zip(
@@ -194,49 +200,53 @@ def test_a_text_is_read_as_one_stream(tiny_run, monkeypatch, length):
             )
 
 
-def test_a_run_learns_and_leaves_its_folder(tiny_run, tmp_path):
-    run = dataclasses.replace(tiny_run, epochs=40, learning_rate=0.02, units=20)
-    data = load_data(run)
-    folder = MEMORY_DURATION.carry_out(run, tmp_path, verbose=0)
+@pytest.mark.any_backend
+def test_a_run_learns_and_leaves_its_folder(tiny_config, tmp_path):
+    config = dataclasses.replace(
+        tiny_config, epochs=40, learning_rate=0.02, units=20
+    )
+    data = load_data(config)
+    folder = MEMORY_DURATION.carry_out(config, tmp_path, verbose=0)
     result = folder.result
     assert result["test_bits_per_character"] < math.log2(len(data.symbols)) / 2
     found = results.collect(tmp_path)
     durations = found.details["durations"]
     steps = len(data.test) - 1
     for layer, rows in durations.groupby("layer"):
-        assert (rows["duration"] * rows["count"]).sum() == steps * run.units
+        assert (rows["duration"] * rows["count"]).sum() == steps * config.units
         of_layer = results.durations_of(rows)
         assert result["mean_durations"][layer - 1] == of_layer.mean()
     units = found.details["units"]
-    assert len(units) == run.layers * run.units
+    assert len(units) == config.layers * config.units
     of_units = (units["mean"] * units["count"]).sum()
     np.testing.assert_allclose(
-        of_units, steps * run.units * run.layers, rtol=1e-4
+        of_units, steps * config.units * config.layers, rtol=1e-4
     )
     # Without a term of eq. 7 the two are the same.
     last = read_history(folder.path / "history.csv")[-1]
     np.testing.assert_allclose(last["loss"], last["cross_entropy"], rtol=1e-5)
 
 
-def test_the_term_of_equation_7_is_in_the_loss(tiny_run, tmp_path):
-    run = dataclasses.replace(tiny_run, r_2=3.0, epochs=1)
-    folder = MEMORY_DURATION.carry_out(run, tmp_path, verbose=0)
+@pytest.mark.any_backend
+def test_the_term_of_equation_7_is_in_the_loss(tiny_config, tmp_path):
+    config = dataclasses.replace(tiny_config, r_2=3.0, epochs=1)
+    folder = MEMORY_DURATION.carry_out(config, tmp_path, verbose=0)
     (row,) = read_history(folder.path / "history.csv")
     assert row["loss"] > row["cross_entropy"] * 1.0001
 
 
 @pytest.mark.any_backend
-def test_a_text_is_known_by_what_it_holds(tiny_run, tmp_path):
-    """A run goes on when its text was moved, but not on another text."""
-    folder = MEMORY_DURATION.folder_of(tiny_run, tmp_path)
+def test_a_text_is_known_by_what_it_holds(tiny_config, tmp_path):
+    """A run is resumed if its text was moved, but not with another text."""
+    folder = MEMORY_DURATION.folder_of(tiny_config, tmp_path)
     (tmp_path / "elsewhere").mkdir()
     moved = tmp_path / "elsewhere" / "text.txt"
     moved.write_bytes((tmp_path / "text.txt").read_bytes())
-    run = dataclasses.replace(tiny_run, text=str(moved))
-    assert MEMORY_DURATION.folder_of(run, tmp_path).id == folder.id
-    assert run.config()["text"] == "text.txt"
+    config = dataclasses.replace(tiny_config, text=str(moved))
+    assert MEMORY_DURATION.folder_of(config, tmp_path).id == folder.id
+    assert config.as_dict()["text"] == "text.txt"
     moved.write_text("in spain the rain. " * 60)
-    other = dataclasses.replace(run, text=f"{moved.parent}/./text.txt")
+    other = dataclasses.replace(config, text=f"{moved.parent}/./text.txt")
     assert MEMORY_DURATION.folder_of(other, tmp_path).id != folder.id
 
 
@@ -244,8 +254,10 @@ class CutOff(Exception):
     pass
 
 
-def test_a_run_cut_off_goes_on_bit_for_bit(tiny_run, tmp_path, monkeypatch):
-    whole = MEMORY_DURATION.carry_out(tiny_run, tmp_path / "whole", verbose=0)
+def test_a_run_cut_off_goes_on_bit_for_bit(tiny_config, tmp_path, monkeypatch):
+    whole = MEMORY_DURATION.carry_out(
+        tiny_config, tmp_path / "whole", verbose=0
+    )
     with monkeypatch.context() as patch:
         on_epoch_end = training.RunRecorder.on_epoch_end
 
@@ -256,8 +268,10 @@ def test_a_run_cut_off_goes_on_bit_for_bit(tiny_run, tmp_path, monkeypatch):
 
         patch.setattr(training.RunRecorder, "on_epoch_end", cut_off)
         with pytest.raises(CutOff):
-            MEMORY_DURATION.carry_out(tiny_run, tmp_path / "cut", verbose=0)
-    resumed = MEMORY_DURATION.carry_out(tiny_run, tmp_path / "cut", verbose=0)
+            MEMORY_DURATION.carry_out(tiny_config, tmp_path / "cut", verbose=0)
+    resumed = MEMORY_DURATION.carry_out(
+        tiny_config, tmp_path / "cut", verbose=0
+    )
     assert history(resumed) == history(whole)
     for name in ("test_bits_per_character", "mean_durations"):
         assert resumed.result[name] == whole.result[name]
@@ -276,6 +290,7 @@ def wide_terminal(monkeypatch):
 LEARNING = ("--epochs=20", "--learning-rate=0.03", "--units=12")
 
 
+@pytest.mark.any_backend
 def test_a_run_ends_in_a_table_and_pictures(arguments, wide_terminal, capsys):
     arguments = replaced(arguments, *LEARNING)
     assert cli.main(["run", *arguments]) == 0
@@ -357,14 +372,14 @@ def test_mistakes_are_told_in_a_line(
 
 @pytest.mark.any_backend
 def test_the_preset_of_figure_2():
-    modulation = MEMORY_DURATION.cells("modulation", {})
+    modulation = MEMORY_DURATION.points("modulation", {})
     # Each coefficient alone, and none once.
     assert len(modulation) == 3 * (1 + 3 * (len(grid.VALUES_OF_R) - 1))
-    for cell in modulation:
-        assert sum(cell[name] > 0 for name in COEFFICIENTS) <= 1
+    for point in modulation:
+        assert sum(point[name] > 0 for name in COEFFICIENTS) <= 1
 
 
-def made_cells(means, spreads=None, **settings):
+def made_durations(means, spreads=None, **settings):
     """A row a layer of runs of one seed each."""
     rows = []
     for seed, by_layer in enumerate(means):
@@ -376,8 +391,8 @@ def made_cells(means, spreads=None, **settings):
     return pd.DataFrame(rows)
 
 
-def verdict_of(cells, claim):
-    found = claims.verdicts(cells)
+def verdict_of(durations, claim):
+    found = claims.verdicts(durations)
     return found[found["claim"].str.contains(claim)].iloc[0]
 
 
@@ -396,13 +411,13 @@ def verdict_of(cells, claim):
 )
 def test_whether_durations_grow_with_depth(means, verdict, seeds):
     for claim in ("mean duration", "broader"):
-        found = verdict_of(made_cells(means), claim)
+        found = verdict_of(made_durations(means), claim)
         assert (found["verdict"], found["seeds"]) == (verdict, seeds)
 
 
 @pytest.mark.any_backend
 def test_one_layer_says_nothing_of_depth():
-    found = claims.verdicts(made_cells([[3.0]]))
+    found = claims.verdicts(made_durations([[3.0]]))
     assert not found["claim"].str.contains("depth").any()
 
 
@@ -420,23 +435,23 @@ def test_one_layer_says_nothing_of_depth():
 )
 def test_whether_coefficients_change_their_layers(changed, verdict):
     base = [2.0, 4.0, 8.0]
-    cells = [made_cells([base])]
+    durations = [made_durations([base])]
     for k, name in enumerate(COEFFICIENTS):
         for r, factor in ((0.1, 1.0), (10.0, changed[k])):
             means = [m * factor if i == k else m for i, m in enumerate(base)]
-            cells.append(made_cells([means], **{name: r}))
-    found = verdict_of(pd.concat(cells), "r_1 hardly")
+            durations.append(made_durations([means], **{name: r}))
+    found = verdict_of(pd.concat(durations), "r_1 hardly")
     assert (found["verdict"], found["seeds"]) == (
         verdict,
         "1 of 1" if verdict == claims.HOLDS else "0 of 1",
     )
     # What changes in between counts, too.
-    between = made_cells([[3.0, 4.0, 8.0]], r_1=1.0)
-    found = verdict_of(pd.concat([*cells, between]), "r_1 hardly")
+    between = made_durations([[3.0, 4.0, 8.0]], r_1=1.0)
+    found = verdict_of(pd.concat([*durations, between]), "r_1 hardly")
     assert found["verdict"] == claims.FAILS and "+50%" in found["reading"]
-    of_rate = pd.concat(cells).assign(variant="lstm at 0.01")
+    of_rate = pd.concat(durations).assign(variant="lstm at 0.01")
     assert verdict_of(of_rate, "r_1 hardly")["section"] == "4.2"
-    missing = pd.concat(cells[:3])
+    missing = pd.concat(durations[:3])
     assert verdict_of(missing, "r_1 hardly")["verdict"] == claims.NOT_ENOUGH
 
 
@@ -480,7 +495,7 @@ def of_three_seeds():
     runs, durations = [], []
     for seed, bits in enumerate((2.5, 2.6, 4.72)):
         row = {"id": str(seed), "status": "done", "epochs_done": 30}
-        row |= Run(seed=seed, epochs=30).config() | {"text_symbols": 62}
+        row |= Config(seed=seed, epochs=30).as_dict() | {"text_symbols": 62}
         row |= {"test_bits_per_character": bits, "frequency_bits": 4.72}
         row |= {"text_characters": 9_999, "text_source": "made here"}
         runs.append({**row, "data_fingerprint": "01", "error": None})
@@ -504,13 +519,13 @@ def test_what_learned_nothing_is_in_no_mean_and_no_claim(
     of_three_seeds, tmp_path
 ):
     (budget,) = tables.budgets(of_three_seeds)
-    assert set(tables.cells(budget)["id"]) == {"0", "1"}
+    assert set(tables.layer_durations(budget)["id"]) == {"0", "1"}
     (row,) = tables.summary(budget).to_dict("records")
     assert (row["seeds"], row["learned_nothing"]) == (2, 1)
     assert row["bits"] == pytest.approx(2.55)
     # Of 100 and 200 durations of 1, and 100 of 4: (2.5 + 2) / 2.
     assert row["mean_1"] == pytest.approx(2.25)
-    found = claims.verdicts(tables.cells(budget))
+    found = claims.verdicts(tables.layer_durations(budget))
     assert found["seeds"].tolist()[0] == "2 of 2"
     assert "2.25 < 3.08 < 3.92" in found["reading"].tolist()[0]
     console = Console(width=80, record=True, file=open("/dev/null", "w"))
@@ -544,14 +559,16 @@ def test_table_and_picture_pool_a_layer_in_one_way(
 
 
 @pytest.mark.any_backend
-def test_runs_of_other_settings_share_no_table(tiny_run, tmp_path):
+def test_runs_of_other_settings_share_no_table(tiny_config, tmp_path):
     rows = []
     for k, (units, epochs) in enumerate([(5, 3), (5, 3), (7, 9)]):
-        run = dataclasses.replace(tiny_run, units=units, epochs=epochs, seed=k)
+        config = dataclasses.replace(
+            tiny_config, units=units, epochs=epochs, seed=k
+        )
         rows.append(
             {"id": str(k), "status": "done", "epochs_done": epochs}
             | {"data_fingerprint": "abcdef0" if k else "0123456", "text": "t"}
-            | {k: v for k, v in run.config().items() if k != "text"}
+            | {k: v for k, v in config.as_dict().items() if k != "text"}
         )
     empty = pd.DataFrame({"id": []})
     details = {name: empty for name in results.TABLES.details}

@@ -16,16 +16,20 @@ from experiments.engine.experiment import Experiment
 from experiments.engine.runs import read_runs
 from experiments.newsgroups import cli, quickstart
 from experiments.newsgroups import run as run_module
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.experiment import NEWSGROUPS
 from experiments.newsgroups.model import build_model
 from experiments.newsgroups.run import load_data
-from experiments.newsgroups.spec import Run
 from keras_slim.activations import keras2_hard_sigmoid
 from keras_slim.variants import VARIANTS
 
+# What depends on the backend is tested in test_training.py, in
+# test_skip_padding.py and on the real posts.
+pytestmark = pytest.mark.any_backend
+
 
 def test_every_setting_tells_its_origin():
-    for field in dataclasses.fields(Run):
+    for field in dataclasses.fields(Config):
         origin = field.metadata["origin"]
         assert origin in ("stated", "derived", "example", "ours"), field.name
 
@@ -49,7 +53,7 @@ def test_every_setting_tells_its_origin():
 )
 def test_bad_settings_say_what_is_allowed(setting, value, allowed):
     with pytest.raises(ValueError) as error:
-        Run(**{setting: value})
+        Config(**{setting: value})
     message = str(error.value)
     assert f"`{setting}`" in message
     assert f"{setting}={value!r}" in message
@@ -60,7 +64,7 @@ def test_bad_settings_say_what_is_allowed(setting, value, allowed):
 def test_the_network_of_the_paper(variant):
     random = np.random.default_rng(0)
     embeddings = random.normal(size=(200, 100)).astype("float32")
-    model = build_model(Run(variant=variant), embeddings, 20)
+    model = build_model(Config(variant=variant), embeddings, 20)
     kinds = [type(layer).__name__ for layer in model.layers]
     convolutions = ["Conv1D", "MaxPooling1D", "Dropout"] * 3
     assert kinds == [
@@ -95,8 +99,8 @@ def test_the_network_of_the_paper(variant):
 
 
 def test_a_network_with_a_row_and_an_activation_of_ones_own():
-    run = Run(**{**TINY, "variant": "hb/1.0/xhb/b", "activation": "gelu"})
-    model = build_model(run, np.zeros((40, 8), "float32"), 4)
+    config = Config(**{**TINY, "variant": "hb/1.0/xhb/b", "activation": "gelu"})
+    model = build_model(config, np.zeros((40, 8), "float32"), 4)
     layer = model.get_layer("recurrent").forward_layer
     assert layer.cell.activation is keras.activations.gelu
     # Of two directions: the kernel and bias of n, and U of i and the candidate.
@@ -106,13 +110,13 @@ def test_a_network_with_a_row_and_an_activation_of_ones_own():
 
 
 def test_posts_that_are_too_short_are_refused():
-    run = Run(**{**TINY, "maxlen": 10})
+    config = Config(**{**TINY, "maxlen": 10})
     with pytest.raises(ValueError, match="maxlen=10, kernel_size=2"):
-        build_model(run, np.zeros((10, 8), "float32"), 4)
+        build_model(config, np.zeros((10, 8), "float32"), 4)
 
 
 def test_it_learns_what_words_tell(data_dir, tmp_path):
-    run = Run(
+    config = Config(
         **{
             **TINY,
             "epochs": 40,
@@ -124,18 +128,18 @@ def test_it_learns_what_words_tell(data_dir, tmp_path):
             "recurrent_dropout": 0.0,
         }
     )
-    folder = NEWSGROUPS.carry_out(run, tmp_path)
+    folder = NEWSGROUPS.carry_out(config, tmp_path)
     assert folder.result["best_val_accuracy"] > 0.5  # of four groups
 
 
 def test_settings_reach_the_network_and_the_record(data_dir, tmp_path):
-    run = Run(**{**TINY, "epochs": 1, "variant": "lstm1", "samples": 40})
-    data = load_data(run)
+    config = Config(**{**TINY, "epochs": 1, "variant": "lstm1", "samples": 40})
+    data = load_data(config)
     assert len(data.train[0]) == 32 and len(data.validation[0]) == 8
     assert data.embeddings.shape == (40, 8)
-    folder = NEWSGROUPS.carry_out(run, tmp_path, save_model=True)
+    folder = NEWSGROUPS.carry_out(config, tmp_path, save_model=True)
     (made,) = read_runs(tmp_path, "newsgroups")
-    assert made["config"] == run.config()
+    assert made["config"] == config.as_dict()
     assert made["implementation"] == "SkipPadding"
     assert made["data_sources"]["posts"].startswith("20_newsgroup: 80 posts")
     assert 0 < made["data_sources"]["embedding_coverage"] < 1
@@ -143,7 +147,7 @@ def test_settings_reach_the_network_and_the_record(data_dir, tmp_path):
     assert made["result"]["parameters"] == 2 * (3 * 4 + 4 * 9 + 4 * 3)
     loaded = keras.saving.load_model(folder.path / "model.keras")
     loss, accuracy = loaded.evaluate(
-        *data.validation, batch_size=run.batch_size, verbose=0
+        *data.validation, batch_size=config.batch_size, verbose=0
     )
     assert loss == pytest.approx(made["result"]["val_loss"], rel=1e-5)
     assert accuracy == pytest.approx(made["result"]["val_accuracy"])
@@ -166,9 +170,9 @@ def test_a_model_is_on_the_disk_before_it_has_its_name(tmp_path, order):
 
 def test_the_wrong_backend_is_refused(data_dir, tmp_path):
     other = "jax" if keras.backend.backend() != "jax" else "torch"
-    run = Run(**{**TINY, "backend": other})
+    config = Config(**{**TINY, "backend": other})
     with pytest.raises(ValueError, match=f"backend={other!r}"):
-        NEWSGROUPS.carry_out(run, tmp_path)
+        NEWSGROUPS.carry_out(config, tmp_path)
 
 
 def test_command_line_run(arguments, tmp_path, capsys):
@@ -181,7 +185,6 @@ def test_command_line_run(arguments, tmp_path, capsys):
     assert str(tmp_path / "runs" / "newsgroups" / run["id"]) in output
 
 
-@pytest.mark.any_backend
 def test_a_seed_not_given_comes_from_the_clock(
     arguments, tmp_path, monkeypatch
 ):
@@ -218,10 +221,10 @@ def test_ctrl_c_says_how_to_go_on(arguments, tmp_path, monkeypatch, capsys):
     )
     with pytest.raises(AttributeError):
         cli.main(shlex.split(line.strip().removeprefix(prefix)))
-    ((run, results_dir, keep_checkpoint, options),) = made
+    ((config, results_dir, keep_checkpoint, options),) = made
     assert keep_checkpoint and options == {"save_model": True}
-    assert run == Run(**{**TINY, "seed": 1_700_000_000})
-    data = NEWSGROUPS.data_of(run)
+    assert config == Config(**{**TINY, "seed": 1_700_000_000})
+    data = NEWSGROUPS.data_of(config)
     assert data.sources["posts"].startswith("20_newsgroup: 80 posts")
     assert results_dir == tmp_path / "runs"
 
@@ -261,12 +264,11 @@ def test_a_loss_that_is_not_finite_is_shown_as_such(data_dir, tmp_path, capsys):
     assert not np.isfinite(run["history"][-1]["val_loss"])
 
 
-@pytest.mark.any_backend
 def test_a_model_asked_for_too_late_is_not_kept_silently(
-    tiny_run, tmp_path, capsys
+    tiny_config, tmp_path, capsys
 ):
-    folder = NEWSGROUPS.carry_out(tiny_run, tmp_path)
-    NEWSGROUPS.carry_out(tiny_run, tmp_path, save_model=True)
+    folder = NEWSGROUPS.carry_out(tiny_config, tmp_path)
+    NEWSGROUPS.carry_out(tiny_config, tmp_path, save_model=True)
     assert "made without --save-model" in capsys.readouterr().out
     assert not (folder.path / "model.keras").exists()
 
@@ -274,21 +276,21 @@ def test_a_model_asked_for_too_late_is_not_kept_silently(
 @pytest.mark.parametrize("settings", [{"samples": 4}, {"validation_split": 0}])
 def test_no_posts_for_validation(data_dir, settings):
     with pytest.raises(ValueError, match="No posts are left for validation"):
-        load_data(Run(**{**TINY, **settings}))
+        load_data(Config(**{**TINY, **settings}))
 
 
 def test_a_run_has_one_id_however_its_numbers_are_given():
     given = {"seed": np.int64(3), "dropout": 0, "learning_rate": np.float64(1)}
     plain = {"seed": 3, "dropout": 0.0, "learning_rate": 1.0}
-    assert json.dumps(Run(**given).config()) == (
-        json.dumps(Run(**plain).config())
+    assert json.dumps(Config(**given).as_dict()) == (
+        json.dumps(Config(**plain).as_dict())
     )
 
 
 def test_settings_are_shown_with_their_origin(capsys):
     assert cli.main(["settings"]) == 0
     output = capsys.readouterr().out
-    for field in dataclasses.fields(Run):
+    for field in dataclasses.fields(Config):
         assert field.name in output
 
 
@@ -357,7 +359,6 @@ def test_quickstart(data_dir, tmp_path, capsys):
     assert json.dumps(read_runs(tmp_path / "runs", "newsgroups")) == before
 
 
-@pytest.mark.any_backend
 def test_quickstart_takes_the_small_vectors_where_no_others_are(
     data_dir, tmp_path
 ):
@@ -371,9 +372,11 @@ def test_quickstart_takes_the_small_vectors_where_no_others_are(
 @pytest.mark.real_data
 def test_real_run_learns(tmp_path):
     assert os.environ.get("KERAS_SLIM_DATA"), "it must name the data"
-    run = Run(samples=4_000, epochs=3, batch_size=64, backend=TINY["backend"])
-    data = load_data(run)
+    config = Config(
+        samples=4_000, epochs=3, batch_size=64, backend=TINY["backend"]
+    )
+    data = load_data(config)
     assert data.embeddings.shape == (20_000, 100)
     assert len(data.label_names) == 20
-    folder = NEWSGROUPS.carry_out(run, tmp_path)
+    folder = NEWSGROUPS.carry_out(config, tmp_path)
     assert folder.result["best_val_accuracy"] > 0.12  # chance: 0.05

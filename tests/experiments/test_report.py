@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from made_results import CORNER, GRID, a_run, made, the_paper
+from made_results import CORNER, GRID, a_row, made, the_paper
 from rich.console import Console
 
 from experiments.engine import report as engine_report
@@ -18,12 +18,12 @@ FAILED, UNFINISHED = ("relu", 2e-3, "lstm2"), ("relu", 1e-3, "lstm")
 
 @pytest.fixture(scope="module")
 def small():
-    """Four cells of a reduced budget, one of two seeds, and two without."""
-    rows = [a_run(cell, epochs=20, value=0.7) for cell in CORNER]
-    rows += [a_run(CORNER[3], 1, 0.72, epochs=20)]
-    rows += [a_run(FAILED, epochs=20, status="failed", error="ValueError: no")]
-    rows += [a_run(UNFINISHED, epochs=20, status="unfinished")]
-    rows += [a_run(CORNER[0], 5, 0.99, epochs=10)]  # another budget
+    """Four entries of a reduced budget, one of two seeds, and two without."""
+    rows = [a_row(entry, epochs=20, value=0.7) for entry in CORNER]
+    rows += [a_row(CORNER[3], 1, 0.72, epochs=20)]
+    rows += [a_row(FAILED, epochs=20, status="failed", error="ValueError: no")]
+    rows += [a_row(UNFINISHED, epochs=20, status="unfinished")]
+    rows += [a_row(CORNER[0], 5, 0.99, epochs=10)]  # another budget
     rows[0]["breakdown_epoch"] = 2
     return made(rows)
 
@@ -48,22 +48,22 @@ def test_the_tables_as_printed():
 
 
 def test_published_reproduced_and_difference_side_by_side(small):
-    table = tables.table(small)
-    assert table.shape == (15, 4 * 8)
-    cell = table.loc[("tanh", 2e-3)]["lstm3"]
-    assert cell["published"] == 0.74469
-    assert cell["reproduced"] == pytest.approx(0.71)
-    assert cell["spread"] == pytest.approx(0.01 * np.sqrt(2))
-    assert cell["difference"] == pytest.approx(0.71 - 0.74469)
-    assert cell["n"] == 2
+    table = tables.long_table(small)
+    assert table.shape == (15 * 4, 8)
+    entry = table.loc[("tanh", 2e-3, "lstm3")]
+    assert entry["published"] == 0.74469
+    assert entry["reproduced"] == pytest.approx(0.71)
+    assert entry["spread"] == pytest.approx(0.01 * np.sqrt(2))
+    assert entry["difference"] == pytest.approx(0.71 - 0.74469)
+    assert entry["n"] == 2
     text = tables.marked(small).loc[("tanh", "2e-3")]["lstm3"]
     assert text.tolist() == ["74.469", "71.000 ± 1.414 (2)", "-3.469"]
 
 
-def test_where_there_is_no_run_the_cell_is_empty(small):
-    cell = tables.table(small).loc[("tanh", 1e-3)]["lstm"]
-    assert np.isnan([cell["reproduced"], cell["spread"]]).all()
-    assert cell["n"] == 0
+def test_where_there_is_no_run_the_entry_is_empty(small):
+    entry = tables.long_table(small).loc[("tanh", 1e-3, "lstm")]
+    assert np.isnan([entry["reproduced"], entry["spread"]]).all()
+    assert entry["n"] == 0
     text = tables.marked(small).loc[("tanh", "1e-3")]["lstm"]
     assert text.tolist() == ["72.443", "", ""]
 
@@ -101,28 +101,28 @@ def test_a_reduced_budget_is_never_taken_for_the_full_one(small, written):
 
 
 def test_a_loss_that_is_not_finite_is_said_to_be_so():
-    rows = [a_run(CORNER[0]), a_run(CORNER[0], 1)]
+    rows = [a_row(CORNER[0]), a_row(CORNER[0], 1)]
     rows[0]["val_loss"] = None
     text = tables.marked(made(rows), "val_loss")
-    cell = text.loc[("tanh", "2e-3")]["lstm", "reproduced"]
-    assert cell.startswith("not finite")
+    entry = text.loc[("tanh", "2e-3")]["lstm", "reproduced"]
+    assert entry.startswith("not finite")
 
 
-def test_cells_that_the_paper_does_not_have_come_behind():
-    rows = [a_run(("tanh", 2e-3, "lstm4a")), a_run(("tanh", 3e-3, "lstm"))]
-    table = tables.table(made(rows))
+def test_entries_that_the_paper_does_not_have_come_behind():
+    rows = [a_row(("tanh", 2e-3, "lstm4a")), a_row(("tanh", 3e-3, "lstm"))]
+    table = tables.marked(made(rows))
     assert list(table.columns.get_level_values(0).unique()) == [
         *("lstm", "lstm1", "lstm2", "lstm3", "lstm4a"),
     ]
     assert list(table.index[:4]) == [
-        *(("tanh", rate) for rate in (2e-3, 1e-3, 5e-4, 3e-3)),
+        *(("tanh", rate) for rate in ("2e-3", "1e-3", "5e-4", "3e-3")),
     ]
     assert tables.rate(3e-3) == "3e-3" and tables.rate(1.5e-4) == "1.5e-4"
 
 
 def test_layers_are_timed_by_device():
     rows = [
-        a_run(CORNER[0], seed, device=device, seconds_per_epoch=seconds)
+        a_row(CORNER[0], seed, device=device, seconds_per_epoch=seconds)
         for seed, (device, seconds) in enumerate([("a", 2), ("a", 4), ("b", 9)])
     ]
     layers = tables.layers(made(rows))
@@ -180,7 +180,7 @@ def test_the_page_is_whole(written):
             assert (written / link).exists()
 
 
-def test_latex_has_as_many_cells_in_each_row(written):
+def test_latex_has_as_many_entries_in_each_row(written):
     paths = list(written.glob("*.tex"))
     assert len(paths) == 12
     for path in paths:
@@ -219,12 +219,12 @@ def test_in_a_terminal_the_whole_paper_is_short():
     text = shown(the_paper(seeds=(0, 1), noise=0.02), 80)
     assert len(text.splitlines()) < 120
     assert max(map(len, text.splitlines())) <= 80
-    for cell in ("linear", "sigmoid", "softmax", "lstm3"):
-        assert cell in text.split()
+    for entry in ("linear", "sigmoid", "softmax", "lstm3"):
+        assert entry in text.split()
 
 
 def test_settings_that_vary_are_columns():
-    rows = [a_run(CORNER[0], units=u, value=u / 200) for u in (64, 128)]
+    rows = [a_row(CORNER[0], units=u, value=u / 200) for u in (64, 128)]
     items = {item.name: item for item in report.contents(made(rows))}
     text = items["all_settings"].text
     assert text[["units", "val accuracy"]].to_numpy().tolist() == [
@@ -253,7 +253,7 @@ def test_no_word_of_a_table_is_split(width):
 def test_legends_and_titles_fit_their_pictures(tmp_path, monkeypatch):
     more = {"units": 64, "batch_size": 64, "dropout": 0.1, "filters": 64}
     rows = [
-        a_run(CORNER[0], s, samples=2_000, epochs=9, **more) for s in (0, 1)
+        a_row(CORNER[0], s, samples=2_000, epochs=9, **more) for s in (0, 1)
     ]
     results, drawn = made(rows), []
     monkeypatch.setattr("matplotlib.pyplot.close", drawn.append)
@@ -277,7 +277,7 @@ def test_before_any_run(tmp_path):
 
 def test_pictures_of_what_was_run(tmp_path):
     rows = [
-        a_run((activation, 2e-3, variant), seed)
+        a_row((activation, 2e-3, variant), seed)
         for activation in ("tanh", "linear")
         for variant in ("lstm", "lstm3", "lstm4a")
         for seed in range(4)

@@ -12,7 +12,8 @@ from tiny import replaced
 from experiments.engine.launchers import LAUNCHERS
 from experiments.newsgroups import cli, results
 
-pytestmark = pytest.mark.long
+# test_training.py resumes on each backend.
+pytestmark = [pytest.mark.long, pytest.mark.any_backend]
 
 # What may change while a sweep is made: the clock, and the code.
 OF_THE_MOMENT = ("started", "commit")
@@ -84,7 +85,6 @@ def kill(process, results_dir, goal, seconds):
     process.join()
 
 
-@pytest.mark.any_backend  # test_training.py resumes on each
 def test_killed_twenty_times_it_gives_the_table_of_an_undisturbed_sweep(
     start, tmp_path
 ):
@@ -114,7 +114,6 @@ def test_killed_twenty_times_it_gives_the_table_of_an_undisturbed_sweep(
         assert path.stat().st_mtime_ns == moment, "made again"
 
 
-@pytest.mark.any_backend
 def test_killed_sweeps_of_two_machines_come_to_one_table(start, tmp_path):
     settings = ["--variant=lstm3", "--epochs=6"]
     end(start("one", *settings, "--activation=tanh,relu,linear"))

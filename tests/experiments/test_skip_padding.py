@@ -9,9 +9,9 @@ from tiny import TINY
 
 import keras_slim
 from experiments.engine.training import _changing_variables
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.model import build_model
 from experiments.newsgroups.skip_padding import SkipPadding
-from experiments.newsgroups.spec import Run
 from keras_slim.activations import keras2_hard_sigmoid
 
 WORDS, DIM, FILTERS = 9, 4, 5
@@ -274,37 +274,37 @@ def test_sequences_without_a_window_are_refused(timesteps):
     assert f"timesteps={timesteps}" in str(error.value)
 
 
-def network_of_keras_layers(run, classes):
+def network_of_keras_layers(config, classes):
     """The network of the experiment, written without `SkipPadding`."""
-    glove = layers.Embedding(40, run.embedding_dim, trainable=False)
+    glove = layers.Embedding(40, config.embedding_dim, trainable=False)
     recurrent = keras_slim.SlimRNN(
-        run.units,
-        variant=run.variant,
+        config.units,
+        variant=config.variant,
         recurrent_activation=keras2_hard_sigmoid,
     )
-    network = [keras.Input((run.maxlen,), dtype="int32"), glove]
+    network = [keras.Input((config.maxlen,), dtype="int32"), glove]
     for _ in range(3):
-        network.append(layers.Conv1D(run.filters, run.kernel_size))
+        network.append(layers.Conv1D(config.filters, config.kernel_size))
         network.append(layers.ReLU())
-        network.append(layers.MaxPooling1D(run.pool_size))
+        network.append(layers.MaxPooling1D(config.pool_size))
     network.append(layers.Bidirectional(recurrent))
-    network.append(layers.Dense(run.dense_units, activation="relu"))
+    network.append(layers.Dense(config.dense_units, activation="relu"))
     network.append(layers.Dense(classes, activation="softmax"))
     return keras.Sequential(network)
 
 
 def test_the_network_is_that_of_keras_layers():
     rates = dict.fromkeys(("pool_dropout", "dropout", "recurrent_dropout"), 0.0)
-    run = Run(**{**TINY, **rates})
+    config = Config(**{**TINY, **rates})
     random = np.random.default_rng(0)
     embeddings = random.normal(size=(40, 8)).astype("float32")
-    keras.utils.set_random_seed(run.seed)
-    ours = build_model(run, embeddings, 4)
-    theirs = network_of_keras_layers(run, 4)
+    keras.utils.set_random_seed(config.seed)
+    ours = build_model(config, embeddings, 4)
+    theirs = network_of_keras_layers(config, 4)
     before = ours.get_weights()
     theirs.set_weights(before)
-    ids = random.integers(1, 40, (6, run.maxlen))
-    ids[np.arange(run.maxlen) < np.array([[40, 39, 30, 20, 1, 0]]).T] = 0
+    ids = random.integers(1, 40, (6, config.maxlen))
+    ids[np.arange(config.maxlen) < np.array([[40, 39, 30, 20, 1, 0]]).T] = 0
     classes = np.arange(6) % 4
     np.testing.assert_allclose(
         ours.predict_on_batch(ids), theirs.predict_on_batch(ids), rtol=1e-5
@@ -326,7 +326,7 @@ def test_the_network_is_that_of_keras_layers():
 
 
 def test_a_checkpoint_leaves_out_the_frozen_embedding():
-    ours = build_model(Run(**TINY), np.ones((40, 8), "float32"), 4)
+    ours = build_model(Config(**TINY), np.ones((40, 8), "float32"), 4)
     glove = ours.layers[1].embedding.embeddings
     changing = [v.path for v in _changing_variables(ours)]
     assert glove.path not in changing

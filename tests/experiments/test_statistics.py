@@ -1,10 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made_results import CORNER, GRID, a_run, made
+from made_results import CORNER, GRID, a_row, made
 from scipy import stats
 
-from experiments.engine.intervals import mean_interval
+from experiments.engine.confidence import confidence_interval
 from experiments.newsgroups.report.statistics import (
     compare,
     friedman,
@@ -29,7 +29,7 @@ DEMSAR = np.reshape(
 
 def test_interval_is_that_of_students_t():
     values = [0.71, 0.74, 0.72, 0.78, 0.70]
-    interval = mean_interval([*values, np.nan])
+    interval = confidence_interval([*values, np.nan])
     reference = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert interval.mean == pytest.approx(np.mean(values))
     assert interval[1:3] == pytest.approx((reference.low, reference.high))
@@ -37,9 +37,9 @@ def test_interval_is_that_of_students_t():
 
 
 def test_one_seed_has_no_interval():
-    mean, low, high, n = mean_interval([0.7])
+    mean, low, high, n = confidence_interval([0.7])
     assert (mean, n) == (0.7, 1) and np.isnan([low, high]).all()
-    assert mean_interval([]).n == 0
+    assert confidence_interval([]).n == 0
 
 
 def test_holm_on_the_textbook_example():
@@ -67,12 +67,12 @@ def test_friedman_on_the_example_of_demsar():
 
 def test_pairs_are_matched_by_setting_and_seed():
     rows = []
-    for number, cell in enumerate(GRID):
-        lead = 0.001 * (1 + number) if cell[2] == "lstm" else 0
+    for number, entry in enumerate(GRID):
+        lead = 0.001 * (1 + number) if entry[2] == "lstm" else 0
         for seed in range(3):
-            rows.append(a_run(cell, seed, 0.5 + 0.1 * seed + lead))
+            rows.append(a_row(entry, seed, 0.5 + 0.1 * seed + lead))
     # A seed without a partner must not count.
-    rows.append(a_run(GRID[0], 7, 0.99))
+    rows.append(a_row(GRID[0], 7, 0.99))
     wide = matched(made(rows).runs)
     table = compare(wide).set_index(["a", "b"])
     row = table.loc[("lstm", "lstm1")]
@@ -85,9 +85,9 @@ def test_pairs_are_matched_by_setting_and_seed():
     assert same["p"] == 1 and same["conclusion"] == "no difference shown"
 
 
-def test_one_seed_a_cell_is_no_claim():
+def test_one_seed_a_entry_is_no_claim():
     rows = [
-        a_run(cell, value=0.9 if cell[2] == "lstm" else 0.1) for cell in GRID
+        a_row(entry, value=0.9 if entry[2] == "lstm" else 0.1) for entry in GRID
     ]
     table = compare(matched(made(rows).runs))
     assert (table["n"] == 0).all()
@@ -105,8 +105,8 @@ def test_one_seed_a_cell_is_no_claim():
 )
 def test_how_many_seeds_a_claim_takes(seeds, conclusion):
     rows = [
-        a_run(cell, seed, 0.5 + 0.1 * number + 0.001 * seed * number)
-        for number, cell in enumerate(CORNER)
+        a_row(entry, seed, 0.5 + 0.1 * number + 0.001 * seed * number)
+        for number, entry in enumerate(CORNER)
         for seed in range(seeds)
     ]
     table = compare(matched(made(rows).runs), "seeds")
@@ -115,9 +115,9 @@ def test_how_many_seeds_a_claim_takes(seeds, conclusion):
 
 
 def test_failed_runs_are_not_compared():
-    rows = [a_run(cell, seed) for cell in CORNER for seed in range(3)]
-    rows.append(a_run(CORNER[0], 3, status="failed"))
-    rows.append(a_run(CORNER[1], 3, status="unfinished"))
+    rows = [a_row(entry, seed) for entry in CORNER for seed in range(3)]
+    rows.append(a_row(CORNER[0], 3, status="failed"))
+    rows.append(a_row(CORNER[1], 3, status="unfinished"))
     assert len(matched(made(rows).runs)) == 3
 
 

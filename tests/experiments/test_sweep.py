@@ -15,9 +15,9 @@ from experiments.engine.runs import RunFolder, identity, read_runs
 from experiments.engine.seeds import clock_seeds
 from experiments.newsgroups import cli, results
 from experiments.newsgroups import run as run_module
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.experiment import NEWSGROUPS
 from experiments.newsgroups.report import published
-from experiments.newsgroups.spec import Run
 
 pytestmark = pytest.mark.any_backend
 
@@ -36,24 +36,26 @@ def made_sweep(kept, sweep_arguments, tmp_path):
 
 
 def test_presets_are_those_of_the_paper():
-    cells = NEWSGROUPS.cells
-    paper = cells("paper", {})
+    points = NEWSGROUPS.points
+    paper = points("paper", {})
     assert len(paper) == 4 * 5 * 3
-    assert {cell["seed"] for cell in paper} == {CLOCK}
-    assert {Run(**{**cell, "seed": 0}).epochs for cell in paper} == {100}
-    # The cells of Table I, as published.
+    assert {point["seed"] for point in paper} == {CLOCK}
+    assert {Config(**{**point, "seed": 0}).epochs for point in paper} == {100}
+    # The entries of Table I, as published.
     axes = ["activation", "learning_rate", "variant"]
-    assert {tuple(cell[a] for a in axes) for cell in paper} == set(
+    assert {tuple(point[a] for a in axes) for point in paper} == set(
         published.load().index
     )
     listed = [0, 100, 500, 1000, 5000, 9001, 10000, 100000, CLOCK]
-    assert [cell["seed"] for cell in cells("seeds", {})] == listed
-    assert len(cells("replicates", {})) == 60 * 5
+    assert [point["seed"] for point in points("seeds", {})] == listed
+    assert len(points("replicates", {})) == 60 * 5
     assert (
-        len(cells("replicates", {"seed": parse_axis(Run, "seed", "0-9")}))
+        len(points("replicates", {"seed": parse_axis(Config, "seed", "0-9")}))
         == 600
     )
-    assert {cell["activation"] for cell in cells("breakdown", {})} == {"linear"}
+    assert {point["activation"] for point in points("breakdown", {})} == {
+        "linear"
+    }
     assert set(NEWSGROUPS.presets) == {
         "paper",
         "seeds",
@@ -73,7 +75,7 @@ def test_presets_are_those_of_the_paper():
     ],
 )
 def test_axes(name, text, values):
-    assert parse_axis(Run, name, text) == values
+    assert parse_axis(Config, name, text) == values
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
     sweep_arguments, tmp_path, capsys, monkeypatch
 ):
     assert cli.main(replaced(sweep_arguments, "--variant=lstm")) == 0
-    # One that was cut off, and one that failed.
+    # One that was interrupted, and one that failed.
     begun, failed = (
         RunFolder(
             tmp_path / "runs", "newsgroups", config, run["data_fingerprint"]
@@ -156,7 +158,7 @@ def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
         ("loss", "accuracy", "val_loss", "val_accuracy"), 1.0
     )
     begun.write_history([{"epoch": 1, **metrics, "seconds": 600.0}])
-    begun.checkpoint.write_bytes(b"variables")  # from which it goes on
+    begun.checkpoint.write_bytes(b"variables")  # from which it resumes
     failed.fail(ValueError("on purpose"))
     before = sorted((tmp_path / "runs").rglob("*"))
     capsys.readouterr()
@@ -168,7 +170,7 @@ def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
     assert cli.main(replaced(arguments, "--dry-run")) == 0
     told = capsys.readouterr().out
     assert "4 runs: 1 done, 1 failed, 1 begun, 1 left; 5 epochs to go" in told
-    assert "About 5 min, one run at a time, by the 60.0 s an epoch" in told
+    assert "About 5 min, one run at a time, at the 60.0 s per epoch" in told
     row = next(line for line in told.splitlines() if "tanh" in line)
     words = [word.strip() for word in row.strip("│").split("│")]
     assert words == ["tanh", "0.002", "done", "left", "1 epochs", "failed"]
@@ -184,10 +186,10 @@ def test_a_failed_run_is_kept_and_does_not_stop_the_others(
 ):
     build_model = run_module.build_model
 
-    def broken(run, *args):
-        if run.variant == "lstm":
+    def broken(config, *args):
+        if config.variant == "lstm":
             raise ArithmeticError("on purpose")
-        return build_model(run, *args)
+        return build_model(config, *args)
 
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "build_model", broken)
@@ -210,10 +212,10 @@ def test_interrupted_it_says_how_to_go_on(
 ):
     build_model = run_module.build_model
 
-    def interrupted(run, *args):
-        if run.variant == "lstm3":
+    def interrupted(config, *args):
+        if config.variant == "lstm3":
             raise KeyboardInterrupt
-        return build_model(run, *args)
+        return build_model(config, *args)
 
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "build_model", interrupted)
@@ -224,11 +226,13 @@ def test_interrupted_it_says_how_to_go_on(
 
 
 def test_a_run_that_another_process_makes_is_waited_for(
-    tiny_run, tmp_path, monkeypatch
+    tiny_config, tmp_path, monkeypatch
 ):
-    """The other sweep finishes one cell, and dies over the second."""
+    """The other sweep finishes one run, and dies over the second."""
     folders = [RunFolder(tmp_path, "test", {"n": n}, "data") for n in range(3)]
-    planned = [sweep.Cell(f, n, f"run {n}", 1) for n, f in enumerate(folders)]
+    planned = [
+        sweep.PlannedRun(f, n, f"run {n}", 1) for n, f in enumerate(folders)
+    ]
     claims = [folder.claim() for folder in folders[1:]]
     for claim in claims:
         claim.__enter__()
@@ -248,7 +252,7 @@ def test_a_run_that_another_process_makes_is_waited_for(
 
     monkeypatch.setattr(sweep.time, "sleep", wait)
     console = Console()
-    ended = [cell.task for cell, error in sweep.sweep(planned, launch, console)]
+    ended = [run.task for run, error in sweep.sweep(planned, launch, console)]
     assert sorted(ended) == [0, 1, 2]
     assert [task for tasks in launched for task in tasks] == [0, 2]
     made_by = [folder.result["made by"] for folder in folders]
@@ -259,7 +263,7 @@ def test_nothing_is_launched_while_all_runs_are_made_elsewhere(
     tmp_path, monkeypatch
 ):
     folder = RunFolder(tmp_path, "test", {}, "data")
-    planned = [sweep.Cell(folder, 0, "run", 1)]
+    planned = [sweep.PlannedRun(folder, 0, "run", 1)]
     waits = []
 
     def wait(seconds):
@@ -279,7 +283,9 @@ def test_a_sweep_names_damaged_files_and_makes_their_runs_again(
     tmp_path, capsys
 ):
     folders = [RunFolder(tmp_path, "test", {"n": n}, "data") for n in range(3)]
-    planned = [sweep.Cell(f, n, f"run {n}", 1) for n, f in enumerate(folders)]
+    planned = [
+        sweep.PlannedRun(f, n, f"run {n}", 1) for n, f in enumerate(folders)
+    ]
     launched = []
 
     def launch(tasks):
@@ -303,8 +309,8 @@ def test_a_checkpoint_that_a_kill_left_goes(tmp_path):
     folder = RunFolder(tmp_path, "test", {}, "data")
     folder.make(lambda: {"loss": 0.5})
     folder.checkpoint.write_bytes(b"variables")
-    cell = sweep.Cell(folder, 0, "run", 1)
-    assert list(sweep.sweep([cell], pytest.fail, Console())) == []
+    run = sweep.PlannedRun(folder, 0, "run", 1)
+    assert list(sweep.sweep([run], pytest.fail, Console())) == []
     assert not folder.checkpoint.exists()
 
 
@@ -345,13 +351,15 @@ def test_seeds_from_a_clock_that_is_wrong_are_allowed(
     monkeypatch.setattr(seeds.time, "time", lambda: now)
     keys = [str(k) for k in range(9)]
     for seed in clock_seeds(tmp_path, "test", keys):
-        assert Run(seed=seed)
+        assert Config(seed=seed)
 
 
 def test_progress_of_all_runs_and_of_those_under_way(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "_POLL_SECONDS", 0.01)
     folders = [RunFolder(tmp_path, "test", {"n": n}, "data") for n in range(3)]
-    planned = [sweep.Cell(f, n, f"run {n}", 2) for n, f in enumerate(folders)]
+    planned = [
+        sweep.PlannedRun(f, n, f"run {n}", 2) for n, f in enumerate(folders)
+    ]
     rows = [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.5}]
     folders[0].make(lambda: folders[0].write_history(rows) or {"loss": 0.5})
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
@@ -380,7 +388,7 @@ def test_progress_of_all_runs_and_of_those_under_way(tmp_path, monkeypatch):
                 yield n, str(error)
 
     ended = sweep.sweep(planned, launch, console)
-    ended = [(cell.task, error) for cell, error in ended]
+    ended = [(run.task, error) for run, error in ended]
     assert ended == [(1, None), (2, "on purpose")]
     last = console.file.getvalue().rsplit("all runs", 1)[1]
     assert "6/6" in last and "run 1" not in last and "run 2" not in last
@@ -428,7 +436,7 @@ def test_collected_tables_survive_csv(made_sweep, tmp_path, capsys):
     assert found.details == read.details == {}
     for frame, twin in zip(found[:2], read[:2], strict=True):
         pd.testing.assert_frame_equal(frame, twin, check_exact=True)
-    assert set(Run.__dataclass_fields__) <= set(found.runs.columns)
+    assert set(Config.__dataclass_fields__) <= set(found.runs.columns)
     first = found.runs.iloc[0]
     assert first["status"] == "done" and first["epochs_done"] == 2
     assert first["posts"].startswith("20_newsgroup: 80 posts")

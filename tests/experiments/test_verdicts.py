@@ -3,7 +3,7 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
-from made_results import CORNER, GRID, a_run, made, the_paper
+from made_results import CORNER, GRID, a_row, made, the_paper
 
 from experiments.newsgroups.report.claims import CLAIMS
 from experiments.newsgroups.report.verdicts import (
@@ -13,7 +13,7 @@ from experiments.newsgroups.report.verdicts import (
     NOT_PRINTED,
     check,
     contradictions,
-    published_cells,
+    published_entries,
     verdicts,
 )
 
@@ -46,7 +46,7 @@ def claim(words):
     ],
 )
 def test_the_published_tables_by_hand(words, value, verdict):
-    number, found = check(claim(words), published_cells())
+    number, found = check(claim(words), published_entries())
     assert number == pytest.approx(value, abs=1e-6)
     assert found == verdict
 
@@ -76,19 +76,19 @@ def test_runs_like_the_paper_get_the_verdicts_of_the_paper():
 
 
 @functools.cache
-def random_cells(seed):
+def random_entries(seed):
     """Cells of any kind: far apart or alike, broken or whole."""
     random = np.random.default_rng(seed)
-    frame = pd.DataFrame(index=published_cells().index)
+    frame = pd.DataFrame(index=published_entries().index)
 
     def values(low, high):
-        cells = random.uniform(low, high) + np.zeros(len(frame))
+        entries = random.uniform(low, high) + np.zeros(len(frame))
         noise = 10 ** random.uniform(-3, -0.7, 4)
-        cells += noise[0] * random.normal(size=len(frame))
+        entries += noise[0] * random.normal(size=len(frame))
         for level in range(3):
             code = frame.index.get_level_values(level).factorize()[0]
-            cells += noise[level + 1] * random.normal(size=5)[code]
-        return cells
+            entries += noise[level + 1] * random.normal(size=5)[code]
+        return entries
 
     for name in ("val_accuracy", "best_val_accuracy"):
         frame[name] = values(0.05, 0.95)
@@ -113,13 +113,13 @@ def random_cells(seed):
 def test_each_claim_can_hold_and_can_fail(one):
     found = set()
     for seed in range(1_500):
-        found.add(check(one, random_cells(seed))[1])
+        found.add(check(one, random_entries(seed))[1])
         if {HOLDS, FAILS} <= found:
             return
     pytest.fail(f"always: {found}")
 
 
-def test_a_missing_cell_leaves_open_what_needs_it():
+def test_a_missing_entry_leaves_open_what_needs_it():
     results = the_paper()
     runs = results.runs
     gone = (runs["activation"] == "tanh") & (runs["variant"] == "lstm")
@@ -129,9 +129,9 @@ def test_a_missing_cell_leaves_open_what_needs_it():
     assert table[claim("in 6 of 12").sentence] == HOLDS
 
 
-def test_a_failed_run_is_a_missing_cell():
-    rows = [a_run(cell) for cell in GRID if cell != GRID[0]]
-    rows.append(a_run(GRID[0], status="failed"))
+def test_a_failed_run_is_a_missing_entry():
+    rows = [a_row(entry) for entry in GRID if entry != GRID[0]]
+    rows.append(a_row(GRID[0], status="failed"))
     table = verdicts(made(rows)).set_index("claim")["reproduced_verdict"]
     assert table[claim("LSTM has the highest average acc").sentence] == (
         NOT_ENOUGH
@@ -141,9 +141,9 @@ def test_a_failed_run_is_a_missing_cell():
 def test_seeds_are_experiments_of_their_own():
     # LSTM2 has 52, 53, 57 %: the mean is near 53.90, one seed is, two are not.
     rows = [
-        a_run(cell, seed, value)
-        for cell in GRID
-        if cell[2] == "lstm2"
+        a_row(entry, seed, value)
+        for entry in GRID
+        if entry[2] == "lstm2"
         for seed, value in enumerate((0.52, 0.53, 0.57))
     ]
     table = verdicts(made(rows)).set_index("claim")
@@ -171,8 +171,8 @@ def test_a_loss_that_is_not_finite_is_not_a_good_loss():
 
 def test_seconds_of_two_machines_are_not_compared():
     rows = [
-        a_run(cell, device=device, seconds_per_epoch=seconds)
-        for cell, device, seconds in zip(
+        a_row(entry, device=device, seconds_per_epoch=seconds)
+        for entry, device, seconds in zip(
             CORNER, ["a", "a", "a", "b"], [4, 4, 4, 2], strict=True
         )
     ]

@@ -1,1 +1,1 @@
-"""What runs in a worker, on the one backend that Keras has there."""
+"""The code that runs in a worker, on the Keras backend of its process."""

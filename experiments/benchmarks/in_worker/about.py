@@ -4,7 +4,7 @@ from keras_slim.variants import VARIANTS
 
 
 class About:
-    """Tells of the backend of a worker."""
+    """Describes the backend of a worker."""
 
     def describe(self):
         backend = own_backend()

@@ -3,14 +3,14 @@ import statistics
 import time
 
 WARM_UPS = 3  # calls after the first
-LONG_ENOUGH = 0.05  # seconds that one measurement takes at least
+LONG_ENOUGH = 0.05  # seconds, the least duration of a measurement
 
 
 class Calls:
     """Times a function without arguments for each subject.
 
-    A class that inherits says in `build(subject)` what the function is. It
-    must return only when all is computed.
+    A subclass implements `build(subject)`, which returns the function. It must
+    return only when all is computed.
     """
 
     def __init__(self):
@@ -31,11 +31,11 @@ class Calls:
         return outcome
 
     def examine(self, subject, call, result):
-        """What else is reported of a function, given its first result."""
+        """Further outcomes of the preparation, given the first result."""
         return {}
 
     def measure(self, subject):
-        """Seconds of a call, the mean over calls that take long enough."""
+        """Seconds per call, the mean over calls for `LONG_ENOUGH`."""
         call, count = self._calls[subject], self._counts[subject]
         started = time.perf_counter()
         for _ in range(count):

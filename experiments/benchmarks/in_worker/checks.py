@@ -2,9 +2,9 @@ import numpy as np
 
 from experiments.benchmarks.in_worker.backends import own_backend
 
-# How far two ways may differ, as a share of the largest number of a tensor.
+# How far computations may differ, relative to the largest number of a tensor.
 TOLERANCES = {"float32": 1e-3, "float16": 3e-2, "bfloat16": 1e-1}
-# A GPU may multiply float32 as TF32, which has the digits of float16.
+# A GPU may multiply float32 as TF32, which has the precision of float16.
 TOLERANCE_OF_TF32 = TOLERANCES["float16"]
 
 
@@ -17,7 +17,7 @@ def difference(found, expected, dtype):
         dtype: Name of the dtype that they were computed in.
 
     Returns:
-        Float, as a share of the largest number of an array.
+        Float, relative to the largest number of an array.
 
     Raises:
         ValueError: if they differ by more than rounding explains.
@@ -31,7 +31,7 @@ def difference(found, expected, dtype):
         tolerance = max(tolerance, TOLERANCE_OF_TF32)
     if not largest <= tolerance:  # NaN is not, either
         raise ValueError(
-            f"wrong numbers: they differ by {largest:.1e} of the largest, and "
-            f"by {tolerance:.0e} at most would be right"
+            f"wrong numbers: the relative difference is {largest:.1e}, and "
+            f"{tolerance:.0e} is allowed"
         )
     return float(f"{largest:.2g}")

@@ -1,4 +1,4 @@
-"""Which layers compete on the backend of this worker, in which settings."""
+"""The layers to compare on the backend of this worker, and their options."""
 
 import math
 
@@ -21,14 +21,14 @@ RECURRENCES = ("plain", "fast")
 
 
 def contenders(shape, names, dtype, kinds):
-    """Lists them, the peers `keras.layers.LSTM` and `torch.nn.LSTM` always.
+    """Lists the contenders, which include the peers of the ratios.
 
     Args:
         shape: A `Shape`.
         names: Names of our variants.
         dtype: Name of the dtype.
-        kinds: Which others, of `"fast"` and `"plain"`, our layers by either
-            loop; `"gru"`, `keras.layers.GRU`; and `"rnn"`,
+        kinds: Which others: `"fast"` and `"plain"`, our layers with either
+            time loop; `"gru"`, `keras.layers.GRU`; `"rnn"`,
             `keras.layers.RNN` of a cell.
 
     Returns:
@@ -82,22 +82,22 @@ def contenders(shape, names, dtype, kinds):
 
 
 def _default_jit(layer):
-    """Whether Keras compiles by XLA, unasked."""
+    """Whether Keras compiles the layer by XLA by default."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        # XLA takes no cuDNN kernel, which these two run on.
+        # XLA does not use cuDNN, which these two layers do.
         return own_backend().has_gpu() and layer not in (KERAS_LSTM, KERAS_GRU)
     return backend == "jax"
 
 
 def parameters(name, units, features):
-    """How many weights a variant has."""
+    """The number of weights of a variant."""
     shapes = variants.get(name).weight_shapes(units, features)
     return sum(math.prod(shape) for shape in shapes.values())
 
 
 def equal_units(name, units, features):
-    """Units of which a variant has nearly the weights of a full LSTM."""
+    """Units with which a variant has about as many weights as the full LSTM."""
     full = parameters("lstm", units, features)
     more = units
     while parameters(name, more, features) < full:
@@ -109,9 +109,9 @@ def equal_units(name, units, features):
 
 
 def build(contender, shape):
-    """The layer of a contender, with weights that follow from its sizes.
+    """Builds the layer of a contender.
 
-    Layers with weights of the same shapes get the same.
+    Layers with weights of the same shapes get the same weights.
     """
     units, dtype = contender.units, contender.dtype
     options = {"return_sequences": True, "dtype": dtype}
@@ -138,8 +138,8 @@ def build(contender, shape):
 
 
 def _draw(shapes):
-    # So narrow that no rounding error grows in a thousand steps, as it does
-    # where a forget gate is nearly 1 and the output gate is.
+    # So small that no rounding error grows over a thousand steps, as it does
+    # where the forget gate and the output gate are nearly 1.
     random = np.random.default_rng(0)
     return [
         random.normal(size=shape) * 0.1 / math.sqrt(shape[0])

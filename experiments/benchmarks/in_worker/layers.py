@@ -20,15 +20,15 @@ _LIKE_KERAS_LSTM = (KERAS_LSTM, KERAS_RNN, TORCH_LSTM, "lstm")
 
 
 class Layers(Calls):
-    """Times the layers of one shape, once their numbers are right.
+    """Checks and times the layers of one shape.
 
     Args:
         shape: A `Shape`.
-        mode: `"inference"`, outputs only; or `"training"`, outputs, the
+        mode: `"inference"`, the outputs; or `"training"`, the outputs, the
             gradients of weights and inputs for one upstream gradient, and an
             update of the weights.
         dtype: Name of the dtype.
-        kinds: What is timed besides the peers, see `contenders`.
+        kinds: What is timed in addition to the peers, see `contenders`.
     """
 
     def __init__(self, shape, mode, dtype, kinds):
@@ -69,9 +69,9 @@ class Layers(Calls):
         return own_backend().tensor(random.normal(size=size), self._dtype)
 
     def _reference(self, contender):
-        """What a contender should compute: as Keras's LSTM, or by its loop."""
+        """The expected results, of Keras's LSTM or of the plain time loop."""
         if contender.layer == KERAS_GRU:
-            return None  # there is no other
+            return None  # there is nothing to compare with
         like_keras = contender.layer in _LIKE_KERAS_LSTM
         trusted = dataclasses.replace(
             contender,

@@ -1,4 +1,4 @@
-"""The memory that a call takes at its peak, as Linux counts it."""
+"""The peak memory of a call, as Linux counts it."""
 
 import ctypes
 import sys
@@ -8,20 +8,20 @@ _PROCESS = Path("/proc/self")
 
 
 def peak_of(call):
-    """How much more memory than before the process holds during a call.
+    """The peak of the memory of the process during a call, less that before.
 
     Returns:
-        Bytes, or `None` where the system does not tell.
+        Bytes, or `None` if the system does not report them.
     """
     if sys.platform != "linux":
         return None
     try:
-        # Memory that is free but not given back would be taken uncounted.
+        # Returns free memory, whose use would not be counted.
         ctypes.CDLL(None).malloc_trim(0)
-        (_PROCESS / "clear_refs").write_text("5")  # the peak starts anew
+        (_PROCESS / "clear_refs").write_text("5")  # resets the peak
         before = _status("VmRSS")
     except (AttributeError, OSError, KeyError):
-        return None  # another C library, or no right to
+        return None  # another C library, or no permission
     call()
     return max(_status("VmHWM") - before, 0)
 

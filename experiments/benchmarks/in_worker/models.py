@@ -13,7 +13,7 @@ VOCABULARY = 5_000
 
 
 def classifier(shape, layer):
-    """Reads tokens in both directions; padding is masked."""
+    """Classifies token sequences in both directions, with masked padding."""
     return keras.Sequential(
         [
             keras.Input((shape.timesteps,), dtype="int32"),
@@ -25,7 +25,7 @@ def classifier(shape, layer):
 
 
 def forecaster(shape, layer):
-    """Predicts one number from a series, by two layers."""
+    """Predicts a number from a series with two layers."""
     return keras.Sequential(
         [
             keras.Input((shape.timesteps, shape.features)),
@@ -37,7 +37,7 @@ def forecaster(shape, layer):
 
 
 def encoder_decoder(shape, layer):
-    """Maps a sequence to another; the decoder begins with the states."""
+    """Maps a sequence to another by the states of the encoder."""
     inputs = keras.Input((shape.timesteps, shape.features))
     previous = keras.Input((shape.timesteps, shape.features))
     _, *states = layer(shape.units, return_state=True)(inputs)
@@ -70,7 +70,7 @@ def _pairs(random, samples, shape):
     return [inputs, previous], outputs
 
 
-# How a model is built, its data and its loss.
+# For each model, functions that build it and make its data, and its loss.
 MODELS = {
     "classifier": (classifier, _tokens, "binary_crossentropy"),
     "forecaster": (forecaster, _series, "mse"),
@@ -134,7 +134,7 @@ class Models:
         return model
 
     def _train_an_epoch(self, model):
-        """Trains one, and returns its seconds without those around it."""
+        """Trains an epoch, and returns its seconds without those around it."""
         timer = _Timer()
         model.fit(
             *self._data,
@@ -150,13 +150,13 @@ class Models:
             lambda array: array[: self._shape.batch], self._data[0]
         )
         predictions = model.predict_on_batch(inputs)
-        # What all have in common would hide a difference.
+        # A common offset would hide a difference.
         return predictions - predictions.mean()
 
     def _reference(self, name):
-        """Weights to begin with, and predictions after the first epoch.
+        """Initial weights, and expected predictions after the first epoch.
 
-        Those of Keras's LSTM, or of the plain time loop of a slim variant.
+        Of Keras's LSTM, or of the plain time loop of a slim variant.
         """
         key = KERAS_LSTM if name == "lstm" else name
         if key not in self._references:
@@ -173,5 +173,5 @@ class _Timer(keras.callbacks.Callback):
         self._began = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        # Its logs are numbers, for which fit has waited.
+        # The logs are numbers, so all has been computed.
         self.seconds = time.perf_counter() - self._began

@@ -7,10 +7,10 @@ from experiments.benchmarks.in_worker.contenders import parameters
 from experiments.benchmarks.subjects import KERAS_LSTM, Network
 from experiments.engine.runs import RunFolder
 from experiments.engine.training import ShuffledBatches, fit, make_deterministic
+from experiments.newsgroups.config import EXPERIMENT, Config
 from experiments.newsgroups.model import build_model
 from experiments.newsgroups.run import load_data
 from experiments.newsgroups.skip_padding import SkipPadding
-from experiments.newsgroups.spec import EXPERIMENT, Run
 from keras_slim.datasets import glove
 
 
@@ -18,21 +18,21 @@ class Newsgroups:
     """Times training and validation of the newsgroups experiment.
 
     Args:
-        folder: Path, where the networks keep their checkpoints meanwhile.
-        posts: Integer, how many are taken, those for validation included.
+        folder: Path of a folder for temporary checkpoints.
+        posts: Integer, the number of posts, including those for validation, or
             `None` for all.
-        **settings: Further fields of the experiment's `Run`.
+        **settings: Further fields of the experiment's `Config`.
     """
 
     def __init__(self, folder, posts, **settings):
         backend = keras.backend.backend()
-        self._run = Run(backend=backend, samples=posts, **settings)
-        if not glove.is_available(self._run.embedding_dim):
-            self._run = dataclasses.replace(
-                self._run, embedding_dim=glove.COPY_DIM
+        self._config = Config(backend=backend, samples=posts, **settings)
+        if not glove.is_available(self._config.embedding_dim):
+            self._config = dataclasses.replace(
+                self._config, embedding_dim=glove.COPY_DIM
             )
         self._folder = folder
-        self._data = load_data(self._run)
+        self._data = load_data(self._config)
         self._models, self._epochs = {}, {}
 
     def describe(self):
@@ -40,20 +40,20 @@ class Newsgroups:
             "posts_for_training": len(self._data.train[0]),
             "posts_for_validation": len(self._data.validation[0]),
             "padding": round(float((self._data.train[0] == 0).mean()), 4),
-            "embedding_dim": self._run.embedding_dim,
-            "units": self._run.units,
-            "batch_size": self._run.batch_size,
+            "embedding_dim": self._config.embedding_dim,
+            "units": self._config.units,
+            "batch_size": self._config.batch_size,
         }
 
     def subjects(self, names):
-        """The networks in both modes, that of Keras's layers first."""
-        run = self._run
+        """The networks in both modes, that with Keras's layers first."""
+        config = self._config
         layers = {KERAS_LSTM: "lstm"} | {name: name for name in names}
         return [
             Network(
-                run.backend,
+                config.backend,
                 layer,
-                2 * parameters(variant, run.units, run.filters),
+                2 * parameters(variant, config.units, config.filters),
                 padding,
                 mode,
             )
@@ -63,7 +63,7 @@ class Newsgroups:
         ]
 
     def prepare(self, network):
-        """Trains or validates for the first time, which compiles."""
+        """Trains or validates once, which compiles."""
         return {"compile_seconds": self._seconds(network)}
 
     def measure(self, network):
@@ -71,14 +71,14 @@ class Newsgroups:
         data = getattr(
             self._data, "train" if network.mode == "training" else network.mode
         )
-        batches = -(-len(data[0]) // self._run.batch_size)
+        batches = -(-len(data[0]) // self._config.batch_size)
         seconds = self._seconds(network) / batches
         return {"calls": batches, "seconds": float(f"{seconds:.6g}")}
 
     def _seconds(self, network):
         """Seconds of an epoch of training, or of a validation."""
-        run, data = self._run, self._data
-        # Both modes take the same model.
+        config, data = self._config, self._data
+        # Both modes use the same model.
         network, mode = dataclasses.replace(network, mode=""), network.mode
         if network not in self._models:
             self._models[network] = self._model(network)
@@ -87,7 +87,7 @@ class Newsgroups:
         if mode == "validation":
             began = time.perf_counter()
             model.evaluate(
-                *data.validation, batch_size=run.batch_size, verbose=0
+                *data.validation, batch_size=config.batch_size, verbose=0
             )
             return time.perf_counter() - began
         self._epochs[network] += 1
@@ -99,9 +99,9 @@ class Newsgroups:
         )
         return fit(
             model,
-            ShuffledBatches(*data.train, run.batch_size, run.seed),
+            ShuffledBatches(*data.train, config.batch_size, config.seed),
             folder,
-            seed=run.seed,
+            seed=config.seed,
             epochs=self._epochs[network],
             share=network,
             verbose=0,
@@ -109,26 +109,27 @@ class Newsgroups:
 
     def _model(self, network):
         keras_lstm = network.layer == KERAS_LSTM
-        run = dataclasses.replace(
-            self._run, variant="lstm" if keras_lstm else network.layer
+        config = dataclasses.replace(
+            self._config, variant="lstm" if keras_lstm else network.layer
         )
-        make_deterministic(run.seed)
+        make_deterministic(config.seed)
         classes = len(self._data.label_names)
         return _with_layers(
-            build_model(run, self._data.embeddings, classes),
+            build_model(config, self._data.embeddings, classes),
             keras_lstm,
             network.padding == "skipped",
         )
 
 
 def _with_layers(model, keras_lstm, skips_padding):
-    """A copy of the experiment's network, with the same weights.
+    """A copy of the experiment's network with the same weights.
 
     Args:
-        model: What `build_model` made.
-        keras_lstm: Boolean, whether to take `keras.layers.LSTM` for ours.
-        skips_padding: Boolean, whether to keep `SkipPadding` and not to take
-            the three layers of Keras.
+        model: What `build_model` returned.
+        keras_lstm: Boolean, whether to replace our layer by
+            `keras.layers.LSTM`.
+        skips_padding: Boolean, whether to keep `SkipPadding` rather than
+            replace it by three layers of Keras.
     """
 
     def copy_of(layer):

@@ -1,9 +1,9 @@
 """The matrix products of a training step, timed alone.
 
-Each part is a function of its own. The sum is no lower bound for a layer, whose
-compiler may multiply in another way or overlap products with other work. In the
-loops, a product wider than the state is also reduced to its width, which a
-layer does not do, so that more than one gate costs a little more here.
+Each part is a function of its own. Their sum is no lower bound for a layer,
+whose compiler may multiply in another way or overlap products with other work.
+In the loops, a product wider than the state is also reduced to its width, which
+a layer does not do, so that several gates take a little longer here.
 """
 
 import keras

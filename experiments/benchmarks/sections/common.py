@@ -2,7 +2,7 @@ from experiments.benchmarks import markdown
 
 
 def machine(about):
-    """Where and with what it was measured, as `machine.describe` tells."""
+    """The description of the machine and the backends as a list."""
     lines = [
         f"- {about['date']}, `{about['command']}`",
         f"- {about['cpu']}, {about['cores']} cores "
@@ -12,18 +12,21 @@ def machine(about):
     if about["environment"]:
         settings = " ".join(f"{k}={v}" for k, v in about["environment"].items())
         lines.append(f"- environment: `{settings}`")
-    for backend, told in about["backends"].items():
-        versions = ", ".join(f"{n} {v}" for n, v in told["versions"].items())
-        commit = told["commit"]
+    for backend, described in about["backends"].items():
+        versions = ", ".join(
+            f"{n} {v}" for n, v in described["versions"].items()
+        )
+        commit = described["commit"]
         lines.append(
-            f"- {backend}: {told['device']}, threads: {told['threads']}; "
-            f"{versions}" + (f"; commit {commit}" if commit else "")
+            f"- {backend}: {described['device']}, threads: "
+            f"{described['threads']}; {versions}"
+            + (f"; commit {commit}" if commit else "")
         )
     return "\n".join(lines)
 
 
 def quietness(rows):
-    """How many rounds there were, and which count."""
+    """The number of rounds, and which of them count."""
     row = rows.iloc[0]
     used = "the quiet ones" if row["rounds_used"] == "quiet" else "all"
     return (
@@ -33,15 +36,15 @@ def quietness(rows):
 
 
 def disturbed(where):
-    """What is said of medians that busy rounds are part of."""
+    """A warning about medians over busy rounds."""
     return (
         f"THE MACHINE WAS BUSY in more than half of the rounds of {where}. The "
-        "medians are over all of them, and not to be trusted."
+        "medians are over all rounds and must not be trusted."
     )
 
 
 def failures(rows):
-    """The subjects that could not be measured, and why."""
+    """A table of the subjects that could not be measured, and why."""
     failed = rows[rows["error"] != ""]
     if failed.empty:
         return

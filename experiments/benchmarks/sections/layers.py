@@ -13,10 +13,10 @@ from experiments.benchmarks.sections.common import (
 )
 from experiments.benchmarks.subjects import KERAS_LSTM, TORCH_LSTM, Shape
 
-# LSTM3 has a fourth of the arithmetic of an LSTM, and `torch.nn.LSTM` on a
-# CPU leaves little of the time unused: no more than this can be true.
+# LSTM3 has a quarter of the arithmetic of an LSTM, and `torch.nn.LSTM` on a CPU
+# wastes little time, so that no larger ratio is possible.
 CEILING = 4.5
-# No product with the previous output, so that the ceiling is not theirs.
+# Without a product with the previous output, the ceiling does not apply.
 _WITHOUT_PRODUCT = ("lstm10", "lstm11")
 PAPER = ("lstm", "lstm1", "lstm2", "lstm3")
 PEERS = {
@@ -40,22 +40,22 @@ A ratio is the time of a peer divided by that of the layer in the same round, so
 that more is faster: the median over rounds, with the 10th and 90th percentile.
 The peers: `keras.layers.LSTM` on the same backend with Keras's default settings
 (default); the fastest of its settings there, `jit` and `unroll` (best); and
-`torch.nn.LSTM`, whatever the backend. The ratios are those of layers with the
+`torch.nn.LSTM`, for all backends. The ratios are those of layers with the
 same units; the column "equal parameters" has that of the same layer with as
-many units as give it the parameters of the full LSTM, or nearly. In a busy
-round other processes took more than 5 % of the machine; the medians are over
-the quiet rounds, if they are at least half of all. The memory is what a call
-takes at its peak; with JAX, what XLA reports; with TensorFlow it cannot be
-measured where XLA is at work."""
+many units as give it nearly the parameters of the full LSTM. In a busy round
+other processes took more than 5 % of the CPU time; the medians are over the
+quiet rounds, if they are at least half of all. The memory is the peak during a
+call; with JAX it is what XLA reports; with TensorFlow it cannot be measured
+where XLA is used."""
 
 
 def layers(found, about, chart):
     """The section of the layers.
 
     Args:
-        found: `pandas.DataFrame`, as `summary.layers` returns it.
-        about: Dict, what `layers.json` holds.
-        chart: Name of the file of the chart.
+        found: What `summary.layers` returns.
+        about: Dict, the content of `layers.json`.
+        chart: File name of the chart.
     """
     yield "## Layers"
     yield from (f"**{warning}**" for warning in warnings(found))
@@ -79,16 +79,16 @@ def layers(found, about, chart):
 
 
 def warnings(found):
-    """What must be known before any number is read, a line each.
+    """Yields warnings that concern the reliability of the numbers.
 
     Args:
-        found: `pandas.DataFrame`, as `summary.layers` returns it.
+        found: What `summary.layers` returns.
     """
     is_busy = found["rounds_used"] == "all"
     busy = found.loc[is_busy, ["shape", "mode"]].drop_duplicates()
     for shape, mode in busy.to_numpy():
         yield disturbed(f"{shape} {mode}")
-    # Where the machine was busy, that is reason enough.
+    # A busy machine is an explanation already.
     for _, row in found[_beyond_arithmetic(found) & ~is_busy].iterrows():
         yield (
             f"BEYOND WHAT THE ARITHMETIC ALLOWS, {CEILING}x torch.nn.LSTM, is "
@@ -99,7 +99,7 @@ def warnings(found):
 
 
 def _beyond_arithmetic(found):
-    """Which rows claim more against torch.nn.LSTM than can be."""
+    """Which rows have an impossible ratio to torch.nn.LSTM."""
     shapes = found["shape"].map(Shape.parse)
     return (
         (found["torch_lstm"] > CEILING)
@@ -110,7 +110,7 @@ def _beyond_arithmetic(found):
 
 
 def _checks(found):
-    """How far the numbers of layers differ that must agree."""
+    """How far the outputs and gradients of equal layers differ."""
     right = found[found["difference"].notna() & (found["error"] == "")]
     slim = (right["recurrence"] != "") & (right["layer"] != "lstm")
     largest = [
@@ -122,16 +122,16 @@ def _checks(found):
         if len(rows)
     ]
     return (
-        "Before it is timed, each layer gets the weights of another that must "
-        "agree with it, and outputs and gradients are compared. The largest "
-        "difference, as a share of the largest number: "
-        f"{', '.join(largest) or 'none was taken'}. What differs by too much "
-        "is an error and not timed."
+        "Before it is timed, each layer gets the weights of another layer with "
+        "which it must agree, and outputs and gradients are compared. The "
+        "largest difference, relative to the largest number: "
+        f"{', '.join(largest) or 'none was measured'}. A larger difference "
+        "than rounding explains is an error, and the layer is not timed."
     )
 
 
 def _main(rows):
-    """The peers, then the fast layers of the paper, variant by variant.
+    """The peers, then the fast layers of the paper by variant.
 
     Returns:
         List of pairs: the row of a layer, and that of the same layer with as

@@ -11,11 +11,12 @@ INTRODUCTION = """\
 Training steps of whole models in `model.fit`: the time of an epoch of 20 steps,
 divided by 20, with Adam and the defaults of `compile`, and with TensorFlow also
 with `jit_compile=True`. The data is random. The layers have the same number of
-units, so that LSTM3 has a fourth of the parameters of an LSTM. After the first
+units, so that LSTM3 has a quarter of the parameters of an LSTM. After the first
 epoch, which compiles, the predictions of each model are compared with those of
-the model with `keras.layers.LSTM`, or of the plain time loop for LSTM3; what
-differs by more than rounding is an error and not timed. Then each round takes
-an epoch of every model, on all backends, in a new random order. The ratio is to
+the model with `keras.layers.LSTM`, or of the plain time loop for LSTM3; a
+difference larger than rounding is an error, and the model is not timed. Then
+each round trains every model for an epoch, on all backends, in a new random
+order. The ratio is to
 the same model with `keras.layers.LSTM`, on the same backend with the same
 `jit_compile`."""
 MODELS = {
@@ -31,8 +32,8 @@ def models(found, about):
     """The section of whole models.
 
     Args:
-        found: `pandas.DataFrame`, as `summary.models` returns it.
-        about: Dict, what `models.json` holds.
+        found: What `summary.models` returns.
+        about: Dict, the content of `models.json`.
     """
     yield "## Models"
     busy = found.loc[found["rounds_used"] == "all", "model"].unique()

@@ -11,8 +11,8 @@ def newsgroups(networks, about):
     """The section of the newsgroups experiment.
 
     Args:
-        networks: `pandas.DataFrame`, as `summary.newsgroups` returns it.
-        about: Dict, what `newsgroups.json` holds.
+        networks: What `summary.newsgroups` returns.
+        about: Dict, the content of `newsgroups.json`.
     """
     yield "## The newsgroups experiment"
     if (networks["rounds_used"] == "all").any():

@@ -15,7 +15,7 @@ def products(found):
     """The section of the matrix products.
 
     Args:
-        found: `pandas.DataFrame`, as `summary.products` returns it.
+        found: What `summary.products` returns.
     """
     yield "## Matrix products alone"
     if (found["rounds_used"] == "all").any():

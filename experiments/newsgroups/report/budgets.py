@@ -1,8 +1,8 @@
-"""What keeps runs comparable: a budget is all that a table holds constant.
+"""Which runs are comparable: a budget is all that a table holds constant.
 
-A table has a cell for each variant, activation and learning rate, and averages
-over seeds. Runs that differ in another setting, or in their data, never share
-a table.
+A table has an entry for each variant, activation and learning rate, and
+averages over seeds. Runs that differ in another setting, or in their data,
+never share a table.
 """
 
 import dataclasses
@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.grid import AXES
 from experiments.newsgroups.report.published import EPOCHS
-from experiments.newsgroups.spec import Run
 
 DEFAULTS = {
     field.name: field.default
-    for field in dataclasses.fields(Run)
+    for field in dataclasses.fields(Config)
     if field.name not in AXES
 }
 FULL = f"epochs {EPOCHS}; all posts"
@@ -24,15 +24,15 @@ NO_RUNS = "no runs"
 
 
 class Budget(NamedTuple):
-    """Runs that may share a table, and in words what they have in common.
+    """Runs that may share a table, and a description of what they share.
 
-    It has what `results.Results` has, and goes wherever that goes.
+    It can be used in place of `results.Results`.
     """
 
     description: str
     runs: pd.DataFrame
     history: pd.DataFrame
-    is_full: bool  # the full experiment, with every setting in place
+    is_full: bool  # the full experiment, with all defaults
 
 
 def budgets(results):
@@ -42,9 +42,9 @@ def budgets(results):
         results: `results.Results`, or anything with `runs` and `history`.
 
     Returns:
-        List of `Budget`, the one with most epochs trained in total first. Each
-        has a description of its own: those that differ only in their data end
-        in the start of the fingerprint.
+        List of `Budget`, the one with most epochs trained in total first.
+        Their descriptions differ: if only the data differ, they end with the
+        first digits of the fingerprints.
     """
     runs, history = results.runs, results.history
     held = [*DEFAULTS, "data_fingerprint"]
@@ -61,17 +61,17 @@ def budgets(results):
 
 
 def choose(results, number=0):
-    """Picks a budget, by default the one with most epochs trained.
+    """Selects a budget, by default the one with most epochs trained.
 
     Args:
         results: `results.Results`, or a `Budget`.
-        number: Integer, place in the list that `budgets` returns.
+        number: Integer, position in the list that `budgets` returns.
 
     Returns:
-        `Budget`; without rows if there are no runs at all.
+        `Budget`. It has no rows if there are no runs at all.
 
     Raises:
-        ValueError: if there are not so many budgets.
+        ValueError: if there are fewer budgets.
     """
     if isinstance(results, Budget) and number == 0:
         return results
@@ -87,7 +87,7 @@ def choose(results, number=0):
 
 
 def _describe(runs):
-    """What the runs have in common, where it matters to a reader."""
+    """What the runs have in common, other than defaults."""
     first = runs.iloc[0]
     epochs, samples = first["epochs"], first["samples"]
     words = [
@@ -106,5 +106,5 @@ def _describe(runs):
 
 
 def _short(fingerprint):
-    """The first digits of the identity of posts and of vectors."""
+    """The first digits of the fingerprints of posts and vectors."""
     return "+".join(part[:6] for part in fingerprint.split("+"))

@@ -1,9 +1,8 @@
-"""The sentences of Kent & Salem that numbers can settle.
+"""The sentences of Kent & Salem that numbers can decide.
 
-Each is a row: what it says, in our words; how it is read where the words leave
-a choice; and the one number that decides it, computed alike from the published
-table and from runs. `verdicts.py` does the computing. Accuracies are in
-percent.
+Each is a `Claim`: the sentence in our words; how it is read where it is
+ambiguous; and the number that decides it, computed in the same way from the
+published tables and from runs, see `verdicts.py`. Accuracies are in percent.
 """
 
 from collections.abc import Callable
@@ -21,17 +20,17 @@ class Claim(NamedTuple):
     """One sentence.
 
     Args:
-        section: Where it stands.
-        sentence: What it says.
-        unit: Of the number that decides it.
-        columns: Names of the columns of `cells.cells` that it speaks of. The
-            first must be known in each cell.
-        value: Function of the cells that returns the number; NaN where there
+        section: The section of the paper.
+        sentence: What it says, in our words.
+        unit: The unit of the number that decides it.
+        columns: Names of the columns of `entries.entries` that it is about. The
+            first must be known in each entry.
+        value: Function of the entries that returns the number; NaN where there
             is nothing to decide it by.
-        holds: Function of the number that tells whether the sentence is true.
+        holds: Function of the number that returns whether the sentence is true.
         reading: How the sentence is read, and what the number is.
-        cells: Dict of the cells that it speaks of, from a level of their index
-            to values; a level left out is taken whole.
+        entries: Dict from levels of the index to the values that the sentence
+            is about. A level that is left out is taken whole.
     """
 
     section: str
@@ -41,14 +40,14 @@ class Claim(NamedTuple):
     value: Callable
     holds: Callable
     reading: str
-    cells: dict = {}
+    entries: dict = {}
 
 
-def _inside(cells, where):
-    """Which cells have one of the given values at each given level."""
+def _inside(entries, where):
+    """Which entries have one of the given values at each given level."""
     inside = True
     for level, values in where.items():
-        inside = inside & cells.index.get_level_values(level).isin(values)
+        inside = inside & entries.index.get_level_values(level).isin(values)
     return inside
 
 
@@ -57,10 +56,10 @@ def _lead(means, name):
 
 
 def highest_average(column, level, name, sign=1):
-    """How far the average of one is above the next; below, if sign is -1."""
+    """How far the average of one is above the next, or below if sign is -1."""
 
-    def value(cells):
-        return _lead(sign * cells[column].groupby(level=level).mean(), name)
+    def value(entries):
+        return _lead(sign * entries[column].groupby(level=level).mean(), name)
 
     return value
 
@@ -69,45 +68,45 @@ def lowest_average(column, level, name):
     return highest_average(column, level, name, sign=-1)
 
 
-def highest_cell(column, sign=1, **where):
-    """How far the best of some cells is above the best of the others."""
+def highest_entry(column, sign=1, **where):
+    """How far the best of some entries is above the best of all others."""
 
-    def value(cells):
-        values, inside = sign * cells[column], _inside(cells, where)
+    def value(entries):
+        values, inside = sign * entries[column], _inside(entries, where)
         return values[inside].max() - values[~inside].max()
 
     return value
 
 
-def lowest_cell(column, **where):
-    return highest_cell(column, sign=-1, **where)
+def lowest_entry(column, **where):
+    return highest_entry(column, sign=-1, **where)
 
 
 def average(column):
-    return lambda cells: cells[column].mean()
+    return lambda entries: entries[column].mean()
 
 
 def lowest(column):
-    return lambda cells: cells[column].min()
+    return lambda entries: entries[column].min()
 
 
 def highest(column):
-    return lambda cells: cells[column].max()
+    return lambda entries: entries[column].max()
 
 
 def total(column):
-    return lambda cells: cells[column].sum()
+    return lambda entries: entries[column].sum()
 
 
 def number_above(column, bound):
-    return lambda cells: (cells[column] > bound).sum()
+    return lambda entries: (entries[column] > bound).sum()
 
 
 def _excess(column, name, other, level="variant"):
     """How far the average of one is above that of another."""
 
-    def value(cells):
-        means = cells[column].groupby(level=level).mean()
+    def value(entries):
+        means = entries[column].groupby(level=level).mean()
         return means[name] - means[other]
 
     return value
@@ -116,65 +115,67 @@ def _excess(column, name, other, level="variant"):
 def _settings_won(column, sign=1):
     """In how many settings LSTM3 is better than LSTM."""
 
-    def value(cells):
-        wide = sign * cells[column].unstack("variant")
+    def value(entries):
+        wide = sign * entries[column].unstack("variant")
         return (wide["lstm3"] > wide["lstm"]).sum()
 
     return value
 
 
-def _settings_led(cells):
+def _settings_led(entries):
     """In how many settings LSTM3 is the best of all."""
-    return (cells[END].unstack("variant").idxmax(axis=1) == "lstm3").sum()
+    return (entries[END].unstack("variant").idxmax(axis=1) == "lstm3").sum()
 
 
-def _p_lstm3_is_lstm(cells):
-    wide = cells[END].unstack("variant")
+def _p_lstm3_is_lstm(entries):
+    wide = entries[END].unstack("variant")
     difference = wide["lstm3"] - wide["lstm"]
     return stats.wilcoxon(difference).pvalue if difference.any() else 1.0
 
 
-def _tanh_in_each_variant(cells):
-    wide = cells[END].groupby(level=["activation", "variant"]).mean().unstack()
+def _tanh_in_each_variant(entries):
+    wide = (
+        entries[END].groupby(level=["activation", "variant"]).mean().unstack()
+    )
     return min(_lead(wide[variant], "tanh") for variant in wide)
 
 
-def _larger_shortfall(cells):
-    means = cells[END].groupby(level="variant").mean()
+def _larger_shortfall(entries):
+    means = entries[END].groupby(level="variant").mean()
     return means["lstm"] - means[["lstm1", "lstm3"]].min()
 
 
-def _slim_lead_without_breakdowns(cells):
-    broken = cells["broke_down"].groupby(level=[0, 1]).transform("max") > 0
-    rest = cells.loc[~broken, END].drop("lstm", level="variant")
+def _slim_lead_without_breakdowns(entries):
+    broken = entries["broke_down"].groupby(level=[0, 1]).transform("max") > 0
+    rest = entries.loc[~broken, END].drop("lstm", level="variant")
     if rest.empty:
         return float("nan")
     return _lead(rest.groupby(level="variant").mean(), "lstm3")
 
 
-def _best_lstm3_over_best_lstm(cells):
-    best = cells[END].groupby(level="variant").max()
+def _best_lstm3_over_best_lstm(entries):
+    best = entries[END].groupby(level="variant").max()
     return best["lstm3"] - best["lstm"]
 
 
-def _range_over_margin(cells):
-    end = cells[END].droplevel([0, 1])
-    spread = cells["val_accuracy_range"].droplevel([0, 1])["lstm3"]
+def _range_over_margin(entries):
+    end = entries[END].droplevel([0, 1])
+    spread = entries["val_accuracy_range"].droplevel([0, 1])["lstm3"]
     return spread - abs(end["lstm3"] - end["lstm"])
 
 
-def _outside_linear(cells):
-    linear = _inside(cells, {"activation": ["linear"]})
-    return cells.loc[~linear, "broke_down"].sum()
+def _outside_linear(entries):
+    linear = _inside(entries, {"activation": ["linear"]})
+    return entries.loc[~linear, "broke_down"].sum()
 
 
-def _time_saved(cells):
-    seconds = cells["seconds_per_epoch"].droplevel([0, 1])
+def _time_saved(entries):
+    seconds = entries["seconds_per_epoch"].droplevel([0, 1])
     return 100 * (1 - seconds.drop("lstm").min() / seconds["lstm"])
 
 
-def _rank_of_relu(cells):
-    means = cells[END_LOSS].groupby(level="activation").mean()
+def _rank_of_relu(entries):
+    means = entries[END_LOSS].groupby(level="activation").mean()
     return means.rank()["relu"]
 
 
@@ -208,9 +209,9 @@ CLAIMS = (
         "Some slim layers can do as well as the standard LSTM",
         "points",
         (END,),
-        highest_cell(END, variant=["lstm1", "lstm2", "lstm3"]),
+        highest_entry(END, variant=["lstm1", "lstm2", "lstm3"]),
         _at_least(0),
-        "best slim cell less best LSTM cell: not below 0",
+        "best slim entry less best LSTM entry: not below 0",
     ),
     Claim(
         "Abstract",
@@ -228,18 +229,18 @@ CLAIMS = (
         "LSTM3 with tanh is best after the last epoch",
         "points",
         (END,),
-        highest_cell(END, variant=["lstm3"], activation=["tanh"]),
+        highest_entry(END, variant=["lstm3"], activation=["tanh"]),
         _positive,
-        "its best cell less the best of all others",
+        "its best entry less the best of all others",
     ),
     Claim(
         "III.A",
         "LSTM3 with tanh is best over all epochs",
         "points",
         (BEST,),
-        highest_cell(BEST, variant=["lstm3"], activation=["tanh"]),
+        highest_entry(BEST, variant=["lstm3"], activation=["tanh"]),
         _positive,
-        "its best cell less the best of all others",
+        "its best entry less the best of all others",
     ),
     Claim(
         "III.A, IV.B",
@@ -267,17 +268,17 @@ CLAIMS = (
         lowest(END),
         _above(50),
         "worked: above 50 %, the bound that the paper sets for softmax; the "
-        "lowest of the 16 cells",
+        "lowest of the 16 entries",
         {"activation": ["relu", "linear"], "learning_rate": [1e-3, 5e-4]},
     ),
     Claim(
         "III.A",
         "ReLU and linear did not work at 2e-3 (implied)",
-        "of 8 cells",
+        "of 8 entries",
         (END,),
         number_above(END, 50),
         _zero,
-        "cells above 50 %: none",
+        "entries above 50 %: none",
         {"activation": ["relu", "linear"], "learning_rate": [2e-3]},
     ),
     Claim(
@@ -287,7 +288,7 @@ CLAIMS = (
         (END,),
         lowest(END),
         _above(50),
-        "above 50 %; the lowest of the 12 cells",
+        "above 50 %; the lowest of the 12 entries",
         {"activation": ["sigmoid"]},
     ),
     Claim(
@@ -303,7 +304,7 @@ CLAIMS = (
     Claim(
         "III.A",
         "Softmax passes 50 % at some epoch in 7 of 12 cases",
-        "of 12 cells",
+        "of 12 entries",
         (BEST,),
         number_above(BEST, 50),
         _about(7, 0),
@@ -313,7 +314,7 @@ CLAIMS = (
     Claim(
         "III.A",
         "Softmax passes 50 % after the last epoch in 6 of 12 cases",
-        "of 12 cells",
+        "of 12 entries",
         (END,),
         number_above(END, 50),
         _about(6, 0),
@@ -413,18 +414,18 @@ CLAIMS = (
         "The lowest loss over all epochs is that of LSTM with linear",
         "nats",
         (BEST_LOSS,),
-        lowest_cell(BEST_LOSS, variant=["lstm"], activation=["linear"]),
+        lowest_entry(BEST_LOSS, variant=["lstm"], activation=["linear"]),
         _positive,
-        "how far its lowest cell is below all others",
+        "how far its lowest entry is below all others",
     ),
     Claim(
         "III.B",
         "The lowest loss after the last epoch is that of LSTM2 with ReLU",
         "nats",
         (END_LOSS,),
-        lowest_cell(END_LOSS, variant=["lstm2"], activation=["relu"]),
+        lowest_entry(END_LOSS, variant=["lstm2"], activation=["relu"]),
         _positive,
-        "how far its lowest cell is below all others",
+        "how far its lowest entry is below all others",
     ),
     Claim(
         "III.B",
@@ -478,11 +479,11 @@ CLAIMS = (
     Claim(
         "III.C",
         "Many cases with linear at 2e-3 break down",
-        "of 4 cells",
+        "of 4 entries",
         ("broke_down",),
         total("broke_down"),
         _at_least(2),
-        "many: half or more. A printed cell broke down if it is below 10 %, "
+        "many: half or more. A printed entry broke down if it is below 10 %, "
         "twice chance; a run, if its accuracy fell to chance and stayed or its "
         "loss stopped being finite",
         HIGH_RATE,
@@ -521,7 +522,7 @@ CLAIMS = (
     Claim(
         "III.C",
         "It is linear that breaks down (heading)",
-        "cells",
+        "entries",
         ("broke_down",),
         _outside_linear,
         _zero,
@@ -530,7 +531,7 @@ CLAIMS = (
     Claim(
         "III.C",
         "It is the high learning rate that breaks down (heading)",
-        "cells",
+        "entries",
         ("broke_down",),
         total("broke_down"),
         _zero,
@@ -542,7 +543,7 @@ CLAIMS = (
         "Breakdown comes back with another seed",
         "% of seeds",
         ("broke_down_again",),
-        lambda cells: 100 * cells["broke_down_again"].max(),
+        lambda entries: 100 * entries["broke_down_again"].max(),
         _at_least(100),
         "linear at 2e-3: some variant breaks down with each of its seeds",
         HIGH_RATE,
@@ -550,7 +551,7 @@ CLAIMS = (
     Claim(
         "III.C",
         "Breakdown is no issue of “some cases” only",
-        "of 4 cells",
+        "of 4 entries",
         ("broke_down",),
         total("broke_down"),
         _at_least(4),

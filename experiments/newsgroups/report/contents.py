@@ -1,11 +1,11 @@
-"""The tables of a report: each as text, to be read, and as numbers."""
+"""The tables of a report, each as text for readers and as numbers."""
 
 import pandas as pd
 
+from experiments.engine.config import to_text
 from experiments.engine.report import Item
-from experiments.engine.settings import to_text
 from experiments.newsgroups.report.budgets import budgets, choose
-from experiments.newsgroups.report.published import BEST_CELL
+from experiments.newsgroups.report.published import BEST_ENTRY
 from experiments.newsgroups.report.statistics import (
     LEVEL,
     compare,
@@ -24,7 +24,7 @@ from experiments.newsgroups.report.tables import (
 )
 from experiments.newsgroups.report.verdicts import contradictions, verdicts
 
-CELL_TABLES = ("table_I", "table_II", "highest_accuracy", "lowest_loss")
+ENTRY_TABLES = ("table_I", "table_II", "highest_accuracy", "lowest_loss")
 MADE_WITH = [
     "posts",
     "embeddings",
@@ -42,7 +42,7 @@ def contents(results, number=0):
 
     Args:
         results: `results.Results`, or a `Budget`.
-        number: Integer, place of the budget in the list of `budgets`.
+        number: Integer, position of the budget in the list of `budgets`.
 
     Returns:
         List of `Item`.
@@ -57,29 +57,30 @@ def contents(results, number=0):
             long_table(budget, metric).reset_index(),
             FOOTNOTE,
         )
-        for name, metric in zip(CELL_TABLES, METRICS, strict=True)
+        for name, metric in zip(ENTRY_TABLES, METRICS, strict=True)
     ]
     said = contradictions(checked)
     made += [
         Item(
             "verdicts",
-            "The paper's sentences, by its own table and by our runs: "
-            f"{budget.description}. The verdict on our runs goes by the means "
-            "over seeds. Each seed with all cells of a sentence is an "
-            "experiment like the paper's: the mean of their numbers, its "
-            f"{LEVEL:.0%} interval, and for how many the sentence holds.",
+            "The paper's sentences, checked against its own tables and our "
+            f"runs: {budget.description}. The verdict on our runs follows from "
+            "the means over seeds. Each seed with all entries of a sentence is "
+            "an experiment like the paper's: the mean of their numbers with "
+            f"its {LEVEL:.0%} confidence interval, and for how many of them "
+            "the sentence holds.",
             _verdict_text(checked),
             checked,
         ),
         Item(
             "contradictions",
             "Sentences that the paper's own tables, or its own list of seeds, "
-            "speak against, read as said.",
+            "contradict, as we read them.",
             said.assign(published=said["published"].map(_figure)),
             said,
         ),
         _comparison("comparison_settings", budget),
-        _comparison("comparison_seeds", budget, BEST_CELL[:2]),
+        _comparison("comparison_seeds", budget, BEST_ENTRY[:2]),
         _layers(budget),
         _runs_without_result(budget),
         _made_with(budget),
@@ -101,9 +102,9 @@ def _all_settings(results):
     )
     return Item(
         "all_settings",
-        "All runs that are done, of any settings: means over seeds, after the "
-        "last epoch and of the best one. Only rows that differ in one setting "
-        "compare it.",
+        "All runs that are done, with any settings: means over seeds, after "
+        "the last epoch and of the best one. Only rows that differ in one "
+        "setting compare its values.",
         text.map(to_text).rename(columns=lambda name: name.replace("_", " ")),
         numbers,
     )
@@ -142,7 +143,7 @@ def _verdict_text(checked):
 def _comparison(name, budget, setting=None):
     """Pairs of variants over all settings, or over the seeds of one."""
     runs, over, where = budget.runs, "settings", "all settings"
-    counts = " A setting counts once, and if the pair shares two seeds in it."
+    counts = " A setting counts once, if the pair shares at least two seeds."
     if setting:
         activation, learning_rate = setting
         runs = runs[
@@ -176,8 +177,8 @@ def _comparison(name, budget, setting=None):
         name,
         f"Validation accuracy after the last epoch, variants in pairs over "
         f"{over} ({where}), Wilcoxon's signed-rank test with Holm's "
-        f"correction: {budget.description}. {test}. The interval is Student's, "
-        f"of the mean.{counts}",
+        f"correction: {budget.description}. {test}. The confidence interval of "
+        f"the mean is Student's.{counts}",
         text,
         pairs,
     )
@@ -197,9 +198,9 @@ def _layers(budget):
     ).rename(columns=lambda name: name.replace("_", " "))
     return Item(
         "layers",
-        "Parameters of the recurrent layer, and seconds an epoch of the whole "
-        "network, mean and standard deviation over runs: a figure of the "
-        f"device, not of the layer alone. Budget: {budget.description}.",
+        "Parameters of the recurrent layer, and seconds per epoch of the whole "
+        "network, mean and standard deviation over runs. They depend on the "
+        f"device, not on the layer alone. Budget: {budget.description}.",
         text,
         numbers,
     )
@@ -225,7 +226,7 @@ def _made_with(budget):
     numbers = groups.size().rename("runs").reset_index()
     return Item(
         "made_with",
-        "What the runs were made with.",
+        "Data, versions and devices of the runs.",
         numbers.fillna("").rename(columns=lambda name: name.replace("_", " ")),
         numbers,
     )

@@ -1,11 +1,11 @@
-"""Pictures of runs. Each variant has one colour in all of them."""
+"""Figures of runs. Each variant has the same colour in all of them."""
 
 import math
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from experiments.engine.intervals import LEVEL, intervals
+from experiments.engine.confidence import LEVEL, confidence_intervals
 from experiments.engine.pictures import picture, wrapped
 from experiments.newsgroups.report.budgets import choose
 from experiments.newsgroups.report.published import EPOCHS
@@ -39,8 +39,8 @@ def learning_curves(runs, path):
     """Draws validation accuracy and loss of each run by epoch.
 
     Args:
-        runs: List of runs, as `engine.runs.read_runs` returns them, with a
-            `label` each.
+        runs: List of dicts as `engine.runs.read_run` returns them, each with
+            a `label`.
         path: `pathlib.Path` of the PNG.
     """
     colours = _colours([run["label"] for run in runs])
@@ -64,8 +64,8 @@ def learning_curves(runs, path):
         figure.suptitle("20 Newsgroups: validation (solid), training (dotted)")
 
 
-def _cell(results, activation, learning_rate, **more):
-    """The runs of a setting that are done, with their history."""
+def _runs_of(results, activation, learning_rate, **more):
+    """A budget, and the history of the runs of a setting that are done."""
     budget = choose(results)
     runs = budget.runs
     wanted = {
@@ -90,8 +90,9 @@ def _count(seeds):
 
 
 def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
-    """Draws the variants of a setting by epoch: the mean over seeds, and its
-    95 % interval where there are several.
+    """Draws the learning curves of the variants in one setting.
+
+    Means over seeds, with their 95 % confidence intervals.
 
     Args:
         results: `results.Results`, or a `Budget`.
@@ -100,9 +101,9 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
         learning_rate: Float.
 
     Returns:
-        Whether there was something to draw.
+        Boolean, whether there was something to draw.
     """
-    budget, history = _cell(results, activation, learning_rate)
+    budget, history = _runs_of(results, activation, learning_rate)
     if history.empty:
         return False
     variants = _in_order(history["variant"])
@@ -116,7 +117,7 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
             for variant in variants:
                 own = history[history["variant"] == variant]
                 seeds = own["seed"].nunique()
-                over_seeds = intervals(
+                over_seeds = confidence_intervals(
                     (scale * own[name]).groupby(own["epoch"])
                 )
                 epochs = over_seeds.index
@@ -145,7 +146,7 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
             budget,
             activation,
             learning_rate,
-            f"mean over seeds, with {LEVEL:.0%} interval"
+            f"mean over seeds, with {LEVEL:.0%} confidence interval"
             if history["seed"].nunique() > 1
             else "one seed each",
         )
@@ -155,7 +156,7 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
 def seed_spread(
     results, path, variant="lstm3", activation="tanh", learning_rate=2e-3
 ):
-    """Draws the seeds of one cell, the paper's Figure 2.
+    """Draws the seeds of one entry, like the paper's Figure 2.
 
     Args:
         results: `results.Results`, or a `Budget`.
@@ -165,9 +166,11 @@ def seed_spread(
         learning_rate: Float.
 
     Returns:
-        Whether there was something to draw.
+        Boolean, whether there was something to draw.
     """
-    budget, history = _cell(results, activation, learning_rate, variant=variant)
+    budget, history = _runs_of(
+        results, activation, learning_rate, variant=variant
+    )
     if history.empty:
         return False
     with picture(path, 1, 2, figsize=(10, 4.2), width_ratios=(3, 1)) as (
@@ -188,7 +191,7 @@ def seed_spread(
                 linewidth=1,
                 marker="." if len(rows) < 30 else "",
             )
-            # Spread sideways, so that equal values stay apart.
+            # Shifted sideways, so that equal values do not overlap.
             place = 1 + 0.2 * ((number + 0.5) / len(seeds) - 0.5)
             final.plot(place, ends[number], "o", color=shades[number])
         _by_epoch(curves)
@@ -206,8 +209,9 @@ def seed_spread(
 
 
 def breakdowns(results, path, activation="linear", learning_rate=2e-3):
-    """Draws all variants of a setting, a panel for each seed, and where a run
-    broke down: the paper's Figures 3 and 4.
+    """Draws where runs of a setting broke down, like Figures 3 and 4.
+
+    Each seed has a panel with all variants.
 
     Args:
         results: `results.Results`, or a `Budget`.
@@ -216,9 +220,9 @@ def breakdowns(results, path, activation="linear", learning_rate=2e-3):
         learning_rate: Float.
 
     Returns:
-        Whether there was something to draw.
+        Boolean, whether there was something to draw.
     """
-    budget, history = _cell(results, activation, learning_rate)
+    budget, history = _runs_of(results, activation, learning_rate)
     if history.empty:
         return False
     variants = _in_order(history["variant"])
@@ -273,7 +277,7 @@ def breakdowns(results, path, activation="linear", learning_rate=2e-3):
 
 
 def overview(results, path, metric="val_accuracy"):
-    """Draws each cell as published and as reproduced, a panel a variant.
+    """Draws each entry as published and reproduced, one panel per variant.
 
     Args:
         results: `results.Results`, or a `Budget`.
@@ -281,14 +285,14 @@ def overview(results, path, metric="val_accuracy"):
         metric: `"val_accuracy"` or `"val_loss"`.
     """
     budget = choose(results)
-    cells = long_table(budget, metric)
+    entries = long_table(budget, metric)
     scale = 100 if "accuracy" in metric else 1
-    wide = (scale * cells[["published", "reproduced", "spread"]]).unstack(
+    wide = (scale * entries[["published", "reproduced", "spread"]]).unstack(
         "variant", sort=False
     )
-    variants = _in_order(cells.index.get_level_values("variant"))
+    variants = _in_order(entries.index.get_level_values("variant"))
     colours = _colours(variants)
-    # A little room between the activations.
+    # A small gap between activations.
     groups = wide.index.get_level_values("activation").factorize()[0]
     places = np.arange(len(wide)) + 0.6 * groups
     with picture(
@@ -374,7 +378,7 @@ def overview(results, path, metric="val_accuracy"):
 
 
 def _in_order(variants):
-    """The paper's variants first, each once."""
+    """The different variants, those of the paper first."""
     found = list(dict.fromkeys(variants))
     return [v for v in COLOURS if v in found] + [
         v for v in found if v not in COLOURS

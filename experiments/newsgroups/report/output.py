@@ -1,4 +1,4 @@
-"""The report: as files, and in short in a terminal."""
+"""The report as files, and its short form in a terminal."""
 
 from pathlib import Path
 
@@ -10,22 +10,22 @@ from experiments.newsgroups.report.budgets import budgets, choose
 from experiments.newsgroups.report.contents import contents
 from experiments.newsgroups.report.tables import SHORT_FOOTNOTE, rate, short
 
-MOST = 20  # rows of a list without an end, in a terminal
+MOST = 20  # rows of a long list in a terminal
 
 
 def write(results, folder, number=0):
     """Writes all tables and pictures of one budget.
 
-    Each table comes as CSV (numbers), LaTeX and HTML (text); `index.html` has
-    them all, with the pictures.
+    Each table is written as CSV (numbers), LaTeX and HTML (text).
+    `index.html` has all tables and pictures.
 
     Args:
         results: `results.Results`, or a `Budget`.
         folder: Path, made if it is not there.
-        number: Integer, place of the budget in the list of `budgets`.
+        number: Integer, position of the budget in the list of `budgets`.
 
     Returns:
-        List of the `pathlib.Path` of `index.html`.
+        List with the `pathlib.Path` of `index.html`.
     """
     folder = Path(folder)
     budget = choose(results, number)
@@ -38,16 +38,16 @@ def write(results, folder, number=0):
         len(budget.runs),
         ""
         if budget.is_full
-        else "Not the full experiment, 100 epochs on all posts with every "
-        f"setting in place, but: {budget.description}. A difference from the "
-        "published figures may come from that.",
+        else "Not the full experiment, 100 epochs on all posts with the "
+        f"default settings, but: {budget.description}. This may explain "
+        "differences from the published figures.",
         _others(results, number),
     )
     return [report.write(page, items, _pictures(budget, folder), folder)]
 
 
 def _others(results, number):
-    """The budgets that are not shown, in words."""
+    """Descriptions of the budgets that are not shown."""
     return [
         f"{other.description} (runs: {len(other.runs)}; --budget {place})"
         for place, other in enumerate(budgets(results))
@@ -56,9 +56,9 @@ def _others(results, number):
 
 
 def _pictures(budget, folder):
-    """Draws what there are runs for: names of the files, with captions."""
+    """Draws the pictures. Returns the names of the files with captions."""
     drawn = [
-        ("overview.png", "Published and reproduced, cell by cell."),
+        ("overview.png", "Published and reproduced, entry by entry."),
         ("overview_loss.png", "The same for the loss."),
     ]
     figures.overview(budget, folder / "overview.png")
@@ -80,12 +80,12 @@ def _pictures(budget, folder):
 
 
 def show(results, console, number=0):
-    """Prints the report of one budget in a terminal, in short.
+    """Prints a short report of one budget in a terminal.
 
     Args:
         results: `results.Results`, or a `Budget`.
         console: `rich.console.Console`.
-        number: Integer, place of the budget in the list of `budgets`.
+        number: Integer, position of the budget in the list of `budgets`.
     """
     budget = choose(results, number)
     items = {item.name: item for item in contents(results, number)}
@@ -100,11 +100,13 @@ def show(results, console, number=0):
     _show_verdicts(console, items["verdicts"].text)
     pairs = items["comparison_settings"].text
     differ = pairs[pairs["conclusion"] == "they differ"]
-    told = ", ".join(
+    words = ", ".join(
         f"{a} and {b}" for a, b in zip(differ["a"], differ["b"], strict=True)
     )
     console.print(
-        Text(f"Variants that differ over all settings: {told or 'none shown'}.")
+        Text(
+            f"Variants that differ over all settings: {words or 'none shown'}."
+        )
     )
     layers = items["layers"].text
     columns = ["variant", "parameters", "seconds per epoch", "n"]
@@ -124,14 +126,14 @@ def show(results, console, number=0):
 
 
 def _show_verdicts(console, verdicts):
-    """How many sentences hold, and those that do not by our runs."""
+    """Prints how many sentences hold, and those that our runs contradict."""
     for whom, column in (
         ("the paper's own tables", "by its table"),
         ("our runs", "by our runs"),
     ):
         counts = verdicts[column].value_counts().items()
-        told = ", ".join(f"{verdict}: {count}" for verdict, count in counts)
-        console.print(Text(f"{len(verdicts)} sentences by {whom}: {told}."))
+        words = ", ".join(f"{verdict}: {count}" for verdict, count in counts)
+        console.print(Text(f"{len(verdicts)} sentences by {whom}: {words}."))
     failed = verdicts[verdicts["by our runs"] == report.FAILS]
     if failed.empty:
         return

@@ -6,8 +6,8 @@ all of them, Wilcoxon's signed-rank test for each pair, p-values corrected by
 Holm. His data sets are the settings here, an activation and a learning rate.
 Seeds of one setting are not independent evidence about settings, so a setting
 counts once, with the mean over the seeds that the compared variants share; and
-only if they share two, for one seed cannot tell a variant from luck. All runs
-share one split of the posts, to which any conclusion is confined.
+only if they share at least two, as one seed cannot tell a difference from
+chance. All runs share one split of the posts, to which conclusions are limited.
 """
 
 import itertools
@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from experiments.engine.intervals import LEVEL, mean_interval
+from experiments.engine.confidence import LEVEL, confidence_interval
 
 SETTING = ["activation", "learning_rate"]
 
 
 class Friedman(NamedTuple):
-    """Friedman's test; `ranks` are mean ranks, the highest value first."""
+    """Friedman's test. `ranks` are mean ranks; the highest value has rank 1."""
 
     statistic: float
     p: float
@@ -34,10 +34,10 @@ class Friedman(NamedTuple):
 def holm(p):
     """Corrects p-values for their number, as Holm (1979) does.
 
-    scipy offers false discovery rates only.
+    SciPy only controls the false discovery rate.
 
     Args:
-        p: Sequence of p-values; NaN stay, and are not counted.
+        p: Sequence of p-values. NaN are kept and not counted.
 
     Returns:
         Array of corrected p-values, in the same order.
@@ -51,15 +51,15 @@ def holm(p):
 
 
 def matched(runs, metric="val_accuracy"):
-    """Lays runs out for comparison, failed and unfinished ones left out.
+    """Arranges the runs that are done for comparison.
 
     Args:
         runs: `pandas.DataFrame` of runs of one budget.
         metric: Name of the column that is compared.
 
     Returns:
-        `pandas.DataFrame`, a row for each activation, learning rate and seed,
-        a column for each variant.
+        `pandas.DataFrame` with one row per activation, learning rate and seed
+        and one column per variant.
     """
     done = runs[runs["status"] == "done"]
     return done.pivot_table(
@@ -73,20 +73,20 @@ def compare(wide, over="settings", level=LEVEL):
     Args:
         wide: What `matched` returned.
         over: `"settings"`, or `"seeds"` if all rows are of one setting.
-        level: Float, the confidence.
+        level: Float, the confidence level.
 
     Returns:
-        `pandas.DataFrame`, a row for each pair: `n` settings or seeds that
-        both have, the mean `difference` of a and b with its interval `low` to
-        `high` by Student's t, Wilcoxon's two-sided `p`, the same by `Holm`,
-        the least corrected value that so few differences can `reach`, and the
-        `conclusion`.
+        `pandas.DataFrame` with one row per pair `a`, `b`: the number `n` of
+        settings or seeds that both have, the mean `difference` with its
+        confidence interval from `low` to `high` by Student's t, Wilcoxon's
+        two-sided `p`, the same corrected by `Holm`, the smallest corrected
+        value that `n` differences can `reach`, and the `conclusion`.
     """
     pairs = list(itertools.combinations(wide.columns, 2))
     rows = []
     for a, b in pairs:
         differences = _blocks((wide[a] - wide[b]).dropna(), over)
-        mean, low, high, n = mean_interval(differences, level)
+        mean, low, high, n = confidence_interval(differences, level)
         rows.append((a, b, n, mean, low, high, _wilcoxon(differences)))
     columns = ["a", "b", "n", "difference", "low", "high", "p"]
     frame = pd.DataFrame(rows, columns=columns)
@@ -110,7 +110,7 @@ def friedman(wide, over="settings"):
         over: `"settings"`, or `"seeds"` if all rows are of one setting.
 
     Returns:
-        `Friedman`; NaN with fewer than three variants or two settings.
+        `Friedman`, with NaN for fewer than three variants or two settings.
     """
     blocks = _blocks(wide.dropna(), over)
     ranks = blocks.rank(axis=1, ascending=False).mean()

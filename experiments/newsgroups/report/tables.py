@@ -1,14 +1,14 @@
-"""Tables I and II as the paper has them, with our runs beside."""
+"""Tables I and II, published and reproduced."""
 
 import numpy as np
 import pandas as pd
 
 from experiments.engine.grid import varied
+from experiments.newsgroups.config import Config
 from experiments.newsgroups.report import published
 from experiments.newsgroups.report.budgets import choose
-from experiments.newsgroups.report.cells import done
-from experiments.newsgroups.report.published import CELL
-from experiments.newsgroups.spec import Run
+from experiments.newsgroups.report.entries import done
+from experiments.newsgroups.report.published import ENTRY
 
 METRICS = {
     "val_accuracy": "Table I: validation accuracy after the last epoch",
@@ -18,36 +18,36 @@ METRICS = {
 }
 MARKS = {"broke_down": "†", "failed": "‡", "unfinished": "§"}
 FOOTNOTE = (
-    "Reproduced: mean ± standard deviation over seeds (number of seeds); one "
-    "value without ± is one seed; an empty cell has no run. † a run of the "
-    "cell broke down, and is in the mean. ‡ a run failed, § a run is "
-    "unfinished: neither is in the mean."
+    "Reproduced: mean ± standard deviation over seeds (number of seeds); a "
+    "value without ± is of one seed; an empty entry has no run. † a run broke "
+    "down, and is in the mean. ‡ a run failed, § a run is unfinished: neither "
+    "is in the mean."
 )
 
 SHORT_FOOTNOTE = (
-    "±: standard deviation over seeds. † a run of the cell broke down, and is "
-    "in the mean; ‡ a run failed, § is unfinished: neither is. Settings "
-    "without a run are left out; the page has them, and all other tables."
+    "±: standard deviation over seeds. † a run broke down, and is in the mean; "
+    "‡ a run failed, § a run is unfinished: neither is. Settings without a run "
+    "are left out; the page has them, and all other tables."
 )
 
 
 def long_table(results, metric="val_accuracy"):
-    """A row for each cell, of the paper's grid and of whatever else was run.
+    """One row per entry, of the paper's grid and of all other runs.
 
     Args:
         results: `results.Results`, or a `Budget`.
         metric: One of `METRICS`.
 
     Returns:
-        `pandas.DataFrame` by `(activation, learning_rate, variant)`:
-        `published`; of the runs that are done the mean, `reproduced`, its
-        standard deviation, `spread`, and their number `n`; the `difference`,
-        reproduced less published; how many of the n `broke_down`, and how many
-        more `failed` or are `unfinished`.
+        `pandas.DataFrame` by `(activation, learning_rate, variant)` with the
+        columns `published`; `reproduced`, the mean of the runs that are done,
+        with their standard deviation `spread` and their number `n`;
+        `difference`, reproduced less published; how many of the `n` runs
+        `broke_down`; and how many others `failed` or are `unfinished`.
     """
     runs, printed = choose(results).runs, published.load()
-    finished = done(runs).groupby(CELL)
-    count = runs.groupby([*CELL, "status"]).size().unstack(fill_value=0)
+    finished = done(runs).groupby(ENTRY)
+    count = runs.groupby([*ENTRY, "status"]).size().unstack(fill_value=0)
     index = printed.index.append(count.index.difference(printed.index))
     values = finished[metric]
     frame = pd.DataFrame(
@@ -72,42 +72,27 @@ def long_table(results, metric="val_accuracy"):
 
 
 def _sorted(index):
-    """In the paper's order, with what the paper does not have behind it."""
+    """In the paper's order, followed by entries that are not in the paper."""
     printed = published.load().index
     places = {
         level: list(printed.get_level_values(level).unique())
         + sorted(index.get_level_values(level).unique(), key=str)
-        for level in CELL
+        for level in ENTRY
     }
     return pd.MultiIndex.from_tuples(
         sorted(
             index,
-            key=lambda cell: [
+            key=lambda entry: [
                 places[level].index(value)
-                for level, value in zip(CELL, cell, strict=True)
+                for level, value in zip(ENTRY, entry, strict=True)
             ],
         ),
-        names=CELL,
+        names=ENTRY,
     )
 
 
-def table(results, metric="val_accuracy"):
-    """`long_table` in the paper's form: a group of columns for each variant.
-
-    Args:
-        results: `results.Results`, or a `Budget`.
-        metric: One of `METRICS`.
-
-    Returns:
-        `pandas.DataFrame` by `(activation, learning_rate)`.
-    """
-    wide = long_table(results, metric).unstack("variant", sort=False)
-    variants = wide.columns.get_level_values("variant").unique()
-    return wide.swaplevel(axis=1)[variants]
-
-
 def marked(results, metric="val_accuracy"):
-    """The table as text, to be read: `FOOTNOTE` explains it.
+    """The table as text for readers, see `FOOTNOTE`.
 
     Args:
         results: `results.Results`, or a `Budget`.
@@ -116,8 +101,8 @@ def marked(results, metric="val_accuracy"):
 
     Returns:
         `pandas.DataFrame` of strings by `(activation, learning_rate)`, with
-        the columns published, reproduced and difference of each variant; of
-        metrics that the paper does not print, a column for each variant.
+        the columns published, reproduced and difference of each variant. For
+        metrics that the paper does not print, one column per variant.
     """
     long = long_table(results, metric)
     scale = 100 if "accuracy" in metric else 1
@@ -152,9 +137,9 @@ def short(results):
         results: `results.Results`, or a `Budget`.
 
     Returns:
-        `pandas.DataFrame` of strings: activation, learning rate, and a column
-        for each variant that was run. Only settings with a run are in it, or
-        all of the paper's if there is none.
+        `pandas.DataFrame` of strings: activation, learning rate, and one
+        column per variant with a run. It has the settings with a run, or all
+        of the paper's if there is no run.
     """
     long = long_table(results)
     counts = long[["n", "failed", "unfinished"]].sum(axis=1)
@@ -163,13 +148,13 @@ def short(results):
         counts = counts.reindex(long.index).groupby(level="variant").sum()
         kept = counts.index[counts > 0]
         long = long[long.index.get_level_values("variant").isin(kept)]
-    cells = [
+    entries = [
         f"{_percent(row['published'])}\n{_percent(row['reproduced'])}"
         + (f" ±{100 * row['spread']:.1f}" if row["n"] > 1 else "")
         + _marks(row)
         for row in long.to_dict("records")
     ]
-    wide = pd.Series(cells, long.index).unstack("variant", sort=False)
+    wide = pd.Series(entries, long.index).unstack("variant", sort=False)
     wide = wide.fillna("").rename_axis(columns=None).reset_index()
     wide["learning_rate"] = wide["learning_rate"].map(rate)
     return wide.rename(columns={"learning_rate": "rate"})
@@ -180,25 +165,25 @@ def _percent(value):
 
 
 def all_settings(results):
-    """One row for each group of runs that differ in their seed only.
+    """One row per group of runs that differ only in their seed.
 
     Args:
         results: `results.Results`, whose runs may differ in any setting.
 
     Returns:
-        `pandas.DataFrame` with the settings of the paper's tables and those
-        in which the runs differ; the mean `val_accuracy`, `best_val_accuracy`
-        and `val_loss` of runs that are done, and their number `n`.
+        `pandas.DataFrame` with the settings that vary in the paper's tables or
+        between the runs, the mean `val_accuracy`, `best_val_accuracy` and
+        `val_loss` of the runs that are done, and their number `n`.
     """
     runs = results.runs
-    by = list(dict.fromkeys([*CELL, *varied(Run, runs)]))
+    by = list(dict.fromkeys([*ENTRY, *varied(Config, runs)]))
     groups = done(runs).groupby(by, sort=False, dropna=False)
     measures = ["val_accuracy", "best_val_accuracy", "val_loss"]
     return groups[measures].mean().assign(n=groups.size()).reset_index()
 
 
 def rate(value):
-    """A learning rate as it is written: 2e-3."""
+    """A learning rate as text, such as 2e-3."""
     digits, exponent = f"{value:e}".split("e")
     return f"{float(digits):g}e{int(exponent)}"
 
@@ -221,7 +206,7 @@ def _marks(row):
 
 
 def caption(results, metric="val_accuracy"):
-    """What a table shows, and of which budget: it goes where the table goes.
+    """The caption of a table, with the budget that it shows.
 
     Args:
         results: `results.Results`, or a `Budget`.
@@ -243,7 +228,7 @@ def caption(results, metric="val_accuracy"):
 
 
 def layers(results):
-    """Size and pace of each variant's recurrent layer.
+    """Size and speed of each variant's recurrent layer.
 
     Args:
         results: `results.Results`, or a `Budget`.

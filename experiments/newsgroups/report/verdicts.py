@@ -1,35 +1,35 @@
-"""Each sentence of the paper beside its own table and beside our runs."""
+"""Checks each sentence of the paper against its own tables and our runs."""
 
 import pandas as pd
 
-from experiments.engine.intervals import mean_interval
+from experiments.engine.confidence import confidence_interval
 from experiments.engine.report import FAILS, HOLDS, NOT_ENOUGH, NOT_PRINTED
 from experiments.newsgroups.grid import SEEDS
 from experiments.newsgroups.report import published
 from experiments.newsgroups.report.budgets import choose
-from experiments.newsgroups.report.cells import cells, with_breakdowns
 from experiments.newsgroups.report.claims import CLAIMS
+from experiments.newsgroups.report.entries import entries, with_breakdowns
 
 GRID = published.load().index
 
 
-def published_cells():
-    """Tables I and II with what follows from them, as `cells.cells` has it.
+def published_entries():
+    """The entries of Tables I and II, with columns as of `entries.entries`.
 
-    A cell below 10 %, twice chance, broke down; none is between 5 % and 26 %.
+    An entry below 10 %, twice chance, broke down; none is between 5 % and 26 %.
     """
     frame = published.load()
-    seeds = pd.Series({published.BEST_CELL: len(SEEDS)})
+    seeds = pd.Series({published.BEST_ENTRY: len(SEEDS)})
     broke_down = frame["val_accuracy"] < 0.1
     return with_breakdowns(frame, broke_down).assign(seeds=seeds)
 
 
 def check(claim, frame):
-    """Decides one claim by one table.
+    """Decides a claim by the entries of one table.
 
     Args:
         claim: A `claims.Claim`.
-        frame: `pandas.DataFrame` of cells, by `(activation, learning_rate,
+        frame: `pandas.DataFrame` of entries, by `(activation, learning_rate,
             variant)`; accuracies are fractions.
 
     Returns:
@@ -38,7 +38,7 @@ def check(claim, frame):
     if not set(claim.columns) <= set(frame.columns):
         return None, NOT_PRINTED
     wanted = GRID
-    for level, values in claim.cells.items():
+    for level, values in claim.entries.items():
         wanted = wanted[wanted.get_level_values(level).isin(values)]
     frame = frame.reindex(wanted)
     if frame[claim.columns[0]].isna().any():
@@ -55,34 +55,34 @@ def check(claim, frame):
 def verdicts(results, claims=CLAIMS):
     """Checks the claims on the published tables and on one budget of runs.
 
-    The verdict on our runs goes by the means over seeds, as the tables show
-    them. Each seed that has all cells of a claim is moreover an experiment
-    like the paper's, which had one seed: it gives a number of its own, and
-    these give the mean with its interval, and in how many the claim holds.
-    Where the number is no average (a maximum, a count), the mean of the seeds
-    need not be the number of the means.
+    The verdict on our runs follows from the means over seeds that the tables
+    show. In addition, each seed that has all entries of a claim is an
+    experiment like the paper's, which had one seed. Each gives a number of its
+    own; the table has their mean with its confidence interval, and for how
+    many of them the claim holds. Where the number is no average, such as a
+    maximum or a count, it may differ from the mean over the seeds.
 
     Args:
         results: `results.Results`, or a `Budget`.
         claims: Sequence of `claims.Claim`.
 
     Returns:
-        `pandas.DataFrame`, a row for each claim: `section`, `claim`,
+        `pandas.DataFrame` with one row per claim: `section`, `claim`,
         `reading`, `unit`, `published` and `published_verdict`, `reproduced`
-        and `reproduced_verdict`, then over `seeds` the `mean`, the 95 %
-        interval from `low` to `high`, and the number of seeds for which it
-        `seeds_hold`.
+        and `reproduced_verdict`; then the number of `seeds`, the `mean` over
+        them, its 95 % confidence interval from `low` to `high`, and
+        `seeds_hold`, the number of seeds for which the claim holds.
     """
     runs = choose(results).runs
-    printed, made = published_cells(), cells(runs)
-    by_seed = [cells(group) for _, group in runs.groupby("seed")]
+    printed, made = published_entries(), entries(runs)
+    by_seed = [entries(group) for _, group in runs.groupby("seed")]
     rows = []
     for claim in claims:
         value, verdict = check(claim, printed)
         our_value, our_verdict = check(claim, made)
         checked = [check(claim, frame) for frame in by_seed]
         own = [number for number, _ in checked if number is not None]
-        mean, low, high, seeds = mean_interval(own)
+        mean, low, high, seeds = confidence_interval(own)
         rows.append(
             {
                 "section": claim.section,
@@ -104,7 +104,7 @@ def verdicts(results, claims=CLAIMS):
 
 
 def contradictions(table):
-    """The claims that the paper's own tables, or its own list, speak against.
+    """The claims that the paper's own tables, or its own list, contradict.
 
     Args:
         table: What `verdicts` returned.

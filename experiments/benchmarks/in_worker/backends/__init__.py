@@ -1,11 +1,11 @@
-"""The little that each backend does in its own way.
+"""What differs between backends.
 
 Each module has the same functions. `inference`, `training` and `compiled`
 compile as Keras would, and return a function without arguments that waits
-until all is computed. Each call of that of `training` updates the weights by
-gradient descent, and returns outputs and gradients of before. `peak_memory`
-takes such a function and returns the bytes that a call takes at its peak, or
-`None` where nothing tells.
+until all is computed. Each call of the function of `training` updates the
+weights by gradient descent, and returns the outputs and gradients before the
+update. `peak_memory` takes such a function and returns the peak memory of a
+call in bytes, or `None` if it is unknown.
 """
 
 import importlib

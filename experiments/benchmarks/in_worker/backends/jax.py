@@ -9,7 +9,7 @@ def has_gpu():
 
 
 def threads():
-    return "one a core"
+    return "one per core"
 
 
 def tensor(array, dtype):
@@ -71,7 +71,7 @@ def compiled(function, arguments, jit):
 
 
 def product_in_a_loop(state, matrix, steps, jit):
-    """`state @ matrix` so many times, each on what came of the one before."""
+    """`state @ matrix` in a loop, each on the result of the one before."""
     batch, units = state.shape
     rows, columns = matrix.shape
 
@@ -88,7 +88,7 @@ def product_in_a_loop(state, matrix, steps, jit):
 
 def peak_memory(call):
     if not has_gpu():
-        # XLA keeps what it has freed, so that its own account must do.
+        # XLA keeps freed memory, so its own account is used.
         account = call.executable and call.executable.memory_analysis()
         return account and (
             account.temp_size_in_bytes
@@ -99,7 +99,7 @@ def peak_memory(call):
     before = device.memory_stats()
     call()
     peak = device.memory_stats()["peak_bytes_in_use"]
-    # The peak is that of the process; it cannot be started anew.
+    # The peak is that of the process and cannot be reset.
     if peak == before["peak_bytes_in_use"]:
         return None
     return peak - before["bytes_in_use"]

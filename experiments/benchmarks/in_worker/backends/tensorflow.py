@@ -4,7 +4,7 @@ from experiments.benchmarks.in_worker.memory import peak_of
 
 JITS = (False, True)
 
-# It warns of functions that look alike: here a new one for each layer.
+# Hides warnings of retracing: each layer has a function of its own.
 tf.get_logger().setLevel("ERROR")
 
 
@@ -14,7 +14,7 @@ def has_gpu():
 
 def threads():
     chosen = tf.config.threading.get_intra_op_parallelism_threads()
-    return chosen or "one a core"
+    return chosen or "one per core"
 
 
 def tensor(array, dtype):
@@ -46,7 +46,7 @@ def training(layer, inputs, upstream, jit, learning_rate):
 
 
 def product_in_a_loop(state, matrix, steps, jit):
-    """`state @ matrix` so many times, each on what came of the one before."""
+    """`state @ matrix` in a loop, each on the result of the one before."""
     batch, units = state.shape
     rows, columns = matrix.shape
 
@@ -87,7 +87,7 @@ def compiled(function, arguments, jit):
 
 def peak_memory(call):
     if not has_gpu():
-        # XLA keeps what it has freed, so that no peak shows.
+        # XLA keeps freed memory, so the peak is not visible.
         return None if call.uses_xla() else peak_of(call)
     tf.config.experimental.reset_memory_stats("GPU:0")
     before = tf.config.experimental.get_memory_info("GPU:0")["current"]

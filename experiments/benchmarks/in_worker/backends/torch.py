@@ -20,7 +20,7 @@ def tensor(array, dtype):
 
 
 class TorchLSTM(torch.nn.LSTM):
-    """`torch.nn.LSTM` with call and weights of `keras.layers.LSTM`.
+    """`torch.nn.LSTM` with the interface of `keras.layers.LSTM`.
 
     Args:
         units: Integer, number of units.
@@ -42,7 +42,7 @@ class TorchLSTM(torch.nn.LSTM):
 
     @property
     def weights(self):
-        """Kernel, recurrent kernel and bias, as Keras has them."""
+        """Kernel, recurrent kernel and bias, as in Keras."""
         return in_keras_form([*self.parameters()])
 
     @torch.no_grad()
@@ -53,7 +53,7 @@ class TorchLSTM(torch.nn.LSTM):
 
 
 def in_keras_form(weights):
-    """Weights of `TorchLSTM`, or their gradients, as Keras has them.
+    """Weights of `TorchLSTM`, or their gradients, as in Keras.
 
     The second bias, which Keras does not have, is left out.
     """
@@ -94,9 +94,9 @@ def compiled(function, arguments, jit):
 
 
 def product_in_a_loop(state, matrix, steps, jit):
-    """`state @ matrix` so many times."""
+    """`state @ matrix` in a loop."""
     rows, columns = matrix.shape
-    # Nothing is left out here for being the same in each step.
+    # PyTorch computes each step, even if all are the same.
     wide = state.tile(1, rows // state.shape[1])
     product = state.new_empty(len(state), columns)
 

@@ -9,8 +9,8 @@ from scipy import stats
 LEVEL = 0.95
 
 
-class Interval(NamedTuple):
-    """A mean and its confidence interval, NaN where one value gives none."""
+class ConfidenceInterval(NamedTuple):
+    """A mean and its confidence interval, which is NaN for one value."""
 
     mean: float
     low: float
@@ -18,33 +18,35 @@ class Interval(NamedTuple):
     n: int
 
 
-def mean_interval(values, level=LEVEL):
+def confidence_interval(values, level=LEVEL):
     """Mean and confidence interval by Student's t.
 
     Args:
-        values: Numbers, one a seed; NaN are left out.
-        level: Float, the confidence.
+        values: Numbers, one per seed. NaN are left out.
+        level: Float, the confidence level.
 
     Returns:
-        `Interval`.
+        `ConfidenceInterval`.
     """
-    one = intervals(pd.Series(values, dtype=float).groupby(lambda _: 0), level)
+    one = confidence_intervals(
+        pd.Series(values, dtype=float).groupby(lambda _: 0), level
+    )
     if one.empty:
-        return Interval(np.nan, np.nan, np.nan, 0)
+        return ConfidenceInterval(np.nan, np.nan, np.nan, 0)
     mean, low, high, n = one.iloc[0]
-    return Interval(mean, low, high, int(n))
+    return ConfidenceInterval(mean, low, high, int(n))
 
 
-def intervals(groups, level=LEVEL):
+def confidence_intervals(groups, level=LEVEL):
     """Mean and confidence interval of each group.
 
     Args:
         groups: `pandas` groups of numbers.
-        level: Float, the confidence.
+        level: Float, the confidence level.
 
     Returns:
-        `pandas.DataFrame` with a row for each group, and the columns of
-        `Interval`.
+        `pandas.DataFrame` with one row per group and the columns of
+        `ConfidenceInterval`.
     """
     n = groups.count()
     # NaN for one value: no degrees of freedom.

@@ -1,7 +1,7 @@
-"""Training of which JAX runs whole epochs, with the data on the device.
+"""Whole epochs as one JAX program, with the data on the device.
 
-`keras.Model.fit` returns to Python for every batch, which costs more than a
-step of a small network on a GPU.
+`keras.Model.fit` returns to Python for every batch, which takes longer than a
+training step of a small network on a GPU.
 """
 
 import functools
@@ -9,14 +9,14 @@ import functools
 import jax
 import keras
 
-# By what models share, the latest last. A program keeps its model in memory, so
-# there are no more than the variants that take turns in a sweep.
+# By `share`, the latest last. A program keeps its model in memory, so there are
+# no more than the variants that take turns in a sweep.
 _programs = {}
 _MOST_PROGRAMS = 16
 
 
 class _Program:
-    """The epochs of a model, compiled; learning rate and seed are data."""
+    """The compiled epochs of a model. Learning rate and seed are inputs."""
 
     def __init__(self, model):
         def epoch(step, state, order, x, y, batch_size):
@@ -54,21 +54,21 @@ def fit(
     validation_batch_size=None,
     share=None,
 ):
-    """Trains as `keras.Model.fit` does, of which callbacks see epochs only.
+    """Trains like `keras.Model.fit`, but without callbacks for batches.
 
     Args:
         model: A compiled `keras.Model` with JAX as its backend.
         batches: `training.ShuffledBatches`, shuffled by a callback.
-        initial_epoch: Integer, epochs that are done.
+        initial_epoch: Integer, the number of epochs that are done.
         epochs: Integer, the last epoch, counted from 1.
         callbacks: List of `keras.callbacks.Callback`.
         verbose: As in `keras.Model.fit`.
         validation_data: Tuple of two arrays. Default: `None`, no validation.
         validation_batch_size: Positive integer. Needed with
             `validation_data`.
-        share: Hashable, the same for models that differ in no more than
-            their variables, such as learning rate and seed: they share what
-            is compiled. Default: `None`, for no other model.
+        share: Hashable, the same for models that differ only in the values of
+            their variables, such as learning rate and seed. They share the
+            compiled epochs. Default: `None`, nothing is shared.
     """
     callbacks = keras.callbacks.CallbackList(
         callbacks,
@@ -78,7 +78,7 @@ def fit(
         epochs=epochs,
         steps=len(batches),
     )
-    # What `fit` builds from its first batch.
+    # `fit` builds the metrics from its first batch.
     classes = keras.ops.ones((1, *model.output_shape[1:]))
     model.compute_metrics(None, batches.y[:1], classes)
     program = _programs.pop(share, None) or _Program(model)
@@ -89,8 +89,8 @@ def fit(
     train = jax.device_put([batches.x, batches.y])
     validation = jax.device_put(validation_data)
 
-    def run(function, variables, order, data, batch_size):
-        """An epoch of training or of validation, and what it measured."""
+    def compute(function, variables, order, data, batch_size):
+        """Computes an epoch of training or validation. Returns its metrics."""
         model.reset_metrics()
         variables = [*variables, model.metrics_variables]
         state = tuple([v.value for v in group] for group in variables)
@@ -104,7 +104,7 @@ def fit(
     callbacks.on_train_begin()
     for epoch in range(initial_epoch, epochs):
         callbacks.on_epoch_begin(epoch)
-        logs = run(
+        logs = compute(
             program.train,
             [*weights, model.optimizer.variables],
             batches.order,
@@ -112,7 +112,7 @@ def fit(
             batches.batch_size,
         )
         if validation is not None:
-            measured = run(
+            measured = compute(
                 program.test,
                 weights,
                 jax.numpy.arange(len(validation[0])),

@@ -10,27 +10,27 @@ from experiments.engine.training import ShuffledBatches, fit
 from experiments.newsgroups.experiment import NEWSGROUPS
 
 if TINY["backend"] == "jax":
-    from experiments.engine import resident
+    from experiments.engine import epochs_on_device
 
 pytestmark = pytest.mark.skipif(
     TINY["backend"] != "jax", reason="only JAX runs whole epochs on the device"
 )
 
 
-def history(run, results_dir, on_device=True):
+def history(config, results_dir, on_device=True):
     """The history of a run, all but the clock."""
     folder = NEWSGROUPS.carry_out(
-        run, results_dir, verbose=0, on_device=on_device
+        config, results_dir, verbose=0, on_device=on_device
     )
     rows = read_history(folder.path / "history.csv")
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
-def test_epochs_on_the_device_give_what_fit_gives(tiny_run, tmp_path):
+def test_epochs_on_the_device_give_what_fit_gives(tiny_config, tmp_path):
     # The last batch of an epoch is smaller than the others.
-    tiny_run = dataclasses.replace(tiny_run, batch_size=24)
-    fitted = history(tiny_run, tmp_path / "fit", on_device=False)
-    found = history(tiny_run, tmp_path / "device")
+    tiny_config = dataclasses.replace(tiny_config, batch_size=24)
+    fitted = history(tiny_config, tmp_path / "fit", on_device=False)
+    found = history(tiny_config, tmp_path / "device")
     for row, twin in zip(found, fitted, strict=True):
         assert row.keys() == twin.keys()
         assert row == pytest.approx(twin, rel=1e-4)
@@ -51,31 +51,35 @@ def test_on_the_device_without_validation(tmp_path):
 
 
 def test_on_the_device_learning_rates_and_seeds_share_what_is_compiled(
-    tiny_run, tmp_path, monkeypatch
+    tiny_config, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(resident, "_programs", {})
-    alone = dataclasses.replace(tiny_run, learning_rate=0.05, seed=9)
+    monkeypatch.setattr(epochs_on_device, "_programs", {})
+    alone = dataclasses.replace(tiny_config, learning_rate=0.05, seed=9)
     expected = history(alone, tmp_path / "alone")
 
-    monkeypatch.setattr(resident, "_programs", {})
-    history(tiny_run, tmp_path / "shared")
-    (program,) = resident._programs.values()
+    monkeypatch.setattr(epochs_on_device, "_programs", {})
+    history(tiny_config, tmp_path / "shared")
+    (program,) = epochs_on_device._programs.values()
     shared = history(alone, tmp_path / "shared")
     assert shared == expected
     assert program.train._cache_size() == program.test._cache_size() == 1
-    other = dataclasses.replace(tiny_run, variant="lstm")
+    other = dataclasses.replace(tiny_config, variant="lstm")
     history(other, tmp_path / "shared")
-    assert len(resident._programs) == 2
+    assert len(epochs_on_device._programs) == 2
 
 
 def test_on_the_device_no_more_programs_are_kept_than_take_turns(
-    tiny_run, tmp_path, monkeypatch
+    tiny_config, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(resident, "_programs", {})
-    monkeypatch.setattr(resident, "_MOST_PROGRAMS", 2)
-    runs = [dataclasses.replace(tiny_run, epochs=1, units=n) for n in (2, 3, 4)]
-    for run in (runs[0], runs[1], runs[0], runs[2]):
-        run = dataclasses.replace(run, seed=len(resident._programs))
-        history(run, tmp_path / str(run.seed))
-    kept = [share.units for share in resident._programs]
+    monkeypatch.setattr(epochs_on_device, "_programs", {})
+    monkeypatch.setattr(epochs_on_device, "_MOST_PROGRAMS", 2)
+    configs = [
+        dataclasses.replace(tiny_config, epochs=1, units=n) for n in (2, 3, 4)
+    ]
+    for config in [configs[k] for k in (0, 1, 0, 2)]:
+        config = dataclasses.replace(
+            config, seed=len(epochs_on_device._programs)
+        )
+        history(config, tmp_path / str(config.seed))
+    kept = [share.units for share in epochs_on_device._programs]
     assert kept == [2, 4]

@@ -1,4 +1,4 @@
-"""Dataclasses of settings: what shapes a run, and where each value is from."""
+"""Configs: the settings of a run, and where each default comes from."""
 
 import dataclasses
 import numbers
@@ -14,19 +14,20 @@ from experiments.engine.names import activation_name, variant_name
 def setting(
     default, origin, note, choices=None, least=None, below=None, read=None
 ):
-    """A field of a `Settings` class.
+    """A field of a `BaseConfig` class.
 
     Args:
         default: Value of the field's type. A field whose type is `int | None`
             may be `None`, and likewise for other types.
-        origin: String, where the default comes from, in a word.
+        origin: String, one word for where the default comes from.
         note: String, for the help of the command line.
         choices: Tuple of strings. Default: `None`, any are allowed.
-        least: Number, the smallest that is allowed. Default: `None`, any.
-        below: Number, below which all must be. Default: `None`, any.
-        read: Function of a valid value that returns its canonical form, of
-            which the id of a run is made, or raises a `ValueError` with what
-            is expected. Default: `None`, every value is canonical.
+        least: Number, the smallest allowed value. Default: `None`, any.
+        below: Number, an upper bound that is not allowed itself. Default:
+            `None`, no bound.
+        read: Function of a valid value that returns its canonical form, which
+            enters the id of a run, or raises a `ValueError` with what is
+            expected. Default: `None`, every value is canonical.
 
     Returns:
         What `dataclasses.field` returns.
@@ -45,7 +46,7 @@ def setting(
 
 
 def variant_setting(default, origin, note):
-    """A field for a row of gates, see `names.variant_name`."""
+    """A field for a variant, see `names.variant_name`."""
     return setting(default, origin, note, read=variant_name)
 
 
@@ -65,12 +66,12 @@ def seed_setting(default, origin, note):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The settings of a run, base of a frozen dataclass of `setting` fields.
+class BaseConfig:
+    """Base class of the settings of a run.
 
-    The rest of the engine takes the field `seed` for the seed of a run,
-    `epochs` for their number, `backend` for that of Keras and `variant` for
-    what tables compare.
+    A subclass is a frozen dataclass with fields made by `setting`. The engine
+    requires the fields `seed`, `epochs`, `backend` and `variant`, which
+    tables compare.
 
     Raises:
         ValueError: if a value is not one that its field allows.
@@ -79,20 +80,20 @@ class Settings:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = checked(field, getattr(self, field.name))
-            # One kind of number a field, so that one run has one id.
+            # One number type per field, so that equal settings have one id.
             object.__setattr__(self, field.name, value)
 
-    def config(self):
-        """The settings as a JSON-ready dict, of which the id of a run is made.
+    def as_dict(self):
+        """The settings as a JSON-ready dict, which determines the run's id.
 
-        A field that is added one day must be left out here where it has the
-        value of all earlier runs, so that they keep their ids.
+        A field added later must be left out of it where it has the value of
+        all earlier runs, so that these keep their ids.
         """
         return dataclasses.asdict(self)
 
 
 def value_type(field):
-    """The type of a field's values, `None` left aside."""
+    """The type of a field's values other than `None`."""
     return typing.get_args(field.type)[0] if _optional(field) else field.type
 
 
@@ -112,7 +113,7 @@ def from_text(field, text):
     """Reads a value of a field from a command line.
 
     Args:
-        field: `dataclasses.Field` of a `Settings` class.
+        field: `dataclasses.Field` of a `BaseConfig` class.
         text: String; `none` is the `None` of an optional field.
 
     Returns:
@@ -128,7 +129,7 @@ def from_text(field, text):
 
 
 def to_text(value):
-    """The value of a setting, as tables have it."""
+    """The value of a setting, as tables show it."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool | np.bool_):

@@ -1,15 +1,15 @@
-"""What shapes a run, each value with where it comes from.
+"""The settings of a run, and where each default comes from.
 
 The origins: `stated` in the paper, with the section or equation; `ours` where
-it does not tell.
+it does not say.
 """
 
 import dataclasses
 from pathlib import Path
 
 from experiments.engine.backend import BACKENDS
-from experiments.engine.settings import (
-    Settings,
+from experiments.engine.config import (
+    BaseConfig,
     path_setting,
     seed_setting,
     setting,
@@ -32,8 +32,8 @@ def _coefficient(layer):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run(Settings):
-    """One run: a stack of recurrent layers, how it is trained, and on what.
+class Config(BaseConfig):
+    """A stack of recurrent layers, how it is trained, and on what text.
 
     Raises:
         ValueError: if a value is not one that its field allows.
@@ -42,7 +42,7 @@ class Run(Settings):
     variant: str = variant_setting(
         "lstm",
         "stated",
-        "lstm (section 2); the others are ours, as are rows such as "
+        "lstm (section 2); others are ours, as are custom ones such as "
         "hb/1.0/xhb/b",
     )
     text: str = path_setting(
@@ -66,7 +66,7 @@ class Run(Settings):
     epochs: int = setting(10, "ours", "passes over the training text", least=1)
 
     batch_size: int = setting(
-        100, "stated", "sequences side by side (3.3)", least=1
+        100, "stated", "sequences in a batch (3.3)", least=1
     )
     timesteps: int = setting(
         10, "stated", "characters of a sequence (3.3)", least=1
@@ -74,8 +74,8 @@ class Run(Settings):
     carry_state: bool = setting(
         True,
         "ours",
-        "a sequence goes on where the one before it in the text ended, with "
-        "its states; without, each begins at zero",
+        "a sequence starts with the states of the one before it in the text; "
+        "otherwise with zeros",
     )
     optimizer: str = setting(
         "adam", "stated", "no other is offered (3.3)", choices=("adam",)
@@ -116,14 +116,14 @@ class Run(Settings):
                     f"{name}={getattr(self, name)!r}"
                 )
 
-    def config(self):
-        # What a file holds is part of the id by its fingerprint; where it
-        # lies is not.
-        return {**super().config(), "text": self.text_name}
+    def as_dict(self):
+        # The id depends on the content of a file, by its fingerprint, but not
+        # on its path.
+        return {**super().as_dict(), "text": self.text_name}
 
     @property
     def text_name(self):
-        """The name of the text, or that of its file."""
+        """The name of the text or of its file."""
         return Path(self.text).name
 
     def coefficient(self, layer):

@@ -1,8 +1,8 @@
-"""From runs to cells: what the seeds of a cell come to together."""
+"""The entries of the tables, each computed from the runs of all its seeds."""
 
 import numpy as np
 
-from experiments.newsgroups.report.published import CELL
+from experiments.newsgroups.report.published import ENTRY
 
 LOSSES = ["val_loss", "best_val_loss"]
 MEANS = [
@@ -19,22 +19,24 @@ MEANS = [
 
 
 def done(runs):
-    """The runs that came to their end, with infinity for a loss that is not
-    finite: left out, it would make a mean look better than it is."""
+    """The runs that are done, with infinity for a loss that is not finite.
+
+    Without such losses, means would look better than they are.
+    """
     runs = runs[runs["status"] == "done"]
     return runs.assign(**{name: runs[name].fillna(np.inf) for name in LOSSES})
 
 
 def with_breakdowns(frame, broke_down):
-    """Adds what is said of runs that broke down, NaN for the others.
+    """Adds the measures of runs that broke down, NaN for the others.
 
     Args:
-        frame: `pandas.DataFrame` of runs, or of the published cells.
+        frame: `pandas.DataFrame` of runs, or of the published entries.
         broke_down: Boolean series.
 
     Returns:
-        `pandas.DataFrame` with `broke_down`, 0 or 1, and each measure of the
-        broken runs.
+        `pandas.DataFrame` with `broke_down`, 0 or 1, and `broken_*` for each
+        measure.
     """
     measures = ["val_accuracy", "val_loss", "best_val_accuracy"]
     return frame.assign(
@@ -47,25 +49,25 @@ def with_breakdowns(frame, broke_down):
     )
 
 
-def cells(runs):
-    """Summarises runs by cell.
+def entries(runs):
+    """Computes the entries of the tables.
 
     Args:
         runs: `pandas.DataFrame` of runs of one budget.
 
     Returns:
-        `pandas.DataFrame` with a row for each `(activation, learning_rate,
-        variant)` that has a run that is done. The means over its runs; what
-        seeds tell only together, NaN for one seed: their number `seeds`,
-        `val_accuracy_range`, from lowest to highest, and `broke_down_again`,
-        the share that broke down; and `last_breakdown`, the latest epoch at
-        which one did, 0 for none.
+        `pandas.DataFrame` with one row per `(activation, learning_rate,
+        variant)` with a run that is done. The columns: the means over its
+        runs; the number of `seeds`, `val_accuracy_range`, the highest less
+        the lowest, and `broke_down_again`, the share that broke down, which
+        are NaN for one seed; `last_breakdown`, the epoch of the latest
+        breakdown, 0 for none.
     """
     runs = done(runs)
     if runs["device"].nunique() > 1:
         runs = runs.assign(seconds_per_epoch=np.nan)  # two machines' seconds
     broken = runs["breakdown_epoch"].notna()
-    groups = with_breakdowns(runs, broken).groupby(CELL)
+    groups = with_breakdowns(runs, broken).groupby(ENTRY)
     accuracy, seeds = groups["val_accuracy"], groups["seed"].nunique()
     means, last = groups[MEANS].mean(), groups["breakdown_epoch"].max()
     return means.assign(

@@ -1,16 +1,16 @@
-"""What shapes a run, each value with where it comes from.
+"""The settings of a run, and where each default comes from.
 
 The origins: `stated` in the paper, with the section; `derived` from its
 figures or from the software it names; `example`, the Keras example
 `pretrained_word_embeddings` that it was built from; `ours` where none of
-these tells.
+these says.
 """
 
 import dataclasses
 
 from experiments.engine.backend import BACKENDS
-from experiments.engine.settings import (
-    Settings,
+from experiments.engine.config import (
+    BaseConfig,
     activation_setting,
     seed_setting,
     setting,
@@ -21,8 +21,8 @@ EXPERIMENT = "newsgroups"  # the folder of its runs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run(Settings):
-    """One run: a network, how it is trained, and on what.
+class Config(BaseConfig):
+    """A network, how it is trained, and on what data.
 
     Raises:
         ValueError: if a value is not one that its field allows.
@@ -31,8 +31,8 @@ class Run(Settings):
     variant: str = variant_setting(
         "lstm3",
         "stated",
-        "lstm, lstm1, lstm2, lstm3 (II.C); the others are ours, as are rows "
-        "such as hb/1.0/xhb/b",
+        "lstm, lstm1, lstm2, lstm3 (II.C); others are ours, as are custom "
+        "ones such as hb/1.0/xhb/b",
     )
     activation: str = activation_setting(
         "tanh",
@@ -45,7 +45,7 @@ class Run(Settings):
     )
     seed: int = seed_setting(0, "stated", "from the clock unless given (III.A)")
     epochs: int = setting(100, "stated", "Tables I and II", least=1)
-    batch_size: int = setting(128, "example", "posts a step", least=1)
+    batch_size: int = setting(128, "example", "posts per step", least=1)
     optimizer: str = setting(
         "rmsprop", "example", "no other is offered", choices=("rmsprop",)
     )
