@@ -1,5 +1,7 @@
+import functools
+
+import optree
 import torch
-from keras import tree
 from torch.autograd import forward_ad
 
 from keras_slim.recurrence import fused, torch_lstm, torch_one_state
@@ -18,6 +20,10 @@ LOOPS = {
 }
 
 
+# Not `keras.tree`, whose functions take a time that shows in short loops.
+_flatten = functools.partial(optree.tree_flatten, none_is_leaf=True)
+
+
 def run(function, *tensors, training):
     """`function(loop, *tensors)`, with the time loop of this backend."""
     return function(_loop, *tensors)
@@ -26,10 +32,10 @@ def run(function, *tensors, training):
 def _loop(equations, tensors, mask, training):
     # Saved for the gradient, but a stateful layer overwrites its states.
     states = tuple(state.clone() for state in tensors["states"])
-    tensors = {**tensors, "states": states}
-    if _is_transformed(tree.flatten(tensors)):
-        return _traceable(equations, tensors, mask)
-    return _eager(equations, tensors, mask)
+    flat, structure = _flatten({**tensors, "states": states})
+    if _is_transformed(flat):
+        return _traceable(equations, structure, mask, flat)
+    return _eager(equations, structure, mask, flat)
 
 
 # Unrolled by `torch.compile`, a loop of some tens of steps takes minutes.
@@ -37,12 +43,9 @@ def _loop(equations, tensors, mask, training):
     reason="the fast time loop of keras_slim runs outside of the graph; "
     "compile without `fullgraph=True`"
 )
-def _eager(equations, tensors, mask):
-    flat = tree.flatten(tensors)
+def _eager(equations, structure, mask, flat):
     save = torch.is_grad_enabled() and any(t.requires_grad for t in flat)
-    return _Differentiable.apply(
-        equations, mask, save, _structure(tensors), *flat
-    )
+    return _Differentiable.apply(equations, structure, mask, save, *flat)
 
 
 def _is_transformed(tensors):
@@ -73,21 +76,24 @@ def _is_vectorized(gradients):
     )
 
 
-def _traceable(equations, tensors, mask):
+def _traceable(equations, structure, mask, flat):
     """The same in operations that PyTorch can trace and differentiate."""
+    tensors = structure.unflatten(flat)
     return fused.forward(equations, _scan, tensors, mask, save=False)[0]
 
 
 def _scan(step, carry, xs, reverse=False):
     """`jax.lax.scan`, unrolled."""
     order = reversed if reverse else iter
-    steps = list(zip(*(x.unbind() for x in tree.flatten(xs)), strict=True))
+    flat, structure = _flatten(xs)
+    steps = list(zip(*(x.unbind() for x in flat), strict=True))
     emitted = []
     for leaves in order(steps):
-        carry, ys = step(carry, tree.pack_sequence_as(xs, leaves))
-        emitted.append(ys)
-    emitted = list(order(emitted))
-    return carry, tree.map_structure(lambda *y: torch.stack(y), *emitted)
+        carry, ys = step(carry, structure.unflatten(leaves))
+        flat, structure_of_ys = _flatten(ys)
+        emitted.append(flat)
+    columns = zip(*order(emitted), strict=True)
+    return carry, structure_of_ys.unflatten(map(torch.stack, columns))
 
 
 def _forward(equations, *arguments):
@@ -102,57 +108,49 @@ def _loops_of(equations):
     return LOOPS.get(equations.family.name, (_forward, _backward))
 
 
-def _structure(tensors):
-    """What `tree.pack_sequence_as` wants, without keeping the tensors."""
-    return tree.map_structure(lambda tensor: 0, tensors)
-
-
 class _Differentiable(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, equations, mask, save, structure, *flat):
-        tensors = tree.pack_sequence_as(structure, flat)
+    def forward(ctx, equations, structure, mask, save, *flat):
         forward, _ = _loops_of(equations)
-        results, saved = forward(equations, tensors, mask, save)
+        results, saved = forward(
+            equations, structure.unflatten(flat), mask, save
+        )
         if save:
-            ctx.static = equations, mask
-            ctx.structures = structure, _structure(saved)
+            saved, structure_of_saved = _flatten(saved)
+            ctx.static = equations, structure, mask
+            ctx.structure_of_saved = structure_of_saved
             # The arguments are saved for derivatives of the gradient, too.
-            ctx.save_for_backward(*flat, results[0], *tree.flatten(saved))
-            ctx.arguments = len(flat)
+            ctx.save_for_backward(*flat, results[0], *saved)
         return results
 
     @staticmethod
     def backward(ctx, *upstream):
-        equations, mask = ctx.static
-        flat = ctx.saved_tensors[: ctx.arguments]
-        h, *saved = ctx.saved_tensors[ctx.arguments :]
-        tensors, saved = map(
-            tree.pack_sequence_as, ctx.structures, (flat, saved)
-        )
+        equations, structure, mask = ctx.static
+        arguments = structure.num_leaves
+        flat = ctx.saved_tensors[:arguments]
         if torch.is_grad_enabled() or _is_vectorized(upstream):
+            wanted = ctx.needs_input_grad[-arguments:]
             gradients = _differentiable_gradients(
-                equations,
-                tensors,
-                mask,
-                ctx.needs_input_grad[-ctx.arguments :],
-                upstream,
+                (equations, structure, mask), flat, wanted, upstream
             )
         else:
+            h, *saved = ctx.saved_tensors[arguments:]
+            saved = ctx.structure_of_saved.unflatten(saved)
+            tensors = structure.unflatten(flat)
             _, backward = _loops_of(equations)
             found = backward(equations, tensors, mask, h, saved, upstream)
             if "dropout_masks" in tensors:
                 found["dropout_masks"] = dict.fromkeys(tensors["dropout_masks"])
-            gradients = tree.flatten(found)
+            gradients, _ = _flatten(found)
         return (None, None, None, None, *gradients)
 
 
-def _differentiable_gradients(equations, tensors, mask, wanted, upstream):
+def _differentiable_gradients(static, flat, wanted, upstream):
     """Gradients in the tensors that are wanted, computed by torch alone."""
     with torch.enable_grad():
         # Views, lest the gradient in one argument goes on through another.
-        tensors = tree.map_structure(lambda t: t.view_as(t), tensors)
-        results = _traceable(equations, tensors, mask)
-    flat = tree.flatten(tensors)
+        flat = [tensor.view_as(tensor) for tensor in flat]
+        results = _traceable(*static, flat)
     pairs = [
         (result, gradient)
         for result, gradient in zip(results, upstream, strict=True)
