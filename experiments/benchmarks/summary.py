@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.benchmarks.subjects import (
+    KERAS_GRU,
     KERAS_LSTM,
     TORCH_LSTM,
     Contender,
@@ -131,10 +132,11 @@ def layers(rounds):
 
     Returns:
         `pandas.DataFrame` with one row per shape, mode and contender: the
-        columns of `times`; `us_per_step`; and the ratios to three peers, as
+        columns of `times`; `us_per_step`; and the ratios to four peers, as
         median with p10 and p90. `keras_default` is `keras.layers.LSTM` on the
         same backend with Keras's defaults, `keras_best` the fastest choice of
-        its options there, `torch_lstm` is `torch.nn.LSTM`.
+        its options there, `keras_gru` is `keras.layers.GRU` with Keras's
+        defaults, `torch_lstm` is `torch.nn.LSTM`.
     """
     tables = []
     for (shape, mode), rows in rounds.groupby(["shape", "mode"], sort=False):
@@ -143,12 +145,19 @@ def layers(rounds):
         table.insert(6, "us_per_step", 1e6 * table["seconds"] / steps)
         names = seconds.index.to_frame()
         of_keras = names["layer"] == KERAS_LSTM
-        default = of_keras & names["default"].astype(bool)
+        default = names["default"].astype(bool)
+        of_gru = default & (names["layer"] == KERAS_GRU)
         ratios = []
         for backend, own in seconds.groupby(level="backend", sort=False):
             here = names["backend"] == backend
-            found = _ratios(own, seconds[default & here], "keras_default")
-            found |= _ratios(own, seconds[of_keras & here], "keras_best")
+            peers = {
+                "keras_default": of_keras & default,
+                "keras_best": of_keras,
+                "keras_gru": of_gru,
+            }
+            found = {}
+            for name, peer in peers.items():
+                found |= _ratios(own, seconds[peer & here], name)
             ratios.append(pd.DataFrame(found, index=own.index))
         of_torch = seconds[names["layer"] == TORCH_LSTM]
         to_torch = pd.DataFrame(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Family:
     """Gates, states and state equations of a recurrent cell.
 
@@ -54,6 +54,9 @@ class Family:
     update_vjp: Callable
     reset: str | None = None
     forget: str | None = None
+
+    def __repr__(self):
+        return f"<Family {self.title}>"
 
     @property
     def phases(self):

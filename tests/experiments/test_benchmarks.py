@@ -152,6 +152,23 @@ def test_ratios_are_taken_round_by_round(tmp_path):
 
 
 @pytest.mark.any_backend
+def test_a_gru_is_compared_with_that_of_keras(tmp_path):
+    gru = contender(KERAS_GRU)
+    ours = contender("gru3", "fast")
+    write_rounds(tmp_path, {KERAS: [6.0], OURS: [2.0]})
+    assert np.isnan(summarised(tmp_path, OURS)["keras_gru"])
+    assert "x Keras GRU" not in write_page(tmp_path)[0]
+    write_rounds(tmp_path, {KERAS: [6.0], gru: [8.0], ours: [2.0]})
+    assert summarised(tmp_path, ours)["keras_default"] == 3
+    assert summarised(tmp_path, ours)["keras_gru"] == 4
+    text, _ = write_page(tmp_path)
+    assert (
+        "| gru3 | tensorflow | 3.00x (3.00–3.00) | 3.00x (3.00–3.00) "
+        "| 4.00x (4.00–4.00) |" in text
+    )
+
+
+@pytest.mark.any_backend
 def test_equal_parameters_stand_next_to_equal_units(tmp_path):
     larger = contender("lstm3", "fast", units=303, equal="parameters")
     write_rounds(tmp_path, {KERAS: [6.0], OURS: [2.0], larger: [5.0]})

@@ -11,17 +11,27 @@ from experiments.benchmarks.sections.common import (
     machine,
     quietness,
 )
-from experiments.benchmarks.subjects import KERAS_LSTM, TORCH_LSTM, Shape
+from experiments.benchmarks.subjects import (
+    KERAS_GRU,
+    KERAS_LSTM,
+    TORCH_LSTM,
+    Shape,
+)
 
 # LSTM3 has a quarter of the arithmetic of an LSTM, and `torch.nn.LSTM` on a CPU
 # wastes little time, so that no larger ratio is possible.
 CEILING = 4.5
 # Without a product with the previous output, the ceiling does not apply.
 _WITHOUT_PRODUCT = ("lstm10", "lstm11")
-PAPER = ("lstm", "lstm1", "lstm2", "lstm3")
+PAPERS = tuple(
+    family + number
+    for family in ("lstm", "gru", "mgu")
+    for number in ("", "1", "2", "3")
+)
 PEERS = {
     "keras_default": "x Keras default",
     "keras_best": "x Keras best",
+    "keras_gru": "x Keras GRU",
     "torch_lstm": "x torch.nn.LSTM",
 }
 HOW = """\
@@ -39,10 +49,11 @@ Inference computes the outputs alone.
 A ratio is the time of a peer divided by that of the layer in the same round, so
 that more is faster: the median over rounds, with the 10th and 90th percentile.
 The peers: `keras.layers.LSTM` on the same backend with Keras's default settings
-(default); the fastest of its settings there, `jit` and `unroll` (best); and
-`torch.nn.LSTM`, for all backends. The ratios are those of layers with the
-same units; the column "equal parameters" has that of the same layer with as
-many units as give it nearly the parameters of the full LSTM. In a busy round
+(default); the fastest of its settings there, `jit` and `unroll` (best);
+`keras.layers.GRU` there with its default settings (GRU); and `torch.nn.LSTM`,
+for all backends. The ratios are those of layers with the same units; the column
+"equal parameters" has that of the same layer with as many units as give it
+nearly the parameters of the full LSTM. In a busy round
 other processes took more than 5 % of the CPU time; the medians are over the
 quiet rounds, if they are at least half of all. The memory is the peak during a
 call; with JAX it is what XLA reports; with TensorFlow it cannot be measured
@@ -73,7 +84,10 @@ def layers(found, about, chart):
             f"{sizes.features} features, {sizes.units} units."
             f"{_equal_units(rows)} {quietness(rows)}"
         )
-        yield table([_line(*pair) for pair in _main(rows)])
+        peers = dict(PEERS)
+        if not (rows["layer"] == KERAS_GRU).any():
+            del peers["keras_gru"]
+        yield table([_line(*pair, peers) for pair in _main(rows)])
     yield "Everything that was timed, all variants included: `layers.csv`."
     yield from failures(found)
 
@@ -131,16 +145,19 @@ def _checks(found):
 
 
 def _main(rows):
-    """The peers, then the fast layers of the paper by variant.
+    """The peers, then the fast layers of the papers by variant.
 
     Returns:
         List of pairs: the row of a layer, and that of the same layer with as
         many parameters as the full LSTM, or `None`.
     """
-    peers = rows[rows["layer"].isin((KERAS_LSTM, TORCH_LSTM))]
+    of_peers = [KERAS_LSTM, TORCH_LSTM]
+    if rows["layer"].str.startswith(("gru", "mgu")).any():
+        of_peers.append(KERAS_GRU)
+    peers = rows[rows["layer"].isin(of_peers)]
     pairs = [(row, None) for _, row in peers.iterrows()]
     fast = rows[rows["recurrence"] == "fast"]
-    for variant in PAPER:
+    for variant in PAPERS:
         own = fast[fast["layer"] == variant]
         larger = {
             (row["backend"], row["jit"]): row
@@ -153,7 +170,7 @@ def _main(rows):
     return pairs
 
 
-def _line(row, larger):
+def _line(row, larger, peers):
     name = row["layer"]
     if row["unroll"]:
         name += ", unrolled"
@@ -162,7 +179,7 @@ def _line(row, larger):
     return {
         "layer": name,
         "backend": row["backend"] + (" jit" if row["jit"] else ""),
-        **{title: spread(row, peer, "x") for peer, title in PEERS.items()},
+        **{title: spread(row, peer, "x") for peer, title in peers.items()},
         "equal parameters: x Keras default": (
             NOTHING if larger is None else spread(larger, "keras_default", "x")
         ),
@@ -175,7 +192,7 @@ def _line(row, larger):
 
 def _equal_units(rows):
     """With how many units variants have the parameters of a full LSTM."""
-    larger = rows[(rows["equal"] == "parameters") & rows["layer"].isin(PAPER)]
+    larger = rows[(rows["equal"] == "parameters") & rows["layer"].isin(PAPERS)]
     units = dict(zip(larger["layer"], larger["units"], strict=True))
     if not units:
         return ""
