@@ -39,7 +39,8 @@ class CellStateDifference(keras.regularizers.Regularizer):
         r / n * Σ_k (c_t[k] - c_{t-1}[k])²
 
     with the sum over the `n` units of a layer, averaged over the steps of the
-    sequence, the first one beside the initial cell state, and over the batch.
+    sequence, the first one compared with the initial cell state, and over the
+    batch.
     The paper leaves open how steps and sequences are put together; the mean
     keeps `r` comparable whatever their number. A masked step changes no cell
     state, and counts as a step.

@@ -17,7 +17,7 @@ from keras_slim.memory import CellStateDifference
 
 BATCH, TIME, FEATURES, UNITS = 2, 4, 3, 3
 MASK = np.array([[False, True, False, True], [True, True, False, False]])
-WAYS = ("fast", "plain")
+LOOPS = ("fast", "plain")
 
 
 def built(variant, **options):
@@ -46,7 +46,7 @@ def expected(layer, weights, x, states, **options):
     return outputs, np.stack(cells, axis=1)
 
 
-@pytest.mark.parametrize("recurrence", WAYS)
+@pytest.mark.parametrize("recurrence", LOOPS)
 @pytest.mark.parametrize(
     ("go_backwards", "mask"),
     [(False, None), (True, MASK)],
@@ -68,7 +68,7 @@ def test_cell_states(variant, recurrence, go_backwards, mask):
     np.testing.assert_allclose(to_numpy(output), outputs[:, -1], atol=1e-5)
 
 
-@pytest.mark.parametrize("recurrence", WAYS)
+@pytest.mark.parametrize("recurrence", LOOPS)
 def test_gradients_through_cell_states(variant, recurrence):
     """Of outputs, cell states and eq. 7 of Hatanaka et al. together."""
     layer = built(variant, recurrence=recurrence, return_sequences=True)
@@ -156,7 +156,7 @@ def test_threads_get_the_cell_states_of_their_own_inputs():
         np.testing.assert_allclose(to_numpy(found), wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize("recurrence", WAYS)
+@pytest.mark.parametrize("recurrence", LOOPS)
 @pytest.mark.parametrize(
     "stateful",
     [

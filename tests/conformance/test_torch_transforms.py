@@ -62,8 +62,8 @@ def assert_same(found, wanted):
 def test_gradient_penalty(variant, mask):
     """Second derivatives in the inputs, the initial states and the weights."""
     found = []
-    for way in ("fast", "plain"):
-        layer = built(variant, way)
+    for loop in ("fast", "plain"):
+        layer = built(variant, loop)
         inputs = [t.requires_grad_() for t in arguments(layer)]
         loss = loss_of(layer, mask)(*inputs)
         gradients = torch.autograd.grad(loss, inputs, create_graph=True)
@@ -110,7 +110,7 @@ TRANSFORMS = {
 @pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
 @pytest.mark.parametrize("variant", ["lstm1", "gru1"])
 def test_transforms_are_those_of_the_plain_loop(variant, transform):
-    fast, plain = (built(variant, way) for way in ("fast", "plain"))
+    fast, plain = (built(variant, loop) for loop in ("fast", "plain"))
     found = transform(loss_of(fast, MASK), arguments(fast))
     assert_same(found, transform(loss_of(plain, MASK), arguments(plain)))
 
@@ -125,8 +125,8 @@ def test_vmap():
 def test_forward_mode():
     forward_ad = torch.autograd.forward_ad
     tangents = []
-    for way in ("fast", "plain"):
-        layer = built("lstm3", way)
+    for loop in ("fast", "plain"):
+        layer = built("lstm3", loop)
         x, *_ = arguments(layer)
         with forward_ad.dual_level():
             outputs = layer(forward_ad.make_dual(x, torch.ones_like(x)))
@@ -157,9 +157,9 @@ def test_traced_and_exported(way):
 def test_stateful_layers_train():
     """Their states are overwritten before the gradient is computed."""
     losses = []
-    for way in ("fast", "plain"):
+    for loop in ("fast", "plain"):
         keras.utils.set_random_seed(0)
-        layer = keras_slim.LSTM(UNITS, stateful=True, recurrence=way)
+        layer = keras_slim.LSTM(UNITS, stateful=True, recurrence=loop)
         model = keras.Sequential(
             [keras.Input((TIME, FEATURES), batch_size=BATCH), layer]
         )

@@ -215,6 +215,31 @@ def test_in_a_terminal(small, width):
     assert max(map(len, text.splitlines())) <= width
 
 
+@pytest.mark.parametrize(
+    "variants",
+    [
+        ("gru3", "mgu2", "mgu3"),
+        ("mgu3", "gru3", "lstm2"),
+        ("hb/1.0/xhb/b", "lstm3"),
+    ],
+)
+def test_every_column_is_that_of_its_variant(variants):
+    entries = [("tanh", 2e-3, variant) for variant in variants]
+    values = [0.5 + 0.1 * k for k, _ in enumerate(variants)]
+    results = made(
+        [a_row(e, value=v) for e, v in zip(entries, values, strict=True)]
+    )
+    in_terminal = tables.short(results)
+    page = tables.marked(results).loc[("tanh", "2e-3")]
+    loss = tables.marked(results, "best_val_loss").loc[("tanh", "2e-3")]
+    assert set(in_terminal.columns) == {"activation", "rate", *variants}
+    for variant, value in zip(variants, values, strict=True):
+        (found,) = in_terminal[variant]
+        assert found.endswith(f"\n{100 * value:.1f}")
+        assert page[variant]["reproduced"] == f"{100 * value:.3f}"
+        assert loss[variant] == "1.000"
+
+
 def test_in_a_terminal_the_whole_paper_is_short():
     text = shown(the_paper(seeds=(0, 1), noise=0.02), 80)
     assert len(text.splitlines()) < 120

@@ -9,7 +9,11 @@ from experiments.engine.confidence import LEVEL, confidence_intervals
 from experiments.engine.pictures import picture, wrapped
 from experiments.newsgroups.report.budgets import choose
 from experiments.newsgroups.report.published import EPOCHS
-from experiments.newsgroups.report.tables import long_table, rate
+from experiments.newsgroups.report.tables import (
+    by_variant,
+    long_table,
+    rate,
+)
 
 # Okabe and Ito's palette, which the colour-blind can tell apart.
 COLOURS = {
@@ -287,9 +291,7 @@ def overview(results, path, metric="val_accuracy"):
     budget = choose(results)
     entries = long_table(budget, metric)
     scale = 100 if "accuracy" in metric else 1
-    wide = (scale * entries[["published", "reproduced", "spread"]]).unstack(
-        "variant", sort=False
-    )
+    wide = by_variant(scale * entries[["published", "reproduced", "spread"]])
     variants = _in_order(entries.index.get_level_values("variant"))
     colours = _colours(variants)
     # A small gap between activations.

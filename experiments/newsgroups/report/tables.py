@@ -91,6 +91,13 @@ def _sorted(index):
     )
 
 
+def by_variant(long):
+    """A long table or column with the variants side by side, in its order."""
+    # With values of a level that no row has, pandas mixes up the columns.
+    index = long.index.remove_unused_levels()
+    return long.set_axis(index).unstack("variant", sort=False)
+
+
 def marked(results, metric="val_accuracy"):
     """The table as text for readers, see `FOOTNOTE`.
 
@@ -117,11 +124,11 @@ def marked(results, metric="val_accuracy"):
         index=long.index,
     )
     if metric in published.load():
-        wide = text.unstack("variant", sort=False).swaplevel(axis=1)
+        wide = by_variant(text).swaplevel(axis=1)
         wide = wide[wide.columns.get_level_values(0).unique()]
         wide = wide.rename_axis(columns=[None, None])
     else:
-        wide = text["reproduced"].unstack("variant", sort=False)
+        wide = by_variant(text["reproduced"])
         wide = wide.rename_axis(columns=None)
     wide = wide.fillna("")
     wide.index = wide.index.set_levels(
@@ -154,7 +161,7 @@ def short(results):
         + _marks(row)
         for row in long.to_dict("records")
     ]
-    wide = pd.Series(entries, long.index).unstack("variant", sort=False)
+    wide = by_variant(pd.Series(entries, long.index))
     wide = wide.fillna("").rename_axis(columns=None).reset_index()
     wide["learning_rate"] = wide["learning_rate"].map(rate)
     return wide.rename(columns={"learning_rate": "rate"})

@@ -189,8 +189,8 @@ def second_derivative(layer, x):
 @pytest.mark.parametrize("variant", ["lstm1", "gru1"])
 def test_second_derivatives(variant):
     fast, plain = (
-        built(variant, recurrence=way, activation="softplus")
-        for way in ("fast", "plain")
+        built(variant, recurrence=loop, activation="softplus")
+        for loop in ("fast", "plain")
     )
     x = random_array(BATCH, TIME, FEATURES)
     np.testing.assert_allclose(
@@ -213,13 +213,13 @@ def test_second_derivatives_are_refused_in_a_graph():
 @pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="the others have no such mode"
 )
-def test_forward_mode_is_refused_on_the_fast_way():
+def test_forward_mode_is_refused_by_the_fast_loop():
     import jax
 
     x = random_array(BATCH, TIME, FEATURES)
-    for way in ("plain", "fast"):
-        layer = built("lstm3", recurrence=way)
-        if way == "plain":
+    for loop in ("plain", "fast"):
+        layer = built("lstm3", recurrence=loop)
+        if loop == "plain":
             jax.jvp(lambda x, call=layer: call(x)[0], (x,), (x,))
             continue
         with pytest.raises(TypeError, match="forward-mode"):
@@ -227,17 +227,17 @@ def test_forward_mode_is_refused_on_the_fast_way():
 
 
 @pytest.fixture
-def ways(monkeypatch):
-    """The ways that are taken, in their order."""
+def loops_taken(monkeypatch):
+    """The time loops that are taken, in their order."""
     taken = []
-    for way, owner, name in (
+    for loop, owner, name in (
         ("fast", keras_slim.layers, "time_loop"),
         ("plain", keras.layers.RNN, "inner_loop"),
     ):
         original = getattr(owner, name)
 
-        def record(*args, way=way, original=original, **kwargs):
-            taken.append(way)
+        def record(*args, loop=loop, original=original, **kwargs):
+            taken.append(loop)
             return original(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, record)
@@ -250,7 +250,7 @@ def doubled(x):
 
 
 @pytest.mark.parametrize(
-    ("options", "way"),
+    ("options", "loop"),
     [
         ({}, "fast"),
         ({"recurrence": "fast"}, "fast"),
@@ -261,20 +261,20 @@ def doubled(x):
         ({"recurrent_activation": doubled}, "plain"),
     ],
 )
-def test_which_way_is_taken(ways, options, way):
+def test_which_loop_is_taken(loops_taken, options, loop):
     layer = keras_slim.LSTM3(UNITS, **options)
     layer(random_array(BATCH, TIME, FEATURES))
-    assert ways == [way]
+    assert loops_taken == [loop]
     assert layer.get_config()["recurrence"] == options.get("recurrence", "auto")
 
 
-def test_fast_way_is_refused_where_it_cannot_be_taken():
+def test_the_fast_loop_is_refused_where_it_cannot_be_taken():
     with pytest.raises(ValueError, match="`recurrence`.*unroll=True.*'plain'"):
         keras_slim.LSTM3(UNITS, recurrence="fast", unroll=True)
 
 
 @pytest.mark.parametrize("value", ["quick", True, None])
-def test_unknown_ways_are_refused(value):
+def test_unknown_loops_are_refused(value):
     with pytest.raises(ValueError) as error:
         keras_slim.LSTM3(UNITS, recurrence=value)
     message = " ".join(str(error.value).split())
@@ -284,7 +284,7 @@ def test_unknown_ways_are_refused(value):
 
 
 @pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the others have one way"
+    keras.backend.backend() != "tensorflow", reason="the others have one"
 )
 @pytest.mark.parametrize(
     ("batch", "timesteps", "training", "compiled"),
@@ -301,7 +301,7 @@ def test_xla_compiles_the_loop_where_shapes_stay(
 ):
     import tensorflow as tf
 
-    layers = [built("lstm1", recurrence=way) for way in ("fast", "plain")]
+    layers = [built("lstm1", recurrence=loop) for loop in ("fast", "plain")]
     spec = tf.TensorSpec((batch, timesteps, FEATURES), "float32")
 
     def outputs_and_gradient(inputs, layer):
