@@ -32,10 +32,14 @@ def run(function, *tensors, training):
 def _loop(equations, tensors, mask, training):
     # Saved for the gradient, but a stateful layer overwrites its states.
     states = tuple(state.clone() for state in tensors["states"])
-    flat, structure = _flatten({**tensors, "states": states})
-    if _is_transformed(flat):
-        return _traceable(equations, structure, mask, flat)
-    return _eager(equations, structure, mask, flat)
+    tensors = {**tensors, "states": states}
+    if (
+        torch.compiler.is_exporting()
+        or torch.jit.is_tracing()  # by the ONNX exporters, too
+        or _in_torch_func()
+    ):
+        return _traceable(equations, tensors, mask)
+    return _eager(equations, tensors, mask)
 
 
 # Unrolled by `torch.compile`, a loop of some tens of steps takes minutes.
@@ -43,23 +47,13 @@ def _loop(equations, tensors, mask, training):
     reason="the fast time loop of keras_slim runs outside of the graph; "
     "compile without `fullgraph=True`"
 )
-def _eager(equations, structure, mask, flat):
+def _eager(equations, tensors, mask):
+    flat, structure = _flatten(tensors)
+    # Automatic differentiation in forward mode.
+    if any(forward_ad.unpack_dual(t).tangent is not None for t in flat):
+        return _traceable(equations, tensors, mask)
     save = torch.is_grad_enabled() and any(t.requires_grad for t in flat)
     return _Differentiable.apply(equations, structure, mask, save, *flat)
-
-
-def _is_transformed(tensors):
-    """Whether the operations are traced or transformed.
-
-    That is by `torch.export`, `torch.jit.trace` and the ONNX exporters, by
-    `torch.func`, or by automatic differentiation in forward mode.
-    """
-    return (
-        torch.compiler.is_exporting()
-        or torch.jit.is_tracing()
-        or _in_torch_func()
-        or any(forward_ad.unpack_dual(t).tangent is not None for t in tensors)
-    )
 
 
 # PyTorch has no public names for these two questions.
@@ -76,9 +70,8 @@ def _is_vectorized(gradients):
     )
 
 
-def _traceable(equations, structure, mask, flat):
+def _traceable(equations, tensors, mask):
     """The same in operations that PyTorch can trace and differentiate."""
-    tensors = structure.unflatten(flat)
     return fused.forward(equations, _scan, tensors, mask, save=False)[0]
 
 
@@ -131,7 +124,7 @@ class _Differentiable(torch.autograd.Function):
         if torch.is_grad_enabled() or _is_vectorized(upstream):
             wanted = ctx.needs_input_grad[-arguments:]
             gradients = _differentiable_gradients(
-                (equations, structure, mask), flat, wanted, upstream
+                ctx.static, flat, wanted, upstream
             )
         else:
             h, *saved = ctx.saved_tensors[arguments:]
@@ -147,10 +140,11 @@ class _Differentiable(torch.autograd.Function):
 
 def _differentiable_gradients(static, flat, wanted, upstream):
     """Gradients in the tensors that are wanted, computed by torch alone."""
+    equations, structure, mask = static
     with torch.enable_grad():
         # Views, lest the gradient in one argument goes on through another.
         flat = [tensor.view_as(tensor) for tensor in flat]
-        results = _traceable(*static, flat)
+        results = _traceable(equations, structure.unflatten(flat), mask)
     pairs = [
         (result, gradient)
         for result, gradient in zip(results, upstream, strict=True)

@@ -154,6 +154,23 @@ def test_traced_and_exported(way):
     )
 
 
+@pytest.mark.filterwarnings("ignore")  # PyTorch warns of itself.
+@pytest.mark.parametrize("variant", ["lstm1", "gru3"])
+def test_compiled(variant):
+    """As Keras compiles a model that was saved with `jit_compile=True`."""
+    layer = built(variant, "fast")
+    found = []
+    # Another backend would take its time, and find the same.
+    for call in (layer, torch.compile(layer.__call__, backend="eager")):
+        x, *_ = arguments(layer)
+        x.requires_grad_()
+        outputs = call(x)
+        sources = [x, *(w.value for w in layer.trainable_weights)]
+        gradients = torch.autograd.grad((outputs**2).sum(), sources)
+        found.append([outputs, *gradients])
+    assert_same(*found)
+
+
 def test_stateful_layers_train():
     """Their states are overwritten before the gradient is computed."""
     losses = []
