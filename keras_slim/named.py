@@ -14,16 +14,16 @@ def _documented(cls):
     if not cls.__doc__:  # None under `python -OO`
         return cls
     base = SlimRNN if issubclass(cls, SlimRNN) else SlimRNNCell
-    terms, arguments = (
-        inspect.getdoc(base).partition(start)[1:]
-        for start in ("Each gate is", "Args:")
+    of_base = inspect.getdoc(base)
+    start, end, arguments = map(
+        of_base.index, ("Each gate is", "Source:", "Args:")
     )
-    terms = "".join(terms).partition("Source:")[0]
-    arguments = "".join(arguments).replace(', variant="gru3"', "")
+    terms = of_base[start:end].strip()
+    arguments = of_base[arguments:].replace(', variant="gru3"', "")
     arguments = arguments.replace(base.__name__, cls.__name__)
     row, family = cls.named_variant, cls.family
-    lines = [*row.equations().values()] if row else []
-    equations = "".join(f"    {line}\n" for line in (*lines, *family.equations))
+    gates = row.equations().values() if row else ()
+    equations = (f"    {line}" for line in (*gates, *family.equations))
     full = variants.VARIANTS[family.name]
     states = "` and `".join(family.states)
     cls.__doc__ = "\n\n".join(
@@ -31,8 +31,8 @@ def _documented(cls):
             inspect.cleandoc(cls.__doc__),
             f"With `{states}` of the previous step, a step computes"
             + ("" if row else " the gates of the `variant`, and then"),
-            equations.rstrip(),
-            *([] if row else [terms.strip()]),
+            "\n".join(equations),
+            *([] if row else [terms]),
             f"Source: {(row or full).source}.",
             arguments,
         ]

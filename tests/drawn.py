@@ -16,3 +16,11 @@ def randomise(layer):
             for k, w in enumerate(layer.get_weights())
         ]
     )
+
+
+def initial_states(layer, batch):
+    """An array `(batch, units)` for each state of a layer."""
+    return [
+        random_array(batch, layer.units, seed=9 + k)
+        for k, _ in enumerate(layer.cell.gating.family.states)
+    ]

@@ -61,7 +61,7 @@ class Equations:
             return self.activation
         return self.recurrent_activation
 
-    def is_reset(self, gate):
+    def reads_reset_h(self, gate):
         """Whether a gate reads `h` multiplied by the reset gate."""
         return self.family.reset is not None and gate == self.family.candidate
 
@@ -206,7 +206,7 @@ def backward(equations, scan, vjp, tensors, mask, h, saved, upstream):
             if gate in pointwise:
                 terms.append(d[gate] * pointwise[gate])
             dh = _dropped(masks, gate, sum(terms[1:], terms[0]))
-            if equations.is_reset(gate):
+            if equations.reads_reset_h(gate):
                 d[family.reset] = d[family.reset] + dh * xs["h"]
                 dh = dh * gates[family.reset]
             dhs.append(dh)
@@ -317,7 +317,9 @@ def _read_by(equations, gate, h, weights, gates):
     """What a gate reads of the previous output, of one step or of all."""
     *_, masks = weights
     h = _dropped(masks, gate, h)
-    return gates[equations.family.reset] * h if equations.is_reset(gate) else h
+    if equations.reads_reset_h(gate):
+        h = gates[equations.family.reset] * h
+    return h
 
 
 def _sum_of_terms(weights, gate, h, projection):

@@ -147,6 +147,16 @@ class RecurrentTerms:
         return gradients
 
 
+def sizes(projections):
+    """The number of steps, the batch size and the number of units."""
+    return next(p.shape for p in projections.values() if p.ndim == 3)
+
+
+def as_projection(d, projection):
+    """The gradient in a projection, given that of each step."""
+    return d.sum((0, 1)).unsqueeze(0) if projection.ndim == 2 else d
+
+
 def constants(equations, like):
     return {
         gate: like.new_full((1, 1), value)

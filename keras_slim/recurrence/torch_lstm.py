@@ -10,8 +10,10 @@ from keras_slim.families.lstm import LSTM
 from keras_slim.recurrence.fused import DERIVATIVES
 from keras_slim.recurrence.torch_buffers import (
     RecurrentTerms,
+    as_projection,
     constants,
     per_step,
+    sizes,
     vjp,
     writer,
 )
@@ -21,9 +23,7 @@ def forward(equations, tensors, mask, save):
     """As `fused.forward`."""
     h, c = tensors["states"]
     projections = tensors["projections"]
-    length, batch, units = next(
-        p.shape for p in projections.values() if p.ndim == 3
-    )
+    length, batch, units = sizes(projections)
     recurrent = RecurrentTerms(equations, tensors, LSTM.gates)
 
     def buffer(steps):
@@ -151,8 +151,7 @@ def backward(equations, tensors, mask, h, saved, upstream):
             d = d_sums[..., recurrent.columns[gate]]
         else:
             d = others[gate] * (dh_steps[1:] if gate == "o" else dc_steps)
-        is_row = projection.ndim == 2
-        projections[gate] = d.sum((0, 1)).unsqueeze(0) if is_row else d
+        projections[gate] = as_projection(d, projection)
     return {
         "projections": projections,
         "states": (dhs[0], dc),

@@ -10,8 +10,10 @@ import torch
 from keras_slim.recurrence.fused import DERIVATIVES
 from keras_slim.recurrence.torch_buffers import (
     RecurrentTerms,
+    as_projection,
     constants,
     per_step,
+    sizes,
     vjp,
 )
 
@@ -20,9 +22,7 @@ def forward(equations, tensors, mask, save):
     """As `fused.forward`."""
     (h,), family = tensors["states"], equations.family
     projections = tensors["projections"]
-    length, batch, units = next(
-        p.shape for p in projections.values() if p.ndim == 3
-    )
+    length, batch, units = sizes(projections)
     gates = {**projections, **constants(equations, h)}
     terms, sums, activate = [], [], []
     for phase in family.phases:
@@ -153,8 +153,7 @@ def backward(equations, tensors, mask, h, saved, upstream):
             d = in_gates.get(gate, 0) * dh_steps[1:]
             if gate == family.reset:
                 d = d + d_reads * before
-        is_row = projection.ndim == 2
-        projections[gate] = d.sum((0, 1)).unsqueeze(0) if is_row else d
+        projections[gate] = as_projection(d, projection)
     gradients = {"projections": projections, "states": (dhs[0],)}
     parts = [
         of_phase.weight_gradients(read, d)

@@ -4,7 +4,7 @@ import frameworks
 import numpy as np
 import oracle
 import pytest
-from drawn import random_array, randomise
+from drawn import initial_states, random_array, randomise
 from frameworks import to_numpy, weights_of
 
 import keras_slim
@@ -29,16 +29,9 @@ def assert_close(actual, expected):
     )
 
 
-def initial_states(layer):
-    return [
-        random_array(BATCH, UNITS, seed=9 + k)
-        for k, _ in enumerate(layer.cell.gating.family.states)
-    ]
-
-
 def expected(layer, weights, x, states=None, **options):
     if states is None:
-        states = np.zeros_like(initial_states(layer))
+        states = np.zeros_like(initial_states(layer, BATCH))
     terms = layer.cell.gating.terms
     return oracle.forward(terms, weights, x, states, **options)
 
@@ -54,7 +47,7 @@ def test_outputs_and_states(variant, use_bias, recurrence):
         return_state=True,
     )
     x = random_array(BATCH, TIME, FEATURES)
-    states = initial_states(layer)
+    states = initial_states(layer, BATCH)
     actual = layer(x, initial_state=states)
     wanted = expected(layer, weights_of(layer), x, states)
     for a, w in zip(actual, wanted, strict=True):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import oracle
 import pytest
-from drawn import random_array, randomise
+from drawn import initial_states, random_array, randomise
 from frameworks import to_numpy, weights_of
 from keras import ops
 
@@ -29,13 +29,6 @@ def built(variant, **options):
     return layer
 
 
-def initial_states(layer):
-    return [
-        random_array(BATCH, UNITS, seed=9 * k)
-        for k, _ in enumerate(layer.cell.gating.family.states)
-    ]
-
-
 def expected(layer, weights, x, states, **options):
     """Outputs and cell states of all steps."""
     cells = []
@@ -54,7 +47,10 @@ def expected(layer, weights, x, states, **options):
 )
 def test_cell_states(variant, recurrence, go_backwards, mask):
     layer = built(variant, recurrence=recurrence, go_backwards=go_backwards)
-    x, states = random_array(BATCH, TIME, FEATURES), initial_states(layer)
+    x, states = (
+        random_array(BATCH, TIME, FEATURES),
+        initial_states(layer, BATCH),
+    )
     output, cell_states = layer(x, initial_state=states, mask=mask)
     order = slice(None, None, -1 if go_backwards else 1)
     outputs, wanted = expected(
@@ -72,7 +68,10 @@ def test_cell_states(variant, recurrence, go_backwards, mask):
 def test_gradients_through_cell_states(variant, recurrence):
     """Of outputs, cell states and eq. 7 of Hatanaka et al. together."""
     layer = built(variant, recurrence=recurrence, return_sequences=True)
-    x, states = random_array(BATCH, TIME, FEATURES), initial_states(layer)
+    x, states = (
+        random_array(BATCH, TIME, FEATURES),
+        initial_states(layer, BATCH),
+    )
     upstream = random_array(BATCH, 2 * TIME * UNITS + 1, seed=5)
     r = 0.7
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from drawn import random_array, randomise
+from drawn import initial_states, random_array, randomise
 
 import keras_slim
 
@@ -35,12 +35,9 @@ def built(variant, recurrence="auto"):
 
 def arguments(layer):
     """Inputs and the initial states of a layer."""
-    states = len(layer.cell.gating.family.states)
-    shapes = ((BATCH, TIME, FEATURES), *[(BATCH, UNITS)] * states)
-    return tuple(
-        torch.tensor(random_array(*shape, seed=k), dtype=torch.float32)
-        for k, shape in enumerate(shapes)
-    )
+    x = random_array(BATCH, TIME, FEATURES)
+    arrays = (x, *initial_states(layer, BATCH))
+    return tuple(torch.tensor(a, dtype=torch.float32) for a in arrays)
 
 
 def loss_of(layer, mask=None):
