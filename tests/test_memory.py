@@ -449,17 +449,20 @@ def test_a_family_without_a_cell_state_is_measured_by_h(variant):
     layer = keras_slim.SlimRNN(
         UNITS, variant=variant, return_sequences=True, name="layer"
     )
-    cell = keras_slim.SlimRNNCell(2, variant=variant, name="cell")
-    stack = keras.layers.RNN([cell], return_sequences=True, name="stack")
+    cells = [
+        keras_slim.SlimRNNCell(2, variant=variant, name=name)
+        for name in ("first", "last")
+    ]
+    stack = keras.layers.RNN(cells, return_sequences=True, name="stack")
     model = keras.Sequential([keras.Input((TIME, FEATURES)), layer, stack])
     randomise(model)
     x = random_array(2, TIME, FEATURES)
     found = memory.cell_states(model, x)
-    assert list(found) == ["layer", "stack/cell"]
+    assert list(found) == ["layer", "stack/first", "stack/last"]
     outputs = layer(x)
     np.testing.assert_allclose(found["layer"], to_numpy(outputs), atol=1e-6)
     outputs = to_numpy(stack(outputs))
-    np.testing.assert_allclose(found["stack/cell"], outputs, atol=1e-6)
+    np.testing.assert_allclose(found["stack/last"], outputs, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["GRUCell", "SimpleRNNCell"])
