@@ -294,6 +294,22 @@ def test_legends_and_titles_fit_their_pictures(tmp_path, monkeypatch):
             assert 0 <= box.x0 and box.x1 <= figure.bbox.x1
 
 
+def test_an_interval_of_few_seeds_does_not_shrink_the_curves(
+    tmp_path, monkeypatch
+):
+    values = (0.75, 0.74, 0.05)
+    rows = [a_row(CORNER[0], seed, value) for seed, value in enumerate(values)]
+    results, drawn = made(rows), []
+    monkeypatch.setattr("matplotlib.pyplot.close", drawn.append)
+    figures.variant_curves(results, tmp_path / "x.png", CORNER[0][0])
+    accuracy = drawn[0].axes[0]
+    shown = 100 * results.history["val_accuracy"]
+    span = shown.max() - shown.min()
+    low, high = accuracy.get_ylim()
+    assert shown.min() - 0.1 * span < low < shown.min()
+    assert shown.max() < high < shown.max() + 0.1 * span
+
+
 def test_before_any_run(tmp_path):
     page = report.write(made([]), tmp_path)[0].read_text("utf-8")
     assert "no runs" in page and "74.469" in page

@@ -140,6 +140,12 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
                     alpha=0.2,
                     linewidth=0,
                 )
+            # Few seeds have wide intervals, beyond what an accuracy can be.
+            values = scale * history[name]
+            values = values[np.isfinite(values)]
+            if len(values):
+                axis.dataLim.intervaly = values.min(), values.max()
+                axis.autoscale_view()
             _by_epoch(axis, label)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(
