@@ -143,7 +143,7 @@ def _parser():
         "time the newsgroups experiment",
         "Times training and validation of the paper's network with our layers "
         "and with Keras's. The data is that of experiments.newsgroups, in "
-        "KERAS_SLIM_DATA or from the public homes.",
+        "KERAS_SLIM_DATA or from the public URLs.",
     )
     many.add_argument("--backend", **backends)
     many.add_argument(

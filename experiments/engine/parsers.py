@@ -117,7 +117,7 @@ def add_places(parser, data):
         "--data-dir",
         type=path,
         help=f"folder with {data}; default: KERAS_SLIM_DATA, "
-        "else the cache and the public homes",
+        "else the cache and the public URLs",
     )
 
 

@@ -1,4 +1,4 @@
-"""Data of the experiments, in the manners of `keras.datasets`."""
+"""Data of the experiments, in the style of `keras.datasets`."""
 
 from keras_slim.datasets import glove, newsgroups, text
 

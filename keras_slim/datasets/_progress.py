@@ -4,7 +4,7 @@ import keras
 
 
 class Progress:
-    """A Keras progress bar that stays silent where nothing slow happens."""
+    """A Keras progress bar that appears only if the work takes a second."""
 
     def __init__(self, target, label, unit):
         self._bar = keras.utils.Progbar(target, interval=0.5, unit_name=unit)

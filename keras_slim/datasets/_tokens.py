@@ -1,4 +1,4 @@
-"""The rules by which Keras 2 made word ids of a text."""
+"""The rules by which Keras 2 turned texts into word ids."""
 
 import collections
 import itertools
@@ -25,8 +25,8 @@ def body(article):
         article: Byte string.
 
     Returns:
-        String, in which each line ends with `\\n`. That of a post begins with
-        the blank line after its header.
+        String, with `\\n` as line ends. That of a post begins with the blank
+        line after its header.
 
     Raises:
         ValueError: If the article is binary or in UTF-16.
@@ -47,7 +47,7 @@ def body(article):
 
 
 def _is_header(lines):
-    """Says whether all lines are fields of a header, with `From` among them.
+    """Returns whether all lines are fields of a header, one of them `From`.
 
     A text may well begin with one `Name: value`.
     """

@@ -21,7 +21,7 @@ from keras_slim.datasets._checks import (
 )
 from keras_slim.datasets._progress import Progress
 
-HOME = "https://nlp.stanford.edu/data/glove.6B.zip"
+URL = "https://nlp.stanford.edu/data/glove.6B.zip"
 ARCHIVE = "glove.6B.zip"
 ARCHIVE_SIZE = 862_182_613
 ARCHIVE_SHA256 = (
@@ -48,7 +48,7 @@ class Embeddings:
     Attributes:
         matrix: float32 array of shape `(rows, dim)`. Row `i` is the vector of
             the word with id `i`; row 0 and words without a vector are zeros.
-        coverage: Share of the wanted words that have a vector.
+        coverage: Float, share of the wanted words that have a vector.
         found: Number of the wanted words that have one.
         wanted: Number of wanted words, those with ids below `num_words`.
         source: Where the vectors come from, in one line.
@@ -66,7 +66,7 @@ class Embeddings:
 def load_embeddings(word_index, dim=100, num_words=20_000, path=None):
     """Loads GloVe vectors of the most frequent words.
 
-    The vectors come from the first of these that is there:
+    The vectors come from the first of these that exists:
 
     1. what `path` names, else what the environment variable
        `KERAS_SLIM_DATA` names: `glove.6B.zip`, a text file in its format, or
@@ -78,7 +78,7 @@ def load_embeddings(word_index, dim=100, num_words=20_000, path=None):
 
     Args:
         word_index: Dictionary from words to ids, positive integers, as
-            `newsgroups.get_word_index()` gives it.
+            `newsgroups.get_word_index()` returns it.
         dim: Integer, length of a vector. GloVe 6B has 50, 100, 200 and 300.
         num_words: Integer or `None`. Words with ids from `num_words` on are
             left out; `None` keeps all.
@@ -89,7 +89,7 @@ def load_embeddings(word_index, dim=100, num_words=20_000, path=None):
 
     Raises:
         FileNotFoundError: If there are no vectors in any of the places.
-        ValueError: If an argument is not of the kind named above, or a file
+        ValueError: If an argument is not as described above, or a file
             is damaged or not in Stanford's format, in which every line is a
             token and `dim` finite numbers with single spaces between, and
             ends with a newline. The message names the file and the line.
@@ -139,7 +139,7 @@ def load_embeddings(word_index, dim=100, num_words=20_000, path=None):
 
 
 def is_available(dim=100, path=None):
-    """Says whether vectors can be had without fetching Stanford's archive.
+    """Returns whether vectors are available without Stanford's archive.
 
     Args:
         dim: Integer, length of a vector.
@@ -157,9 +157,9 @@ def is_available(dim=100, path=None):
 
 def fetch_archive():
     """Fetches Stanford's archive into the cache and returns its path."""
-    return _download.fetch_from_home(
+    return _download.fetch_from_urls(
         archive_path(),
-        [HOME],
+        [URL],
         lambda path: _download.check_sha256(path, ARCHIVE_SHA256),
     )
 
@@ -201,13 +201,13 @@ def _check_word_index(word_index):
 
 
 class _NothingInside(FileNotFoundError):
-    """There are no vectors of this length, though what was named is there."""
+    """The path exists, but holds no vectors of this length."""
 
 
 class _Source(NamedTuple):
     name: str
-    identity: list  # changes with the vectors, yet is had without reading
-    vectors: Callable[[dict], Iterable]  # gives (id, vector) of wanted words
+    identity: list  # changes with the vectors, but is known without reading
+    vectors: Callable[[dict], Iterable]  # yields (id, vector) of wanted words
 
 
 def _prepare(source, wanted, rows, dim):
@@ -239,8 +239,8 @@ def _find_source(dim, path, tell=print):
         f"No GloVe vectors for dim={dim}: neither named, by an argument or "
         f"by KERAS_SLIM_DATA, nor fetched, as {archive_path()}. "
         "`python -m keras_slim.datasets fetch glove` fetches Stanford's "
-        f"{ARCHIVE} (862 MB; dim 50, 100, 200 and 300); dim={COPY_DIM} is to "
-        "be had without it."
+        f"{ARCHIVE} (862 MB; dim 50, 100, 200 and 300); dim={COPY_DIM} "
+        "needs no archive."
     )
 
 
@@ -316,7 +316,7 @@ def _archive_source(path, dim):
 
 
 def _parse(lines, size, where, wanted, dim):
-    """Gives `(id, vector)` of the wanted words; every line must be right."""
+    """Yields `(id, vector)` of the wanted words, and checks every line."""
     progress = Progress(size, f"Reading {where}", "byte")
     expected = f"Expected a token and {dim} numbers."
     header = re.compile(rb"\d+ %d\r?\n" % dim)

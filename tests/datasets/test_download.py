@@ -26,13 +26,13 @@ def must_be(expected):
 
 def test_first_home_with_the_right_file(target, served):
     served |= {"b": b"wrong", "c": b"right", "d": b"right"}
-    path = _download.fetch_from_home(
+    path = _download.fetch_from_urls(
         target, ["a", "b", "c", "d"], must_be(b"right")
     )
     assert path == target
     assert target.read_bytes() == b"right"
-    # Each home may be silent for a while, and no longer.
-    assert served["asked"] == [(home, 10) for home in "abc"]
+    # Each server may be silent for a while, and no longer.
+    assert served["asked"] == [(url, 10) for url in "abc"]
     assert socket.getdefaulttimeout() is None
     assert os.listdir(target.parent) == ["file.zip"]
 
@@ -41,7 +41,7 @@ def test_time_limit_of_the_user_comes_back(target, served):
     socket.setdefaulttimeout(77)
     try:
         with pytest.raises(OSError, match="file.zip .* failure on a; .* on b"):
-            _download.fetch_from_home(target, ["a", "b"], must_be(b""))
+            _download.fetch_from_urls(target, ["a", "b"], must_be(b""))
         assert socket.getdefaulttimeout() == 77
     finally:
         socket.setdefaulttimeout(None)
@@ -52,10 +52,10 @@ def test_file_that_is_there_is_kept_if_right(target, served, capsys):
     target.parent.mkdir()
     target.write_bytes(b"right")
     served["a"] = b"right"
-    _download.fetch_from_home(target, ["a"], must_be(b"right"))
+    _download.fetch_from_urls(target, ["a"], must_be(b"right"))
     assert served["asked"] == []
     target.write_bytes(b"rotten")
-    _download.fetch_from_home(target, ["a"], must_be(b"right"))
+    _download.fetch_from_urls(target, ["a"], must_be(b"right"))
     assert target.read_bytes() == b"right"
     assert "file.zip: wrong content" in capsys.readouterr().out
 
@@ -63,7 +63,7 @@ def test_file_that_is_there_is_kept_if_right(target, served, capsys):
 def test_interrupted_download_leaves_nothing(target, served):
     served["a"] = b""  # is interrupted
     with pytest.raises(KeyboardInterrupt):
-        _download.fetch_from_home(target, ["a"], must_be(b"right"))
+        _download.fetch_from_urls(target, ["a"], must_be(b"right"))
     assert os.listdir(target.parent) == []
 
 

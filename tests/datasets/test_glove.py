@@ -376,13 +376,13 @@ def test_named_but_not_there(tmp_path, monkeypatch, by):
 
 
 def test_fetched_archive(monkeypatch, capsys, served, cache, write):
-    served[glove.HOME] = write("zip").read_bytes()
+    served[glove.URL] = write("zip").read_bytes()
     sha256 = _cache.sha256(write("txt").parent / "glove.6B.zip")
     with pytest.raises(OSError, match="not the published one"):
         glove.fetch_archive()
     assert not glove.archive_path().exists()
     monkeypatch.setattr(glove, "ARCHIVE_SHA256", sha256)
-    monkeypatch.setattr(glove, "ARCHIVE_SIZE", len(served[glove.HOME]))
+    monkeypatch.setattr(glove, "ARCHIVE_SIZE", len(served[glove.URL]))
     assert glove.fetch_archive() == cache / "glove" / "glove.6B.zip"
     monkeypatch.setenv("KERAS_SLIM_DATA", str(cache))  # holds no vectors
     capsys.readouterr()

