@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from keras_slim.variants import VARIANTS
+from keras_slim.variants import FAMILIES, VARIANTS
 
 # Rows that no paper has stand in for those that users write. In the others of
 # a family, the reset gate is the same at all steps or reads `h`.
@@ -10,14 +10,30 @@ OWN_ROWS = {
     "own gru": ("uhb", "xb", "xhub"),
     "own mgu": (0.7, "xhu"),
 }
+# The full row of each family, its slimmest one, and those of no paper.
+CHOSEN = {*FAMILIES, *(f"{family}3" for family in FAMILIES), *OWN_ROWS}
 
 
 def pytest_generate_tests(metafunc):
-    """Runs a test that takes `variant` over the whole table."""
+    """Runs a test that takes `variant` over the whole table.
+
+    Where a test is marked `compiles`, the rows that are not `CHOSEN` are marked
+    `further_row`.
+    """
     given = [m.args[0] for m in metafunc.definition.iter_markers("parametrize")]
     if "variant" in metafunc.fixturenames and "variant" not in given:
-        rows = {**{name: name for name in VARIANTS}, **OWN_ROWS}
-        metafunc.parametrize("variant", rows.values(), ids=rows.keys())
+        compiles = metafunc.definition.get_closest_marker("compiles")
+        rows = [
+            pytest.param(
+                row,
+                id=name,
+                marks=pytest.mark.further_row
+                if compiles and name not in CHOSEN
+                else (),
+            )
+            for name, row in {**{n: n for n in VARIANTS}, **OWN_ROWS}.items()
+        ]
+        metafunc.parametrize("variant", rows)
 
 
 def pytest_collection_modifyitems(items):

@@ -64,6 +64,7 @@ def test_cell_states(variant, recurrence, go_backwards, mask):
     np.testing.assert_allclose(to_numpy(output), outputs[:, -1], atol=1e-5)
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("recurrence", LOOPS)
 def test_gradients_through_cell_states(variant, recurrence):
     """Of outputs, cell states and eq. 7 of Hatanaka et al. together."""

@@ -51,6 +51,7 @@ def assert_same(a, b, atol=1e-6):
     np.testing.assert_allclose(to_numpy(a), to_numpy(b), atol=atol)
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize(
     "options",
     [
@@ -147,6 +148,7 @@ def test_zero_output_for_mask(variant, x):
     assert output[1].any(axis=-1).all()
 
 
+@pytest.mark.compiles
 def test_dynamic_time_and_batch(variant, x):
     inputs = keras.Input((None, FEATURES))
     layer = keras_slim.SlimRNN(
@@ -229,6 +231,7 @@ def full_model(variant):
     )
 
 
+@pytest.mark.compiles
 def test_trains_saves_loads_and_predicts_the_same(variant, x, tmp_path):
     model = full_model(variant)
     model.compile("adam", "mse")

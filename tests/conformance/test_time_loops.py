@@ -65,6 +65,7 @@ def outputs_and_gradients(layer, graph=False, **call):
     return {"outputs": outputs, **gradients}
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize(
     ("options", "call", "atol"),
     [
