@@ -305,6 +305,7 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
                 go_backwards=self.go_backwards,
                 zero_output_for_mask=self.zero_output_for_mask,
                 return_cell_states=keeps_cell_states,
+                unroll=self.unroll,
             )
         if self.cell_state_regularizer is not None:
             initial = initial_state[self.cell.cell_state_index]
@@ -410,8 +411,6 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
 
     def _obstacle(self):
         """What keeps the layer from the fast loop, or `None`."""
-        if self.unroll:
-            return "unroll=True"
         for name in ("activation", "recurrent_activation"):
             activation = getattr(self, name)
             if not is_pure(activation):

@@ -12,7 +12,7 @@ import keras
 from keras import ops
 
 import keras_slim.activations
-from keras_slim.recurrence.fused import Equations
+from keras_slim.recurrence.fused import Equations, unrolled
 
 # A module each.
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -49,6 +49,7 @@ def time_loop(
     go_backwards=False,
     zero_output_for_mask=False,
     return_cell_states=False,
+    unroll=False,
 ):
     """Does what `keras.layers.RNN.inner_loop` does, by the fused loop.
 
@@ -64,6 +65,8 @@ def time_loop(
             zero instead of that of the step before.
         return_cell_states: Boolean, whether to return the last state of the
             family, `c` of an LSTM, at every step.
+        unroll: Boolean, whether to compute step by step, without a loop and
+            with the gradient of the framework.
 
     Returns:
         The last output `(batch, units)`, the outputs
@@ -81,22 +84,21 @@ def time_loop(
         for name in ("kernel", "bias", "recurrent_kernel", "pointwise_kernel")
         if (weight := getattr(cell, name)) is not None
     }
-    outputs, *states = _backend.run(
-        functools.partial(
-            _fused,
-            cell=cell,
-            mask=mask,
-            dropout_masks=dropout_masks,
-            training=training,
-            go_backwards=go_backwards,
-            zero_output_for_mask=zero_output_for_mask,
-            return_cell_states=return_cell_states,
-        ),
-        sequences,
-        list(initial_state),
-        weights,
+    function = functools.partial(
+        _fused,
+        cell=cell,
+        mask=mask,
+        dropout_masks=dropout_masks,
         training=training,
+        go_backwards=go_backwards,
+        zero_output_for_mask=zero_output_for_mask,
+        return_cell_states=return_cell_states,
     )
+    tensors = (sequences, list(initial_state), weights)
+    if unroll:
+        outputs, *states = function(unrolled, *tensors)
+    else:
+        outputs, *states = _backend.run(function, *tensors, training=training)
     cell_states = None
     if return_cell_states:
         every = states.pop()

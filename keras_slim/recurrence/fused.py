@@ -16,7 +16,7 @@ product after it, and what does not read `h` is left to the framework.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keras import activations, backend, ops
+from keras import activations, backend, ops, tree
 
 from keras_slim.activations import keras2_hard_sigmoid
 from keras_slim.variants import Variant
@@ -129,6 +129,26 @@ def forward(equations, scan, tensors, mask, save):
     if equations.emits_cell_states:
         others[-1] = emitted["c"]
     return (emitted["h"], *others), emitted["saved"]
+
+
+def unrolled(equations, tensors, mask, training=True):
+    """The results of `forward`, step by step in operations of Keras.
+
+    The framework can trace and differentiate them.
+    """
+    return forward(equations, unrolled_scan, tensors, mask, save=False)[0]
+
+
+def unrolled_scan(step, carry, xs, reverse=False):
+    """`jax.lax.scan` of a static number of steps, without a loop."""
+    order = reversed if reverse else iter
+    steps = zip(*(ops.unstack(x) for x in tree.flatten(xs)), strict=True)
+    emitted = []
+    for leaves in order(list(steps)):
+        carry, ys = step(carry, tree.pack_sequence_as(xs, leaves))
+        emitted.append(tree.flatten(ys))
+    columns = zip(*order(emitted), strict=True)
+    return carry, tree.pack_sequence_as(ys, list(map(ops.stack, columns)))
 
 
 def backward(equations, scan, vjp, tensors, mask, h, saved, upstream):

@@ -38,7 +38,7 @@ def _loop(equations, tensors, mask, training):
         or torch.jit.is_tracing()  # by the ONNX exporters, too
         or _in_torch_func()
     ):
-        return _traceable(equations, tensors, mask)
+        return fused.unrolled(equations, tensors, mask)
     return _eager(equations, tensors, mask)
 
 
@@ -51,7 +51,7 @@ def _eager(equations, tensors, mask):
     flat, structure = _flatten(tensors)
     # Automatic differentiation in forward mode.
     if any(forward_ad.unpack_dual(t).tangent is not None for t in flat):
-        return _traceable(equations, tensors, mask)
+        return fused.unrolled(equations, tensors, mask)
     save = torch.is_grad_enabled() and any(t.requires_grad for t in flat)
     return _Differentiable.apply(equations, structure, mask, save, *flat)
 
@@ -70,31 +70,12 @@ def _is_vectorized(gradients):
     )
 
 
-def _traceable(equations, tensors, mask):
-    """The same in operations that PyTorch can trace and differentiate."""
-    return fused.forward(equations, _scan, tensors, mask, save=False)[0]
-
-
-def _scan(step, carry, xs, reverse=False):
-    """`jax.lax.scan`, unrolled."""
-    order = reversed if reverse else iter
-    flat, structure = _flatten(xs)
-    steps = list(zip(*(x.unbind() for x in flat), strict=True))
-    emitted = []
-    for leaves in order(steps):
-        carry, ys = step(carry, structure.unflatten(leaves))
-        flat, structure_of_ys = _flatten(ys)
-        emitted.append(flat)
-    columns = zip(*order(emitted), strict=True)
-    return carry, structure_of_ys.unflatten(map(torch.stack, columns))
-
-
 def _forward(equations, *arguments):
-    return fused.forward(equations, _scan, *arguments)
+    return fused.forward(equations, fused.unrolled_scan, *arguments)
 
 
 def _backward(equations, *arguments):
-    return fused.backward(equations, _scan, vjp, *arguments)
+    return fused.backward(equations, fused.unrolled_scan, vjp, *arguments)
 
 
 def _loops_of(equations):
@@ -144,7 +125,7 @@ def _differentiable_gradients(static, flat, wanted, upstream):
     with torch.enable_grad():
         # Views, lest the gradient in one argument goes on through another.
         flat = [tensor.view_as(tensor) for tensor in flat]
-        results = _traceable(equations, structure.unflatten(flat), mask)
+        results = fused.unrolled(equations, structure.unflatten(flat), mask)
     pairs = [
         (result, gradient)
         for result, gradient in zip(results, upstream, strict=True)

@@ -256,7 +256,8 @@ def doubled(x):
         ({}, "fast"),
         ({"recurrence": "fast"}, "fast"),
         ({"recurrence": "plain"}, "plain"),
-        ({"unroll": True}, "plain"),
+        ({"unroll": True}, "fast"),
+        ({"unroll": True, "recurrence": "plain"}, "plain"),
         ({"activation": "gelu", "recurrent_activation": "softmax"}, "fast"),
         ({"activation": doubled}, "plain"),
         ({"recurrent_activation": doubled}, "plain"),
@@ -270,8 +271,8 @@ def test_which_loop_is_taken(loops_taken, options, loop):
 
 
 def test_the_fast_loop_is_refused_where_it_cannot_be_taken():
-    with pytest.raises(ValueError, match="`recurrence`.*unroll=True.*'plain'"):
-        keras_slim.LSTM3(UNITS, recurrence="fast", unroll=True)
+    with pytest.raises(ValueError, match="`recurrence`.*activation=.*'plain'"):
+        keras_slim.LSTM3(UNITS, recurrence="fast", activation=doubled)
 
 
 @pytest.mark.parametrize("value", ["quick", True, None])
