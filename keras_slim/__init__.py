@@ -36,7 +36,8 @@ from keras_slim.named import (
     SlimMGU,
     SlimMGUCell,
 )
-from keras_slim.table import VariantTable, variant_table
+from keras_slim.slimming import slim, to_keras
+from keras_slim.table import Table, size_table, variant_table
 
 __all__ = [
     "GRU",
@@ -71,11 +72,14 @@ __all__ = [
     "SlimMGUCell",
     "SlimRNN",
     "SlimRNNCell",
-    "VariantTable",
+    "Table",
     "__version__",
     "activations",
     "datasets",
     "memory",
+    "size_table",
+    "slim",
+    "to_keras",
     "variant_table",
     "variants",
 ]

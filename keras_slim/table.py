@@ -2,21 +2,25 @@ import itertools
 import math
 import numbers
 
+import numpy as np
+
+from keras_slim.places import places
 from keras_slim.variants import VARIANTS, get
 
 
-class VariantTable:
-    """Rows that compare variants; `print` it or take `to_frame()`.
+class Table:
+    """Rows to `print`, or to take as a frame.
 
     Args:
-        rows: List of dicts with the same keys, one a variant.
+        rows: List of dicts with the same keys, the first of which names the
+            row.
     """
 
     def __init__(self, rows):
         self.rows = rows
 
     def to_frame(self):
-        """The table as a pandas frame, indexed by variant.
+        """The table as a pandas frame, indexed by its first column.
 
         Returns:
             A `pandas.DataFrame`.
@@ -26,10 +30,10 @@ class VariantTable:
         """
         import pandas as pd
 
-        return pd.DataFrame(self.rows).set_index("variant")
+        return pd.DataFrame(self.rows).set_index(next(iter(self.rows[0])))
 
     def __str__(self):
-        # A block for each family, with the columns that it has.
+        # A block for rows with the same columns, such as those of a family.
         blocks = itertools.groupby(
             self.rows, lambda row: [name for name in row if row[name] != ""]
         )
@@ -77,7 +81,7 @@ def variant_table(units, features, variants=None, use_bias=True):
         use_bias: Boolean (default `True`), as of the layer.
 
     Returns:
-        A `VariantTable` with the columns `variant`; one per gate, `i`, `f`,
+        A `Table` with the columns `variant`; one per gate, `i`, `f`,
         `c`, `o` of an LSTM, with its terms, its constant, or nothing where
         the family of the variant lacks it; `parameters`; and `multiply_adds`,
         those of one step for one sample: the products `W x`, `U h`, `u ⊙ h`
@@ -110,7 +114,7 @@ def variant_table(units, features, variants=None, use_bias=True):
         )
     variants = [get(variant) for variant in variants]
     gates = dict.fromkeys(gate for v in variants for gate in v.family.gates)
-    return VariantTable(
+    return Table(
         [
             _row(variant, gates, int(units), int(features), use_bias)
             for variant in variants
@@ -120,7 +124,6 @@ def variant_table(units, features, variants=None, use_bias=True):
 
 def _row(variant, gates, units, features, use_bias):
     shapes = variant.weight_shapes(units, features, use_bias)
-    sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     return {
         "variant": variant.name or f"({', '.join(map(str, variant.terms))})",
         **{
@@ -129,8 +132,129 @@ def _row(variant, gates, units, features, use_bias):
             else ""
             for gate in gates
         },
-        "parameters": sum(sizes.values()),
-        "multiply_adds": sum(sizes.values())
-        - sizes.get("bias", 0)
-        + variant.family.products * units,
+        "parameters": sum(map(math.prod, shapes.values())),
+        "multiply_adds": _multiply_adds(variant, units, features),
     }
+
+
+def _multiply_adds(variant, units, features):
+    shapes = variant.weight_shapes(units, features, use_bias=False)
+    products = variant.family.products * units
+    return sum(map(math.prod, shapes.values())) + products
+
+
+def size_table(model, slimmed):
+    """Compares the recurrent layers of a model with those of a slimmed one.
+
+    Args:
+        model: A `keras.Model`.
+        slimmed: What `keras_slim.slim(model)` or `keras_slim.to_keras(model)`
+            returned.
+
+    Returns:
+        A `Table` with one row per recurrent layer and one of the whole model,
+        and the columns `layer`, its name after those of the layers around it;
+        `before` and `after`, its class; `parameters`; `multiply_adds`, those
+        of one step for one sample, see `variant_table`, the sum of the
+        recurrent layers for the whole model; and `bytes` of the weights, each
+        before and after. `multiply_adds` is `"–"` for a layer that is no LSTM,
+        GRU or MGU. The last column, `unchanged`, says why a layer is as it
+        was.
+
+    Raises:
+        ValueError: if the models do not have the same recurrent layers, but
+            for their classes.
+
+    Example:
+
+    >>> print(size_table(model, slim(model, "lstm3")))  # doctest: +SKIP
+    """
+    pairs = list(zip(places(model), places(slimmed), strict=False))
+    if len(places(model)) != len(places(slimmed)) or any(
+        old.path != new.path for old, new in pairs
+    ):
+        raise ValueError(
+            "Invalid value for argument `slimmed`. Expected a model that was "
+            f"made of {model.name!r}, with the recurrent layers "
+            f"{[place.name for place in places(model)]}. Received: "
+            f"{[place.name for place in places(slimmed)]}"
+        )
+    families = {
+        new.gating.family
+        for old, new in pairs
+        if type(old.part) is not type(new.part)
+    }
+    rows = []
+    for old, new in pairs:
+        rows.append(
+            {
+                "layer": old.name,
+                "before": type(old.part).__name__,
+                "after": type(new.part).__name__,
+                **_side_by_side(_sizes_of(old), _sizes_of(new)),
+                "unchanged": _why_unchanged(old, new, families),
+            }
+        )
+    steps = [
+        {n: row[n] for n in row if n.startswith("multiply_adds")}
+        for row in rows
+        if row["multiply_adds_before"] != "–"
+    ]
+    whole = [
+        {
+            "parameters": one.count_params(),
+            "multiply_adds": sum(
+                step[f"multiply_adds_{when}"] for step in steps
+            ),
+            "bytes": _bytes(one),
+        }
+        for one, when in ((model, "before"), (slimmed, "after"))
+    ]
+    rows.append(
+        {
+            "layer": "whole model",
+            "before": "–",
+            "after": "–",
+            **_side_by_side(*whole),
+            "unchanged": "–",
+        }
+    )
+    return Table(rows)
+
+
+def _side_by_side(before, after):
+    return {
+        f"{name}_{when}": sizes[name]
+        for name in before
+        for when, sizes in (("before", before), ("after", after))
+    }
+
+
+def _sizes_of(place):
+    cell, gating = place.cell, place.gating
+    multiply_adds = "–"
+    if gating is not None:
+        kernel = cell.kernel.shape
+        multiply_adds = _multiply_adds(gating, cell.units, kernel[0])
+    return {
+        "parameters": cell.count_params(),
+        "multiply_adds": multiply_adds,
+        "bytes": _bytes(cell),
+    }
+
+
+def _bytes(layer):
+    return sum(
+        math.prod(weight.shape) * np.dtype(weight.dtype).itemsize
+        for weight in layer.weights
+    )
+
+
+def _why_unchanged(old, new, families):
+    if type(old.part) is not type(new.part):
+        return "–"
+    if old.gating is None:
+        return "no LSTM or GRU of Keras or keras_slim"
+    if old.gating.family not in families:
+        return f"of the family {old.gating.family.title}"
+    return "not chosen"

@@ -1,0 +1,460 @@
+"""Models with slim recurrent layers in place of full ones, and back."""
+
+import keras
+import numpy as np
+
+from keras_slim import variants
+from keras_slim.cells import SlimRNNCell
+from keras_slim.layers import SlimRNN
+from keras_slim.places import OURS, direct, places
+
+
+def slim(model, variant="lstm3", layers=None):
+    """Makes a model with slim layers in place of its recurrent ones.
+
+    Every LSTM layer, or every GRU layer with a variant of that family, becomes
+    one of the variant: alone, in `Bidirectional`, `TimeDistributed` and other
+    wrappers, as a cell of `RNN`, in nested models and in layers that are
+    called several times. Everything else is that of the model: the graph, the
+    names, and the weights of the other layers.
+
+    A slim layer starts with the weights that it shares with the full one: the
+    columns of `kernel`, `recurrent_kernel` and `bias` of its gates. A
+    pointwise weight `u` starts with the diagonal of `U`. A GRU with
+    `reset_after=True`, the default of Keras, becomes one whose reset gate
+    multiplies `h` before the product with `U`, with the sum of its two biases.
+    The outputs are therefore others: train the model on for some epochs.
+
+    Args:
+        model: A functional or `Sequential` model, which is not changed.
+        variant: Name of a row in `keras_slim.variants.VARIANTS`, or the terms
+            of the gates, see `SlimRNN`. Default: `"lstm3"`.
+        layers: List of the names of layers to slim: recurrent layers, cells,
+            wrappers or nested models around them. Default: `None`, all
+            recurrent layers of the family of the variant.
+
+    Returns:
+        A new model. It is compiled like `model`, with a new optimizer.
+
+    Raises:
+        ValueError: if the model is not functional or `Sequential`, is not
+            built, or has no layer to slim; if `variant` is unknown; if a name
+            in `layers` is not that of a layer to slim; or if a layer has an
+            option that no slim layer has, such as `use_cudnn=True`.
+
+    Example:
+
+    >>> model = keras.Sequential(
+    ...     [
+    ...         keras.Input((None, 8)),
+    ...         keras.layers.Bidirectional(keras.layers.LSTM(16)),
+    ...         keras.layers.Dense(1),
+    ...     ]
+    ... )
+    >>> slimmed = keras_slim.slim(model, "lstm3")
+    >>> model.count_params(), slimmed.count_params()
+    (3233, 929)
+    """
+    variant = variants.get(variant)
+    _check_model(model)
+    found = places(model)
+    obstacles = {place: _obstacle(place, variant) for place in found}
+    if layers is None:
+        chosen = [place for place in found if not obstacles[place]]
+    else:
+        chosen = _named(found, layers)
+        for place in chosen:
+            if obstacles[place]:
+                raise ValueError(
+                    "Invalid value for argument `layers`. Expected layers "
+                    f"of the family {variant.family.title}. "
+                    f"Received: {place.name!r}, {obstacles[place]}"
+                )
+    if not chosen:
+        raise ValueError(
+            "Invalid value for argument `model`. Expected a model with a "
+            f"layer of the family {variant.family.title}. Received: "
+            f"{model.name!r} with {_listed(found, obstacles)}"
+        )
+    for place in chosen:
+        if getattr(place.layer, "use_cudnn", None) is True:
+            raise ValueError(
+                "Invalid value for argument `model`. No cuDNN kernel computes "
+                "slim gates. Expected layers with use_cudnn='auto' or False. "
+                f"Received: {place.name!r} with use_cudnn=True"
+            )
+    row = variant.name or [*variant.terms]
+    classes = {
+        is_cell: _class_of(variant, SlimRNNCell if is_cell else SlimRNN)
+        for is_cell in (True, False)
+    }
+
+    def converted(place):
+        config = place.part.get_config()
+        config.pop("reset_after", None)
+        return classes[place.is_cell], {**config, "variant": row}
+
+    return _rebuilt(model, chosen, converted, _carry_over)
+
+
+def to_keras(model):
+    """Makes a model with layers of Keras in place of slim ones.
+
+    Every layer of `keras_slim` becomes a `keras.layers.LSTM`, or a
+    `keras.layers.GRU` with `reset_after=False`, that computes the same: a term
+    that a gate lacks has zeros as its weights, a pointwise weight `u` is the
+    diagonal of `U`, and a constant gate has zeros and a bias at which the
+    activation has the value of the constant. An MGU becomes a GRU whose reset
+    gate is `f` and whose update gate `z` is `1 - f`. So a slim model runs
+    where nothing but the layers of Keras does, with as many weights as a full
+    one. Training changes the zeros; slim the model again after it, or train
+    the slim one.
+
+    Args:
+        model: A functional or `Sequential` model, which is not changed.
+
+    Returns:
+        A new model. It is compiled like `model`, with a new optimizer.
+
+    Raises:
+        ValueError: if the model is not functional or `Sequential`, is not
+            built, or has no layer of `keras_slim`; or if such a layer has
+            what no layer of Keras has: `return_cell_states=True`, a
+            `cell_state_regularizer`, or a constant gate whose value its
+            activation does not have.
+
+    Example:
+
+    >>> inputs = keras.Input((None, 8))
+    >>> model = keras.Model(inputs, keras_slim.LSTM3(16)(inputs))
+    >>> type(keras_slim.to_keras(model).layers[1])
+    <class 'keras.src.layers.rnn.lstm.LSTM'>
+    """
+    _check_model(model)
+    found = places(model)
+    chosen = [place for place in found if type(place.part) in OURS]
+    if not chosen:
+        raise ValueError(
+            "Invalid value for argument `model`. Expected a model with a "
+            f"layer of keras_slim. Received: {model.name!r} with "
+            f"{_listed(found)}"
+        )
+    terms = {place: _terms_of_keras(place) for place in chosen}
+
+    def converted(place):
+        cell, config = place.cell, place.part.get_config()
+        for name in _ONLY_OURS:
+            config.pop(name, None)
+        config["use_bias"] = _has_bias(cell)
+        if cell.gating.family is variants.LSTM:
+            kind = keras.layers.LSTM, keras.layers.LSTMCell
+        else:
+            kind = keras.layers.GRU, keras.layers.GRUCell
+            config["reset_after"] = False
+            del config["unit_forget_bias"]
+        return kind[place.is_cell], config
+
+    def carry_over(place, new):
+        _assign(new, terms[place])
+
+    return _rebuilt(model, chosen, converted, carry_over)
+
+
+_ONLY_OURS = (
+    "variant",
+    "recurrence",
+    "return_cell_states",
+    "cell_state_regularizer",
+    "matched_initialization",
+)
+
+
+def _check_model(model):
+    is_graph = isinstance(model, keras.Sequential) or (
+        isinstance(model, keras.Model) and hasattr(model, "operations")
+    )
+    if not is_graph:
+        raise ValueError(
+            "Invalid value for argument `model`. Expected a functional or "
+            "Sequential model; of a subclassed one the layers are known, but "
+            "not the calls between them: replace them where its class makes "
+            f"them. Received: {model!r}"
+        )
+    if not model.built:
+        raise ValueError(
+            "Invalid value for argument `model`. Expected a model that is "
+            "built; start it with `keras.Input`, or call it. Received: "
+            f"{model.name!r}"
+        )
+
+
+def _obstacle(place, variant):
+    """What keeps a cell from becoming one of the variant, or `None`."""
+    if place.gating is None:
+        kind = type(place.part).__name__
+        return f"a {kind}, which is no LSTM or GRU of Keras or keras_slim"
+    if place.gating.family is not variant.family:
+        return f"of the family {place.gating.family.title}"
+    return None
+
+
+def _listed(found, obstacles=None):
+    if not found:
+        return "no recurrent layer"
+    kinds = {place: type(place.part).__name__ for place in found}
+    said = {**kinds, **(obstacles or {})}
+    return ", ".join(f"{place.name!r} ({said[place]})" for place in found)
+
+
+def _named(found, layers):
+    """The places with one of the names in their path."""
+    if isinstance(layers, str) or not all(isinstance(n, str) for n in layers):
+        raise ValueError(
+            "Invalid value for argument `layers`. Expected a list of names "
+            f"of layers. Received: layers={layers!r}"
+        )
+    chosen = []
+    for name in layers:
+        here = [p for p in found if name in p.path or name == p.name]
+        if not here:
+            raise ValueError(
+                "Invalid value for argument `layers`. Expected names out of "
+                f"{sorted({n for p in found for n in (*p.path, p.name)})}. "
+                f"Received: {name!r}"
+            )
+        chosen += [place for place in here if place not in chosen]
+    return chosen
+
+
+def _class_of(variant, base):
+    """The class that is named after a variant, or that of its family."""
+    of_family = None
+    for kind in OURS:
+        if issubclass(kind, base) and kind.family is variant.family:
+            own = kind.named_variant
+            if own is not None and own.is_like(variant):
+                return kind
+            if own is None:
+                of_family = kind
+    return of_family
+
+
+def _rebuilt(model, chosen, converted, carry_over):
+    """A clone of a model in which the chosen parts are others.
+
+    Args:
+        model: The model.
+        chosen: List of `Place`.
+        converted: Function of a `Place` that returns the class and the config
+            of what takes it.
+        carry_over: Function of a `Place` and of the new cell there, which sets
+            the weights of that cell.
+    """
+    parts = {id(place.part) for place in chosen}
+    cells = {id(place.cell): place for place in chosen}
+
+    def clone(layer):
+        here = [p for p in places(layer) if id(p.part) in parts]
+        if not here:
+            return type(layer).from_config(layer.get_config())
+        if here[0].part is layer:
+            kind, config = converted(here[0])
+            return kind.from_config(config)
+        # By name, as the config of a wrapper holds those of its layers.
+        others = {place.part.name: converted(place) for place in here}
+        return type(layer).from_config(_with_others(layer.get_config(), others))
+
+    new_model = keras.models.clone_model(
+        model, _inputs_like(model), clone_function=clone, recursive=True
+    )
+    for old, new in _pairs(model, new_model):
+        if id(old) in cells:
+            carry_over(cells[id(old)], new)
+        elif old.built:  # a layer as activation may not be
+            for variable, value in zip(_own(new), _own(old), strict=True):
+                variable.assign(value)
+    return new_model
+
+
+def _inputs_like(model):
+    """New inputs for a clone; Keras would keep neither their names nor more."""
+    if isinstance(model, keras.Sequential):  # there it does
+        return None
+
+    def like(tensor):
+        layer = tensor._keras_history.operation
+        return type(layer).from_config(layer.get_config()).output
+
+    return keras.tree.map_structure(like, model.input)
+
+
+def _with_others(config, others):
+    """A config with other layers of these names in it."""
+    if isinstance(config, dict):
+        inner = config.get("config")
+        if "class_name" in config and isinstance(inner, dict):
+            if inner.get("name") in others:
+                kind, own = others[inner["name"]]
+                return keras.saving.serialize_keras_object(
+                    kind.from_config(own)
+                )
+        return {key: _with_others(v, others) for key, v in config.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_with_others(value, others) for value in config)
+    return config
+
+
+def _pairs(old, new):
+    """Pairs of the layers of a model and of its clone, nested ones too."""
+    yield old, new
+    for a, b in zip(direct(old), direct(new), strict=True):
+        yield from _pairs(a, b)
+
+
+def _own(layer):
+    """The variables of a layer that no layer inside of it has."""
+    inner = {
+        id(v)
+        for other in layer._flatten_layers(include_self=False)
+        for v in other.variables
+    }
+    return [v for v in layer.variables if id(v) not in inner]
+
+
+_WEIGHTS = {
+    "x": "kernel",
+    "h": "recurrent_kernel",
+    "u": "pointwise_kernel",
+    "b": "bias",
+}
+
+
+def _terms(cell, gating):
+    """A dict from each term to a dict from gates to arrays."""
+    found = {}
+    for term, name in _WEIGHTS.items():
+        gates = gating.gates_with(term)
+        weight = getattr(cell, name, None)
+        if weight is None or not gates:
+            found[term] = {}
+            continue
+        weight = keras.ops.convert_to_numpy(weight)
+        if term == "b" and weight.ndim == 2:  # of the GRU with `reset_after`
+            weight = weight.sum(axis=0)
+        parts = np.split(weight, len(gates), axis=-1)
+        if term == "u":
+            parts = [part[:, 0] for part in parts]
+        found[term] = dict(zip(gates, parts, strict=True))
+    return found
+
+
+def _carry_over(place, new):
+    """Gives a slim cell the weights that it shares with a full one."""
+    old, own = _terms(place.cell, place.gating), _terms(new, new.gating)
+    for term, gates in own.items():
+        for gate in gates:
+            if gate in old[term]:
+                gates[gate] = old[term][gate]
+            elif term == "u" and gate in old["h"]:
+                gates[gate] = np.diagonal(old["h"][gate])
+    _assign(new, own)
+
+
+def _assign(cell, terms):
+    """Sets the weights of a cell, those of an activation left alone."""
+    for term, gates in terms.items():
+        if gates:
+            join = np.stack if term == "u" else np.concatenate
+            weight = getattr(cell, _WEIGHTS[term])
+            weight.assign(join([*gates.values()], axis=-1))
+
+
+def _terms_of_keras(place):
+    """The terms of a cell of Keras that computes what ours does."""
+    cell, layer = place.cell, place.layer
+    gating, units = cell.gating, cell.units
+    if getattr(layer, "return_cell_states", False):
+        obstacle = "return_cell_states=True"
+    elif getattr(layer, "cell_state_regularizer", None) is not None:
+        obstacle = "a cell_state_regularizer"
+    else:
+        obstacle = None
+    terms = _terms(cell, gating)
+    features = cell.kernel.shape[0]
+    columns = {}
+    for gate, constant in gating.gates.items():
+        x = terms["x"].get(gate, np.zeros((features, units)))
+        h = terms["h"].get(gate, np.zeros((units, units)))
+        h = h + np.diag(terms["u"].get(gate, np.zeros(units)))
+        b = terms["b"].get(gate, np.zeros(units))
+        if not isinstance(constant, str):
+            b = _inverse(cell.recurrent_activation, constant, units)
+            if b is None:
+                obstacle = (
+                    f"a gate {gate} = {constant:g}, a value that "
+                    f"{_name_of(cell.recurrent_activation)} does not have"
+                )
+                b = 0.0
+            b = np.full(units, b)
+        columns[gate] = x, h, b
+    if gating.family is variants.MGU:
+        if not _is_odd(cell.recurrent_activation) and obstacle is None:
+            obstacle = (
+                f"recurrent_activation {_name_of(cell.recurrent_activation)}, "
+                "for which 1 - σ(a) is not σ(-a), as a GRU would need it"
+            )
+        x, h, b = columns["f"]
+        columns = {"z": (-x, -h, -b), "r": (x, h, b), "h": columns["h"]}
+    if obstacle:
+        raise ValueError(
+            "Invalid value for argument `model`. Expected layers that a layer "
+            f"of Keras can compute. Received: {place.name!r} with {obstacle}"
+        )
+    found = {
+        term: {gate: parts[k] for gate, parts in columns.items()}
+        for k, term in enumerate("xhb")
+    }
+    return found if _has_bias(cell) else {**found, "b": {}}
+
+
+def _has_bias(cell):
+    """Whether a cell of Keras needs a bias to compute what ours does."""
+    return bool(cell.use_bias or cell.gating.constants)
+
+
+def _name_of(activation):
+    return keras.activations.serialize(activation)
+
+
+def _inverse(activation, value, units):
+    """A number at which an activation has a value, by bisection, or `None`."""
+
+    def at(x):
+        x = keras.ops.convert_to_tensor(np.full((1, units), x, "float32"))
+        return float(keras.ops.convert_to_numpy(activation(x))[0, 0])
+
+    low, high = np.float32(-100.0), np.float32(100.0)
+    value = float(np.float32(value))
+    for end in (low, high):
+        if at(end) == value:
+            return float(end)
+    if not at(low) < value < at(high):
+        return None
+    while low < (middle := np.float32((low + high) / 2)) < high:
+        if at(middle) < value:
+            low = middle
+        else:
+            high = middle
+    best = min((low, high), key=lambda x: abs(at(x) - value))
+    # An activation that jumps over the value does not have it.
+    return float(best) if abs(at(best) - value) <= 1e-6 else None
+
+
+def _is_odd(activation):
+    """Whether 1 - σ(a) = σ(-a)."""
+    a = np.linspace(-6, 6, 49, dtype="float32").reshape(1, -1)
+    both = [
+        keras.ops.convert_to_numpy(activation(keras.ops.convert_to_tensor(x)))
+        for x in (a, -a)
+    ]
+    return bool(np.allclose(both[0] + both[1], 1.0, atol=1e-6))
