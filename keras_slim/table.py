@@ -43,18 +43,25 @@ class Table:
 
     def _repr_html_(self):
         try:
-            return self.to_frame().to_html()
+            frame = self.to_frame().astype(object).map(_readable)
+            # With spaces, at which a narrow page can break a line.
+            return frame.rename(columns=_words).to_html()
         except ImportError:
             return f"<pre>{self}</pre>"
 
 
+def _readable(value):
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def _words(name):
+    return name.replace("_", " ")
+
+
 def _text(names, rows):
-    header = [name.replace("_", " ") for name in names]
+    header = [_words(name) for name in names]
     is_number = [isinstance(rows[0][name], int) for name in names]
-    body = [
-        [f"{v:,}" if isinstance(v := row[name], int) else v for name in names]
-        for row in rows
-    ]
+    body = [[_readable(row[name]) for name in names] for row in rows]
     widths = [
         max(map(len, column)) for column in zip(header, *body, strict=True)
     ]
