@@ -94,26 +94,26 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
             The other families have no such gate.
         recurrence: `"auto"` (default), `"fast"` or `"plain"`: the time loop.
             The plain loop is that of `keras.layers.RNN` around the cell,
-            differentiated by the framework. The fast loop multiplies the
-            inputs by `kernel` for all steps at once, computes only the
-            recurrence step by step, and has a hand-derived gradient; outputs
-            and gradients are those of the plain loop, to rounding. It needs
-            activations out of `keras.activations` or
-            `keras_slim.activations`, as any other callable may have weights,
-            state or randomness, and the TensorFlow, JAX or PyTorch backend.
-            `"auto"` is the fast loop where it can be used, and the plain loop
-            elsewhere. With `unroll=True` the steps of the fast loop are
-            computed one after another, differentiated by the framework, so
-            that every derivative exists. On TensorFlow, XLA compiles the
-            forward and the backward pass of the fast loop in any `tf.function`
-            whose number of steps is static and, except in training, whose
-            batch size is, too; once for each shape, with `jit_compile=True` as
-            a part of the model, without it as two functions of their own.
-            Second derivatives in a `tf.function`, and forward-mode derivatives
-            on JAX, need the plain loop or `unroll=True`. On PyTorch, second derivatives,
-            `torch.func`, `torch.jit.trace`, `torch.export` and ONNX export
-            use an unrolled loop with the same results; `torch.compile` leaves
-            the fast loop out of its graph and refuses `fullgraph=True`.
+            differentiated by the framework. The fast loop multiplies the inputs
+            by `kernel` for all steps at once, computes only the recurrence step
+            by step, and has a hand-derived gradient; outputs and gradients are
+            those of the plain loop, to rounding. It needs activations out of
+            `keras.activations` or `keras_slim.activations`, as any other
+            callable may have weights, state or randomness, and the TensorFlow,
+            JAX or PyTorch backend. `"auto"` is the fast loop where it can be
+            used, and the plain loop elsewhere. With `unroll=True` the steps of
+            the fast loop are computed one after another, differentiated by the
+            framework, so that every derivative exists. On TensorFlow, XLA
+            compiles the forward and the backward pass of the fast loop in any
+            `tf.function` whose number of steps is static and, except in
+            training, whose batch size is, too; once for each shape, with
+            `jit_compile=True` as a part of the model, without it as two
+            functions of their own. Second derivatives in a `tf.function`, and
+            forward-mode derivatives on JAX, need the plain loop or
+            `unroll=True`. On PyTorch, second derivatives, `torch.func`,
+            `torch.jit.trace`, `torch.export` and ONNX export use an unrolled
+            loop with the same results; `torch.compile` leaves the fast loop out
+            of its graph and refuses `fullgraph=True`.
         return_cell_states: Boolean (default `False`). Whether to return the
             cell states `c` of all steps after the output, in the order in
             which the steps are processed; `h` in a family without a cell
