@@ -254,6 +254,8 @@ def _rebuilt(model, chosen, converted, carry_over):
     cells = {id(place.cell): place for place in chosen}
 
     def clone(layer):
+        if isinstance(layer, keras.layers.Lambda):
+            return layer  # Python code has no safe config, and no weights
         here = [p for p in places(layer) if id(p.part) in parts]
         if not here:
             return type(layer).from_config(layer.get_config())

@@ -301,6 +301,36 @@ def test_what_is_no_lstm_stays_and_the_table_says_why():
             keras_slim.slim(model, "lstm3", layers=[name])
 
 
+class Scaled(layers.Layer):
+    """A layer of a user's own, with one inside, that is not registered."""
+
+    def __init__(self, scale=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.dense = layers.Dense(2)
+
+    def call(self, x):
+        return self.scale * self.dense(x)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+def test_layers_of_the_users_own_stay():
+    inputs = keras.Input((TIME, FEATURES))
+    x = layers.LSTM(UNITS, return_sequences=True)(inputs)
+    x = Scaled(3.0)(layers.Lambda(lambda x: x + 1)(x))
+    model = keras.Model(inputs, x)
+    randomise(model)
+    slimmed = keras_slim.slim(model, "lstm")
+    assert_same_outputs(slimmed, model)
+    assert slimmed.layers[-1] is not model.layers[-1]
+    slimmed.layers[-1].set_weights(
+        [0 * w for w in slimmed.layers[-1].get_weights()]
+    )
+    assert outputs_of(model)[0].any()
+
+
 def test_dtype_policy_and_trainable_are_kept():
     layer = layers.LSTM(UNITS, dtype="mixed_bfloat16", trainable=False)
     model = keras.Sequential([keras.Input((TIME, FEATURES)), layer])
