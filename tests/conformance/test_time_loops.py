@@ -228,6 +228,7 @@ def test_second_derivatives_of_unrolled_steps(variant):
         np.testing.assert_allclose(graph(), wanted, atol=1e-5)
 
 
+@pytest.mark.compiles
 def test_an_unrolled_layer_trains_like_the_loop(variant):
     loop = built(variant, recurrence="plain")
     unrolled = built(variant, unroll=True)
