@@ -1,6 +1,8 @@
 """A slim layer in scikit-learn's cross-validation.
 
-python examples/scikit_learn.py
+Prints the mean accuracy of an LSTM and of LSTM3 over the folds.
+
+    python examples/scikit_learn.py
 """
 
 import argparse

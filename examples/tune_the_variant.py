@@ -1,7 +1,9 @@
 """The variant as a hyperparameter, with KerasTuner.
 
-pip install keras-tuner
-python examples/tune_the_variant.py
+A random search over variants and units.
+
+    pip install keras-tuner
+    python examples/tune_the_variant.py
 """
 
 import argparse

@@ -176,46 +176,43 @@ def size_table(model, slimmed):
 
     >>> print(size_table(model, slim(model, "lstm3")))  # doctest: +SKIP
     """
-    pairs = list(zip(places(model), places(slimmed), strict=False))
-    if len(places(model)) != len(places(slimmed)) or any(
-        old.path != new.path for old, new in pairs
-    ):
+    both = places(model), places(slimmed)
+    before, after = ([place.path for place in found] for found in both)
+    if before != after:
         raise ValueError(
             "Invalid value for argument `slimmed`. Expected a model that was "
             f"made of {model.name!r}, with the recurrent layers "
-            f"{[place.name for place in places(model)]}. Received: "
-            f"{[place.name for place in places(slimmed)]}"
+            f"{[place.name for place in both[0]]}. Received: "
+            f"{[place.name for place in both[1]]}"
         )
+    pairs = list(zip(*both, strict=True))
     families = {
         new.gating.family
         for old, new in pairs
         if type(old.part) is not type(new.part)
     }
-    rows = []
-    for old, new in pairs:
-        rows.append(
-            {
-                "layer": old.name,
-                "before": type(old.part).__name__,
-                "after": type(new.part).__name__,
-                **_side_by_side(_sizes_of(old), _sizes_of(new)),
-                "unchanged": _why_unchanged(old, new, families),
-            }
-        )
-    steps = [
-        {n: row[n] for n in row if n.startswith("multiply_adds")}
-        for row in rows
-        if row["multiply_adds_before"] != "–"
+    sizes = [(_sizes_of(old), _sizes_of(new)) for old, new in pairs]
+    rows = [
+        {
+            "layer": old.name,
+            "before": type(old.part).__name__,
+            "after": type(new.part).__name__,
+            **_side_by_side(*of_both),
+            "unchanged": _why_unchanged(old, new, families),
+        }
+        for (old, new), of_both in zip(pairs, sizes, strict=True)
     ]
     whole = [
         {
             "parameters": one.count_params(),
             "multiply_adds": sum(
-                step[f"multiply_adds_{when}"] for step in steps
+                of_both[k]["multiply_adds"]
+                for of_both in sizes
+                if of_both[k]["multiply_adds"] != "–"
             ),
             "bytes": _bytes(one),
         }
-        for one, when in ((model, "before"), (slimmed, "after"))
+        for k, one in enumerate((model, slimmed))
     ]
     rows.append(
         {

@@ -34,11 +34,6 @@ def model_of(name, bidirectional, unroll=False):
     return model
 
 
-def one_sequence():
-    """For files of a batch of one, as on a device."""
-    return [keras.InputSpec(shape=(1, TIME, FEATURES), dtype="float32")]
-
-
 def by_saved_model(model, path, x):
     model.export(path, format="tf_saved_model", verbose=False)
     import tensorflow as tf
@@ -47,19 +42,27 @@ def by_saved_model(model, path, x):
     return [np.asarray(loaded.serve(batch)) for batch in (x, x[:1])]
 
 
-def by_litert(model, path, x, **options):
-    """With the operations that every runtime has, hence a static batch."""
+def export_litert(model, path, operations="TFLITE_BUILTINS", **options):
+    """A file for a batch of one, with operations that every runtime has."""
     import tensorflow as tf
 
-    path = path.with_suffix(".tflite")
-    builtins = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+    specs = [
+        keras.InputSpec(shape=(1, *x.shape[1:]), dtype=x.dtype)
+        for x in model.inputs
+    ]
     model.export(
         path,
         format="litert",
         verbose=False,
-        input_signature=one_sequence(),
-        **{"target_spec": builtins, **options},
+        input_signature=specs if len(specs) == 1 else [specs],
+        target_spec={"supported_ops": [tf.lite.OpsSet[operations]]},
+        **options,
     )
+
+
+def by_litert(model, path, x):
+    path = path.with_suffix(".tflite")
+    export_litert(model, path)
     run = litert_runner(path)
     return [
         np.concatenate([run(row[None]) for row in batch])
@@ -151,23 +154,13 @@ def streaming(layer):
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="LiteRT is TensorFlow's")
 @pytest.mark.parametrize("name", [n for n in LAYERS if n != "keras LSTM"])
 def test_a_file_that_is_called_step_by_step(name, tmp_path):
-    import tensorflow as tf
     from ai_edge_litert.interpreter import Interpreter
 
     layer = LAYERS[name](UNITS, return_state=True, unroll=True)
     model = streaming(layer)
     randomise(model)
     path = tmp_path / "step.tflite"
-    shapes = [(1, 1, FEATURES)] + [(1, UNITS)] * (len(model.inputs) - 1)
-    model.export(
-        path,
-        format="litert",
-        verbose=False,
-        input_signature=[
-            [keras.InputSpec(shape=s, dtype="float32") for s in shapes]
-        ],
-        target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]},
-    )
+    export_litert(model, path)
     interpreter = Interpreter(str(path))
     run = interpreter.get_signature_runner()
     names = sorted(
@@ -192,8 +185,7 @@ def test_full_int8_keeps_the_accuracy(name, tmp_path):
     import tensorflow as tf
 
     digits = load_digits()
-    x, y = (digits.images / 16).astype("float32")[:, None], digits.target
-    x = x[:, 0]
+    x, y = (digits.images / 16).astype("float32"), digits.target
     model = keras.Sequential(
         [
             keras.Input((8, 8)),
@@ -206,12 +198,10 @@ def test_full_int8_keeps_the_accuracy(name, tmp_path):
     )
     model.fit(x[:1200], y[:1200], epochs=12, verbose=0)
     path = tmp_path / "int8.tflite"
-    model.export(
+    export_litert(
+        model,
         path,
-        format="litert",
-        verbose=False,
-        input_signature=[keras.InputSpec(shape=(1, 8, 8), dtype="float32")],
-        target_spec={"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]},
+        "TFLITE_BUILTINS_INT8",
         optimizations=[tf.lite.Optimize.DEFAULT],
         representative_dataset=lambda: ([row[None]] for row in x[:200]),
         inference_input_type=tf.int8,

@@ -65,6 +65,12 @@ def outputs_and_gradients(layer, graph=False, **call):
     return {"outputs": outputs, **gradients}
 
 
+def assert_same(found, wanted):
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
+
+
 @pytest.mark.compiles
 @pytest.mark.parametrize(
     ("options", "call", "atol"),
@@ -121,9 +127,7 @@ def test_iterations_of_several_steps(variant, monkeypatch):
     name = "keras_slim.recurrence.jax._steps_per_iteration"
     monkeypatch.setattr(name, lambda: 2)
     jax.clear_caches()  # of loops with one step per iteration
-    found = outputs_and_gradients(layer, mask=MASK)
-    for name, value in wanted.items():
-        np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
+    assert_same(outputs_and_gradients(layer, mask=MASK), wanted)
 
 
 def test_gradients_are_finite_differences(variant):
@@ -233,10 +237,7 @@ def test_an_unrolled_layer_trains_like_the_loop(variant):
     loop = built(variant, recurrence="plain")
     unrolled = built(variant, unroll=True)
     wanted = outputs_and_gradients(loop, mask=MASK)
-    found = outputs_and_gradients(unrolled, mask=MASK)
-    assert found.keys() == wanted.keys()
-    for name, value in wanted.items():
-        np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
+    assert_same(outputs_and_gradients(unrolled, mask=MASK), wanted)
 
 
 @pytest.mark.skipif(
