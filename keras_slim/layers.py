@@ -306,6 +306,7 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
                 training=training,
                 go_backwards=self.go_backwards,
                 zero_output_for_mask=self.zero_output_for_mask,
+                return_sequences=self.return_sequences,
                 return_cell_states=keeps_cell_states,
                 unroll=self.unroll,
             )

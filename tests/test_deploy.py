@@ -8,6 +8,8 @@ from keras import layers
 from sklearn.datasets import load_digits
 
 import keras_slim
+from experiments.benchmarks.in_worker import files
+from experiments.benchmarks.in_worker.files import FORMATS
 
 pytestmark = pytest.mark.deploy
 
@@ -34,88 +36,28 @@ def model_of(name, bidirectional, unroll=False):
     return model
 
 
-def by_saved_model(model, path, x):
+def saved_model(model, path):
     model.export(path, format="tf_saved_model", verbose=False)
     import tensorflow as tf
 
     loaded = tf.saved_model.load(path)
-    return [np.asarray(loaded.serve(batch)) for batch in (x, x[:1])]
+    return lambda x: np.asarray(loaded.serve(x))
 
 
-def export_litert(model, path, operations="TFLITE_BUILTINS", **options):
-    """A file for a batch of one, with operations that every runtime has."""
-    import tensorflow as tf
-
-    specs = [
-        keras.InputSpec(shape=(1, *x.shape[1:]), dtype=x.dtype)
-        for x in model.inputs
-    ]
-    model.export(
-        path,
-        format="litert",
-        verbose=False,
-        input_signature=specs if len(specs) == 1 else [specs],
-        target_spec={"supported_ops": [tf.lite.OpsSet[operations]]},
-        **options,
-    )
+def in_its_runtime(format, model, path):
+    """A function that is computed by the runtime of an exported file."""
+    if format == "SavedModel":
+        return saved_model(model, path)
+    kind = FORMATS[format]
+    path = str(path.with_suffix(kind.suffix))
+    kind.export(model, path)
+    return kind.runtime(path)
 
 
-def by_litert(model, path, x):
-    path = path.with_suffix(".tflite")
-    export_litert(model, path)
-    run = litert_runner(path)
-    return [
-        np.concatenate([run(row[None]) for row in batch])
-        for batch in (x, x[:1])
-    ]
-
-
-def litert_runner(path):
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(path))
-    interpreter.allocate_tensors()
-    (source,) = interpreter.get_input_details()
-    (target,) = interpreter.get_output_details()
-
-    def run(x):
-        scale, zero = source["quantization"]
-        if scale:
-            x = np.clip(np.round(x / scale + zero), -128, 127)
-        interpreter.set_tensor(source["index"], x.astype(source["dtype"]))
-        interpreter.invoke()
-        y = interpreter.get_tensor(target["index"])
-        scale, zero = target["quantization"]
-        return (y.astype("float32") - zero) * scale if scale else y
-
-    return run
-
-
-def by_onnx(model, path, x):
-    import onnxruntime
-
-    path = path.with_suffix(".onnx")
-    model.export(path, format="onnx", verbose=False)
-    session = onnxruntime.InferenceSession(
-        path, providers=["CPUExecutionProvider"]
-    )
-    (source,) = session.get_inputs()
-    return [session.run(None, {source.name: b})[0] for b in (x, x[:1])]
-
-
-def by_openvino(model, path, x):
-    import openvino
-
-    path = str(path.with_suffix(".xml"))
-    model.export(path, format="openvino", verbose=False)
-    compiled = openvino.Core().compile_model(path, "CPU")
-    return [compiled(batch)[0] for batch in (x, x[:1])]
-
-
-FORMATS = {
-    "tensorflow": [by_saved_model, by_litert, by_openvino],
-    "torch": [by_onnx, by_openvino],
-    "jax": [by_saved_model],
+EXPORTED_BY = {
+    "tensorflow": ["SavedModel", "LiteRT", "OpenVINO"],
+    "torch": ["ONNX", "OpenVINO"],
+    "jax": ["SavedModel"],
 }
 
 
@@ -123,12 +65,12 @@ FORMATS = {
 @pytest.mark.parametrize("unroll", [False, True], ids=["loop", "unrolled"])
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["", "both ways"])
 @pytest.mark.parametrize("name", LAYERS)
-@pytest.mark.parametrize("by", FORMATS[BACKEND])
+@pytest.mark.parametrize("format", EXPORTED_BY[BACKEND])
 def test_files_compute_what_keras_computes(
-    by, name, bidirectional, unroll, tmp_path
+    format, name, bidirectional, unroll, tmp_path
 ):
-    fails = (by, BACKEND, name, unroll) == (
-        *(by_openvino, "tensorflow"),
+    fails = (format, BACKEND, name, unroll) == (
+        *("OpenVINO", "tensorflow"),
         *("keras LSTM", False),
     )
     if fails:
@@ -138,9 +80,9 @@ def test_files_compute_what_keras_computes(
     batches = x, x[:1]
     # Before the export, as PyTorch's needs a model that was called.
     wanted = [model.predict(batch, verbose=0) for batch in batches]
-    found = by(model, tmp_path / "m", x)
-    for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4)
+    run = in_its_runtime(format, model, tmp_path / "m")
+    for batch, one in zip(batches, wanted, strict=True):
+        np.testing.assert_allclose(run(batch), one, atol=1e-4)
 
 
 def streaming(layer):
@@ -159,9 +101,9 @@ def test_a_file_that_is_called_step_by_step(name, tmp_path):
     layer = LAYERS[name](UNITS, return_state=True, unroll=True)
     model = streaming(layer)
     randomise(model)
-    path = tmp_path / "step.tflite"
-    export_litert(model, path)
-    interpreter = Interpreter(str(path))
+    path = str(tmp_path / "step.tflite")
+    files.export_litert(model, path)
+    interpreter = Interpreter(path)
     run = interpreter.get_signature_runner()
     names = sorted(
         interpreter.get_signature_list()["serving_default"]["inputs"]
@@ -182,8 +124,6 @@ def test_a_file_that_is_called_step_by_step(name, tmp_path):
 @pytest.mark.parametrize("name", LAYERS)
 def test_full_int8_keeps_the_accuracy(name, tmp_path):
     """On digits, read row by row; unrolled, as loops are not quantized."""
-    import tensorflow as tf
-
     digits = load_digits()
     x, y = (digits.images / 16).astype("float32"), digits.target
     model = keras.Sequential(
@@ -197,33 +137,55 @@ def test_full_int8_keeps_the_accuracy(name, tmp_path):
         keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy"
     )
     model.fit(x[:1200], y[:1200], epochs=12, verbose=0)
-    path = tmp_path / "int8.tflite"
-    export_litert(
-        model,
-        path,
-        "TFLITE_BUILTINS_INT8",
-        optimizations=[tf.lite.Optimize.DEFAULT],
-        representative_dataset=lambda: ([row[None]] for row in x[:200]),
-        inference_input_type=tf.int8,
-        inference_output_type=tf.int8,
-    )
-    run = litert_runner(path)
-    found = np.concatenate([run(row[None]) for row in x[1200:]])
+    path = str(tmp_path / "int8.tflite")
+    files.export_int8(model, path, x[:200])
+    found = files.LiteRT(path)(x[1200:])
     wanted = model.predict(x[1200:], verbose=0)
     accuracy = [(p.argmax(axis=1) == y[1200:]).mean() for p in (found, wanted)]
     assert accuracy[1] > 0.8
     assert accuracy[0] > accuracy[1] - 0.02
 
 
+def operations(model, path):
+    """The names of the operations of a LiteRT file, by subgraph."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    path = path / "m.tflite"
+    files.export_litert(model, str(path))
+    content = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    names = {
+        code: name
+        for name, code in vars(schema.BuiltinOperator).items()
+        if isinstance(code, int)
+    }
+    codes = [
+        max(code.builtinCode, code.deprecatedBuiltinCode)
+        for code in content.operatorCodes
+    ]
+    return {
+        graph.name.decode(): [
+            names[codes[operator.opcodeIndex]] for operator in graph.operators
+        ]
+        for graph in content.subgraphs
+    }
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="LiteRT is TensorFlow's")
 def test_an_unrolled_file_wastes_nothing(tmp_path):
     """No split per step, one product per step for the candidate of LSTM3."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    x = random_array(1, TIME, FEATURES)
-    by_litert(model_of("LSTM3", False, unroll=True), tmp_path / "m", x)
-    interpreter = Interpreter(str(tmp_path / "m.tflite"))
-    operations = [d["op_name"] for d in interpreter._get_ops_details()]
-    assert operations.count("SPLIT") <= 1
+    (found,) = operations(
+        model_of("LSTM3", False, unroll=True), tmp_path
+    ).values()
+    assert found.count("SPLIT") <= 1
     # The input projection, one per step but the first, and `Dense`.
-    assert operations.count("FULLY_CONNECTED") <= TIME + 2
+    assert found.count("FULLY_CONNECTED") <= TIME + 2
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="LiteRT is TensorFlow's")
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_loop_does_not_collect_outputs_that_are_not_returned(name, tmp_path):
+    found = operations(model_of(name, False), tmp_path)
+    (body,) = (ops for graph, ops in found.items() if "body" in graph)
+    assert "CONCATENATION" not in body and "SLICE" not in body
+    if name in ("LSTM3", "GRU3", "MGU3"):
+        assert body.count("FULLY_CONNECTED") == 1

@@ -7,6 +7,7 @@ from experiments.engine.runs import replacing
 
 # Okabe and Ito's palette, which the colour-blind can tell apart.
 COLOURS = {"tensorflow": "#E69F00", "jax": "#0072B2", "torch": "#009E73"}
+FORMATS = ("#E69F00", "#D55E00", "#CC79A7", "#0072B2", "#009E73")
 
 
 def speed_ups(layers, path, peer="keras_default"):
@@ -78,6 +79,66 @@ def speed_ups(layers, path, peer="keras_default"):
             "Training: times as fast as keras.layers.LSTM, same backend\n"
             "batch x time steps x features x units; median, 10th to 90th "
             "percentile",
+            fontsize=11,
+        )
+        with replacing(path, "wb") as file:
+            figure.savefig(file, format="png", dpi=150)
+    finally:
+        plt.close(figure)
+
+
+def files(files, path):
+    """Draws time and size of exported networks.
+
+    Args:
+        files: What `summary.deploy` returns.
+        path: `pathlib.Path` of the PNG.
+    """
+    files = files[files["seconds"].notna()]
+    if files.empty:
+        path.unlink(missing_ok=True)
+        return
+    tasks = list(files["task"].unique())
+    panels = {"µs per call": ("seconds", 1e6), "kB": ("file_bytes", 1e-3)}
+    figure, axes = plt.subplots(
+        len(tasks),
+        len(panels),
+        figsize=(13, 1 + 4 * len(tasks)),
+        layout="constrained",
+        squeeze=False,
+    )
+    try:
+        for row, task in zip(axes, tasks, strict=True):
+            of_task = files[files["task"] == task]
+            names = of_task.drop_duplicates("layer").set_index("layer")["score"]
+            for axis, (label, (column, scale)) in zip(
+                row, panels.items(), strict=True
+            ):
+                values = scale * of_task.pivot(
+                    index="layer", columns="format", values=column
+                ).astype(float)
+                values = values.reindex(
+                    index=names.index, columns=files["format"].unique()
+                )
+                values.plot.bar(
+                    ax=axis, width=0.8, color=FORMATS, logy=True, legend=False
+                )
+                axis.set_xticks(
+                    range(len(names)),
+                    [f"{name}\n{score:.1%}" for name, score in names.items()],
+                    rotation=45,
+                    fontsize=8,
+                )
+                axis.set(title=f"{task}: {label}", xlabel="", ylabel=label)
+                axis.grid(alpha=0.3, axis="y")
+                axis.set_axisbelow(True)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=len(labels)
+        )
+        figure.suptitle(
+            "Exported networks, a batch of one on one thread; under each name "
+            "its score",
             fontsize=11,
         )
         with replacing(path, "wb") as file:

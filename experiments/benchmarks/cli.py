@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.benchmarks import layers, models, newsgroups, page
+from experiments.benchmarks import deploy, layers, models, newsgroups, page
 from experiments.benchmarks.subjects import Shape
 from experiments.benchmarks.workers import WorkerError, installed_backends
 from experiments.engine.backend import BACKENDS
@@ -158,6 +158,38 @@ def _parser():
         help="epochs and validations after the first; default: 3",
     )
 
+    files = command(
+        "deploy",
+        "time exported networks in their runtimes",
+        "Trains small networks with keras.layers.LSTM, with slim layers and "
+        "with convolutions, exports them, and times the files in LiteRT, "
+        "onnxruntime and OpenVINO for a batch of one. It needs the packages "
+        "of `tox -e deploy`.",
+    )
+    exporting = tuple(b for b in deploy.BACKENDS if b in installed)
+    files.add_argument(
+        "--backend",
+        type=_one_of(deploy.BACKENDS),
+        default=exporting,
+        metavar="NAME,...",
+        help="tensorflow exports to LiteRT, torch to ONNX and OpenVINO; "
+        f"default: those installed, {','.join(exporting)}",
+    )
+    files.add_argument(
+        "--seeds",
+        type=_positive,
+        default=3,
+        help="how often each network is trained; default: 3",
+    )
+    files.add_argument(
+        "--epochs",
+        type=_positive,
+        help="epochs of each training; default: 30",
+    )
+    files.add_argument(
+        "--rounds", type=_positive, default=15, help="default: 15"
+    )
+
     command(
         "report",
         "make tables and chart again",
@@ -183,6 +215,7 @@ def main(arguments=None):
         "layers": layers.measure,
         "models": models.measure,
         "newsgroups": newsgroups.measure,
+        "deploy": deploy.measure,
     }
     status = 0
     try:

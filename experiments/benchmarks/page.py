@@ -9,6 +9,7 @@ from experiments.benchmarks import charts, sections, summary
 from experiments.engine.runs import replacing
 
 CHART = "layers_training.png"
+DEPLOY_CHART = "deploy.png"
 
 
 def write(folder, console):
@@ -46,13 +47,18 @@ def write(folder, console):
     if networks is not None:
         about = _about(folder, "newsgroups")
         paragraphs += sections.newsgroups(networks, about)
+    files = _table(folder, "deploy", "deploy_rounds", summary.deploy)
+    if files is not None:
+        charts.files(files, folder / DEPLOY_CHART)
+        about = _about(folder, "deploy")
+        paragraphs += sections.deploy(files, about, DEPLOY_CHART)
     if len(paragraphs) == 1:
         raise FileNotFoundError(
             f"Nothing was measured yet. Received: --results-dir={folder}"
         )
     failed = sum(
         (table["error"] != "").sum()
-        for table in (layers, models, networks)
+        for table in (layers, models, networks, files)
         if table is not None
     )
     if failed:

@@ -10,6 +10,7 @@ KERAS_LSTM = "keras.layers.LSTM"
 KERAS_GRU = "keras.layers.GRU"
 KERAS_RNN = "keras.layers.RNN(LSTMCell)"
 TORCH_LSTM = "torch.nn.LSTM"
+CNN = "1D-CNN"
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,28 @@ class Network:
     def __str__(self):
         padding = f"padding {self.padding}"
         return " ".join([self.backend, self.layer, padding, self.mode])
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A trained network in a file, with one recurrent layer or convolutions.
+
+    Args:
+        backend: Name of the Keras backend that exports it.
+        layer: Name of the layer; of ours, the name of the variant.
+        format: Name in `in_worker.files.FORMATS`.
+        size: Integer, units of the layer or filters of the convolutions.
+        parameters: Integer, weights of the network.
+    """
+
+    backend: str
+    layer: str
+    format: str
+    size: int
+    parameters: int
+
+    def __str__(self):
+        return f"{self.layer} {self.format}"
 
 
 def columns_of(kind):

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from experiments.benchmarks.deploy import COLUMNS
 from experiments.benchmarks.subjects import (
     KERAS_GRU,
     KERAS_LSTM,
     TORCH_LSTM,
     Contender,
+    Exported,
     Network,
     Part,
     Shape,
@@ -29,6 +31,7 @@ SPREAD = {"p10": 0.1, "p90": 0.9}
 # The columns of strings. All others are numbers.
 _WORDS = ("model", "shape", "mode", "backend", "layer", "part", "recurrence")
 _WORDS += ("jit_compile", "equal", "dtype", "padding", "rounds_used", "error")
+_WORDS += ("task", "format")
 
 
 def read(path):
@@ -264,6 +267,37 @@ def newsgroups(rounds):
     table["error"] = table.pop("error")
     empty = ["peak_memory_bytes", "difference"]
     return table.drop(columns=empty).reset_index()
+
+
+def deploy(rounds):
+    """The table of exported networks.
+
+    Args:
+        rounds: `pandas.DataFrame`, `deploy_rounds.csv` as `read` returns it.
+
+    Returns:
+        `pandas.DataFrame` with one row per task, network and format: the
+        columns of `times`, with seconds per call; those of `deploy.COLUMNS`;
+        and the ratio `keras` to `keras.layers.LSTM` in the same format.
+    """
+    tables = []
+    for task, rows in rounds.groupby("task", sort=False):
+        columns = columns_of(Exported)
+        seconds, table = times(rows, columns)
+        first = rows[rows["round"] == 0].set_index(columns)
+        table = table.join(first[list(COLUMNS)])
+        table["file_bytes"] = table["file_bytes"].astype("Int64")
+        ratios = []
+        for _, own in seconds.groupby(level="format", sort=False):
+            of_keras = own.index.get_level_values("layer") == KERAS_LSTM
+            found = _ratios(own, own[of_keras], "keras")
+            ratios.append(pd.DataFrame(found, index=own.index))
+        table = table.join(pd.concat(ratios)).reset_index()
+        table.insert(0, "task", task)
+        # The longest text at the end.
+        table["error"] = table.pop("error")
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def write(table, path):

@@ -48,6 +48,7 @@ def time_loop(
     training=False,
     go_backwards=False,
     zero_output_for_mask=False,
+    return_sequences=True,
     return_cell_states=False,
     unroll=False,
 ):
@@ -63,15 +64,16 @@ def time_loop(
         go_backwards: Boolean, whether to begin at the last step.
         zero_output_for_mask: Boolean, whether the output of a masked step is
             zero instead of that of the step before.
+        return_sequences: Boolean, whether to return the outputs of all steps.
         return_cell_states: Boolean, whether to return the last state of the
             family, `c` of an LSTM, at every step.
         unroll: Boolean, whether to compute step by step, without a loop and
             with the gradient of the framework.
 
     Returns:
-        The last output `(batch, units)`, the outputs
-        `(batch, timesteps, units)`, the list of the last states, and the cell
-        states `(batch, timesteps, units)` or `None`.
+        The last output `(batch, units)`; the outputs
+        `(batch, timesteps, units)`, or the last as one step; the list of the
+        last states; and the cell states `(batch, timesteps, units)` or `None`.
     """
     dropout_masks = (None, None)
     if training:
@@ -92,20 +94,21 @@ def time_loop(
         training=training,
         go_backwards=go_backwards,
         zero_output_for_mask=zero_output_for_mask,
+        return_sequences=return_sequences,
         return_cell_states=return_cell_states,
     )
     tensors = (sequences, list(initial_state), weights)
     if unroll:
-        outputs, *states = function(unrolled, *tensors)
+        results = function(unrolled, *tensors)
     else:
-        outputs, *states = _backend.run(function, *tensors, training=training)
-    cell_states = None
+        results = _backend.run(function, *tensors, training=training)
+    last, *states = results
+    outputs, cell_states = ops.expand_dims(last, 1), None
+    if return_sequences:
+        outputs = ops.swapaxes(states.pop(0), 0, 1)
     if return_cell_states:
-        every = states.pop()
-        cell_states = ops.swapaxes(every, 0, 1)
-        if len(states) < len(initial_state):
-            states.append(every[-1])
-    return outputs[-1], ops.swapaxes(outputs, 0, 1), states, cell_states
+        cell_states = ops.swapaxes(states.pop(0), 0, 1)
+    return last, outputs, states, cell_states
 
 
 def _fused(
@@ -119,12 +122,12 @@ def _fused(
     training,
     go_backwards,
     zero_output_for_mask,
+    return_sequences,
     return_cell_states,
 ):
-    """Outputs of all steps, then the last states.
+    """The last output and the last states, with all steps between them.
 
-    With `return_cell_states`, the states end with the last one of the family
-    at every step, in place of the last step if it is not `h`.
+    Those are the outputs, and the cell states, where they are to be returned.
     """
     dropout_mask, recurrent_dropout_masks = dropout_masks
     inputs = _time_major(sequences, go_backwards)
@@ -134,6 +137,7 @@ def _fused(
         cell.gating,
         cell.activation,
         cell.recurrent_activation,
+        return_sequences,
         return_cell_states,
     )
     weights = dict(weights)
@@ -155,18 +159,22 @@ def _fused(
     }
     if recurrent_dropout_masks is not None:
         tensors["dropout_masks"] = dict(recurrent_dropout_masks)
-    h, *others = loop(equations, tensors, mask, training)
-    if return_cell_states and not equations.emits_cell_states:
-        others.append(h)
-    outputs = h
+    results = loop(equations, tensors, mask, training)
+    end = len(results) - len(initial_state)
+    every, states = results[:end], results[end:]
+    last, outputs = states[0], every[:1] if return_sequences else ()
+    cell_states = every[-1:] if return_cell_states else ()
     if mask is not None:
         # What Keras's own loops return for a masked step.
+        shown = None
         if zero_output_for_mask:
-            outputs = ops.where(mask, h, ops.zeros_like(h))
+            shown = mask
         elif _backend.ZEROS_BEFORE_FIRST_STEP:
-            begun = ops.cumsum(ops.cast(mask, "int32"), axis=0) > 0
-            outputs = ops.where(begun, h, ops.zeros_like(h))
-    return outputs, h[-1], *others
+            shown = ops.cumsum(ops.cast(mask, "int32"), axis=0) > 0
+        if shown is not None:
+            last = ops.where(shown[-1], last, ops.zeros_like(last))
+            outputs = [ops.where(shown, h, ops.zeros_like(h)) for h in outputs]
+    return last, *outputs, *cell_states, *states
 
 
 def _time_major(sequences, go_backwards):

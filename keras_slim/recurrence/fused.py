@@ -40,6 +40,7 @@ class Equations:
     variant: Variant
     activation: Callable
     recurrent_activation: Callable
+    return_sequences: bool = True
     return_cell_states: bool = False
 
     @property
@@ -53,8 +54,16 @@ class Equations:
 
     @property
     def emits_cell_states(self):
-        """Whether a loop returns the last state at every step, not `h` only."""
+        """Whether a loop returns a cell state other than `h` at every step."""
         return self.return_cell_states and len(self.family.states) > 1
+
+    @property
+    def emits_h(self):
+        """Whether a loop returns `h` at every step."""
+        is_cell_state = len(self.family.states) == 1
+        return self.return_sequences or (
+            self.return_cell_states and is_cell_state
+        )
 
     def activation_of(self, gate):
         if gate == self.family.candidate:
@@ -83,9 +92,9 @@ def forward(equations, scan, tensors, mask, save):
         save: Boolean, whether to return what `backward` needs.
 
     Returns:
-        `(results, saved)`. The results are a tuple of `h` of all steps and of
-        the other states after the last step; with `return_cell_states` the
-        last state of the family is that of all steps.
+        `(results, saved)`. The results are a tuple of the states after the
+        last step, before them of `h` of all steps and of `c` of all steps, if
+        the equations ask for them.
     """
     steps, rows = _steps_and_rows(tensors["projections"])
     weights = _by_gate(equations, tensors)
@@ -102,7 +111,6 @@ def forward(equations, scan, tensors, mask, save):
         saved = {}
         if save:
             saved = {
-                # All steps of h are among the results.
                 "states": states[1:],
                 "residuals": residuals,
                 "gates": {gate: gates[gate] for gate in sums},
@@ -117,7 +125,9 @@ def forward(equations, scan, tensors, mask, save):
                 ops.where(xs["mask"], state, before)
                 for state, before in zip(new, states, strict=True)
             )
-        emitted = {"h": new[0], "saved": saved}
+        emitted = {"saved": saved}
+        if save or equations.emits_h:
+            emitted["h"] = new[0]
         if equations.emits_cell_states:
             emitted["c"] = new[-1]
         return new, emitted
@@ -125,10 +135,16 @@ def forward(equations, scan, tensors, mask, save):
     xs = {"projections": steps}
     if mask is not None:
         xs["mask"] = mask
-    (_, *others), emitted = scan(step, tuple(tensors["states"]), xs)
+    states, emitted = scan(step, tuple(tensors["states"]), xs)
+    saved = emitted["saved"]
+    if save:
+        saved["h"] = emitted["h"]
+    every = []
+    if equations.emits_h:
+        every.append(emitted["h"])
     if equations.emits_cell_states:
-        others[-1] = emitted["c"]
-    return (emitted["h"], *others), emitted["saved"]
+        every.append(emitted["c"])
+    return (*every, *states), saved
 
 
 def unrolled(equations, tensors, mask, training=True):
@@ -151,14 +167,13 @@ def unrolled_scan(step, carry, xs, reverse=False):
     return carry, tree.pack_sequence_as(ys, list(map(ops.stack, columns)))
 
 
-def backward(equations, scan, vjp, tensors, mask, h, saved, upstream):
+def backward(equations, scan, vjp, tensors, mask, saved, upstream):
     """Runs the vector-Jacobian product of the time loop.
 
     Args:
         equations, scan, tensors, mask: As for `forward`.
         vjp: `vjp(function, z, gradient)` of the backend: the gradient in `z`,
             given that in `function(z)`.
-        h: The outputs of all steps.
         saved: What `forward` saved.
         upstream: The gradients in the results of `forward`.
 
@@ -187,7 +202,9 @@ def backward(equations, scan, vjp, tensors, mask, h, saved, upstream):
 
     def step(carry, xs):
         upper, sums = carry
-        upper = [upper[0] + xs["upstream"], *upper[1:]]
+        upper = list(upper)
+        if equations.emits_h:
+            upper[0] = upper[0] + xs["upstream_h"]
         if equations.emits_cell_states:
             upper[-1] = upper[-1] + xs["upstream_c"]
         if mask is not None:
@@ -255,25 +272,22 @@ def backward(equations, scan, vjp, tensors, mask, h, saved, upstream):
         for gate, value in steps.items()
         if gate not in equations.recurrent_gates
     }
-    h_before = ops.concatenate([initial_h[None], h[:-1]])
-    upstream, *others = upstream
-    xs = {
-        "projections": values,
-        "saved": saved,
-        "upstream": upstream,
-        "h": h_before,
-    }
+    saved = dict(saved)
+    h_before = ops.concatenate([initial_h[None], saved.pop("h")[:-1]])
+    upstream = list(upstream)
+    xs = {"projections": values, "saved": saved, "h": h_before}
     if mask is not None:
         xs["mask"] = mask
+    if equations.emits_h:
+        xs["upstream_h"] = upstream.pop(0)
     if equations.emits_cell_states:
-        xs["upstream_c"] = others[-1]
-        others[-1] = ops.zeros_like(initial_h)
+        xs["upstream_c"] = upstream.pop(0)
     zeros = ops.zeros_like(initial_h, dtype=sum_dtype)
     sums = {
         "rows": {gate: zeros for gate in rows},
         "pointwise": {gate: zeros for gate in pointwise},
     }
-    init = ((ops.zeros_like(initial_h), *others), sums)
+    init = (tuple(upstream), sums)
     (d_states, sums), d = scan(step, init, xs, reverse=True)
     gradients = {
         "projections": {

@@ -37,7 +37,7 @@ def _differentiable(equations, tensors, mask):
 
 def _forward(equations, tensors, mask):
     results, saved = fused.forward(equations, _scan, tensors, mask, save=True)
-    return results, (tensors, mask, results[0], saved)
+    return results, (tensors, mask, saved)
 
 
 def _backward(equations, residuals, upstream):

@@ -32,7 +32,7 @@ def _loop(equations, tensors, mask, training, passed=None):
 
         def gradient(*upstream):
             kept = saved if training else forward(inputs, mask, save=True)[1]
-            gradients = backward(inputs, mask, results[0], kept, upstream)
+            gradients = backward(inputs, mask, kept, upstream)
             if "dropout_masks" in inputs:
                 gradients["dropout_masks"] = dict.fromkeys(
                     inputs["dropout_masks"]
@@ -93,7 +93,8 @@ def _run_compiled(function, *tensors):
             )
             return passed[0][0]
 
-        return call(loop, tensors), passed[0]
+        call(loop, tensors)
+        return passed[0]
 
     def replay(tensors, passed):
         """The results, and the projections before the loop."""
@@ -124,7 +125,8 @@ def _run_compiled(function, *tensors):
     @tf.custom_gradient
     def results(*tensors):
         # Not recorded, as `gradient` is its derivative.
-        found, passed = forward(*map(tf.stop_gradient, tensors))
+        stopped = [tf.stop_gradient(tensor) for tensor in tensors]
+        passed = forward(*stopped)
 
         def gradient(*upstream):
             others, in_projections = differentiate(tensors, passed, upstream)
@@ -136,7 +138,8 @@ def _run_compiled(function, *tensors):
                 *others,
             ]
 
-        return found, gradient
+        # Here the graph drops what precedes the loop, which nothing reads.
+        return call(lambda *_: passed[0], stopped), gradient
 
     return results(*flat)
 

@@ -94,7 +94,7 @@ class _Differentiable(torch.autograd.Function):
             ctx.static = equations, structure, mask
             ctx.structure_of_saved = structure_of_saved
             # The arguments are saved for derivatives of the gradient, too.
-            ctx.save_for_backward(*flat, results[0], *saved)
+            ctx.save_for_backward(*flat, *saved)
         return results
 
     @staticmethod
@@ -108,11 +108,12 @@ class _Differentiable(torch.autograd.Function):
                 ctx.static, flat, wanted, upstream
             )
         else:
-            h, *saved = ctx.saved_tensors[arguments:]
-            saved = ctx.structure_of_saved.unflatten(saved)
+            saved = ctx.structure_of_saved.unflatten(
+                ctx.saved_tensors[arguments:]
+            )
             tensors = structure.unflatten(flat)
             _, backward = _loops_of(equations)
-            found = backward(equations, tensors, mask, h, saved, upstream)
+            found = backward(equations, tensors, mask, saved, upstream)
             if "dropout_masks" in tensors:
                 found["dropout_masks"] = dict.fromkeys(tensors["dropout_masks"])
             gradients, _ = _flatten(found)

@@ -32,7 +32,7 @@ def forward(equations, tensors, mask, save):
     sums, of_recurrent = recurrent.buffers(length, projections, save)
     gates = {**projections, **constants(equations, h), **of_recurrent}
 
-    outputs = buffer(length + 1)
+    outputs = buffer(length + 1 if save or equations.emits_h else 2)
     keep = save or equations.return_cell_states
     cells = buffer(length + 1 if keep else 2)
     activated = buffer(length if save else 1)
@@ -43,7 +43,8 @@ def forward(equations, tensors, mask, save):
     zs, hs = sums.unbind(), outputs.unbind()
     cs, ss = cells.unbind(), activated.unbind()
     for t in range(length):
-        recurrent.add_terms(hs[t], zs[t])
+        h, new_h = hs[t % len(hs)], hs[(t + 1) % len(hs)]
+        recurrent.add_terms(h, zs[t])
         for write, z, a in activate:
             write(z[t], a[t])
         c, new_c = cs[t % len(cs)], cs[(t + 1) % len(cs)]
@@ -51,11 +52,10 @@ def forward(equations, tensors, mask, save):
         torch.mul(c, f[t], out=new_c)
         new_c.addcmul_(i[t], g[t])
         write_activated(new_c, s)
-        torch.mul(s, o[t], out=hs[t + 1])
+        torch.mul(s, o[t], out=new_h)
         if mask is not None:
-            for new, old in ((new_c, c), (hs[t + 1], hs[t])):
+            for new, old in ((new_c, c), (new_h, h)):
                 new.copy_(torch.where(mask[t], new, old))
-        c = new_c
 
     saved = {}
     if save:
@@ -66,23 +66,27 @@ def forward(equations, tensors, mask, save):
             "activated": activated,
             "gates": gates,
         }
+    every = []
+    if equations.emits_h:
+        every.append(outputs[1:])
     if equations.return_cell_states:
-        return (outputs[1:], cells[1:]), saved
-    return (outputs[1:], c.clone()), saved
+        every.append(cells[1:])
+    return (*every, new_h.clone(), new_c.clone()), saved
 
 
-def backward(equations, tensors, mask, h, saved, upstream):
+def backward(equations, tensors, mask, saved, upstream):
     """As `fused.backward`."""
     sums, outputs, cells = saved["sums"], saved["outputs"], saved["cells"]
     activated, gates = saved["activated"], saved["gates"]
     length, batch, units = activated.shape
     recurrent = RecurrentTerms(equations, tensors, LSTM.gates)
-    upstream, dc = upstream
-    upstream_c = None
-    if equations.return_cell_states:
-        upstream_c, dc = dc.unbind(), torch.zeros_like(cells[0])
-    else:
-        dc = dc.clone()
+    *every, dh, dc = upstream
+    dc = dc.clone()
+    nothing = torch.zeros_like(dc)
+    ups = (nothing,) * length
+    if equations.emits_h:
+        ups = every.pop(0).unbind()
+    upstream_c = every[0].unbind() if every else None
 
     # Factors of the gradients in h and c, whose place the gradients in the
     # sums of the gates will take.
@@ -116,9 +120,8 @@ def backward(equations, tensors, mask, h, saved, upstream):
         for gate, columns in recurrent.columns.items()
     }
     f, o = (per_step(gates[gate], length) for gate in "fo")
-    dzs, ups = d_sums.unbind(), upstream.unbind()
-    nothing = torch.zeros_like(dc)
-    dhs[length % len(dhs)].copy_(ups[-1])
+    dzs = d_sums.unbind()
+    torch.add(dh, ups[-1], out=dhs[length % len(dhs)])
     for t in reversed(range(length)):
         # Index 0 is that of the initial h.
         dh, dh_before = dhs[(t + 1) % len(dhs)], dhs[t % len(dhs)]

@@ -32,7 +32,8 @@ def forward(equations, tensors, mask, save):
         terms.append(of_phase)
         sums.append(buffer)
         activate.append(of_phase.writers(buffer, values))
-    outputs = h.new_empty((length + 1, batch, units))
+    steps = length + 1 if save or equations.emits_h else 2
+    outputs = h.new_empty((steps, batch, units))
     # What the candidate reads.
     reads = h.new_empty((length if save else 1, batch, units))
     outputs[0] = h
@@ -41,7 +42,7 @@ def forward(equations, tensors, mask, save):
     values = {gate: per_step(value, length) for gate, value in gates.items()}
     reset = values[family.reset]
     for t in range(length):
-        h, reset_h = hs[t], reset_hs[t % len(reset_hs)]
+        h, reset_h = hs[t % len(hs)], reset_hs[t % len(reset_hs)]
         terms[0].add_terms(h, zs[0][t])
         for write, z, a in activate[0]:
             write(z[t], a[t])
@@ -53,7 +54,7 @@ def forward(equations, tensors, mask, save):
         (new_h,), _ = family.update(of_step, (h,), equations.activation)
         if mask is not None:
             new_h = torch.where(mask[t], new_h, h)
-        hs[t + 1].copy_(new_h)
+        hs[(t + 1) % len(hs)].copy_(new_h)
     saved = {}
     if save:
         saved = {
@@ -62,15 +63,16 @@ def forward(equations, tensors, mask, save):
             "reads": reads,
             "gates": gates,
         }
-    return (outputs[1:],), saved
+    every = (outputs[1:],) if equations.emits_h else ()
+    return (*every, hs[length % len(hs)].clone()), saved
 
 
-def backward(equations, tensors, mask, h, saved, upstream):
+def backward(equations, tensors, mask, saved, upstream):
     """As `fused.backward`."""
     family, gates = equations.family, saved["gates"]
     sums, before = saved["sums"], saved["outputs"][:-1]
     length = len(before)
-    (upstream,) = upstream
+    *every, dh = upstream
     terms = [RecurrentTerms(equations, tensors, p) for p in family.phases]
     in_gates, (in_h,) = family.update_vjp(
         gates, (before,), (), (torch.ones_like(before),), None
@@ -103,14 +105,15 @@ def backward(equations, tensors, mask, h, saved, upstream):
         for gate in d_columns
         if equations.activation_of(gate) not in DERIVATIVES
     }
-    dh_steps = h.new_empty((length + 1, *before.shape[1:]))
+    dh_steps = before.new_empty((length + 1, *before.shape[1:]))
     d_reads = torch.empty_like(before)
     dhs, d_reset_hs = dh_steps.unbind(), d_reads.unbind()
     dzs = [d.unbind() for d in d_sums]
-    ups, in_hs = upstream.unbind(), per_step(in_h, length)
-    reset = per_step(gates[family.reset], length)
     nothing = torch.zeros_like(dhs[0])
-    dhs[length].copy_(ups[-1])
+    ups = every[0].unbind() if every else (nothing,) * length
+    in_hs = per_step(in_h, length)
+    reset = per_step(gates[family.reset], length)
+    torch.add(dh, ups[-1], out=dhs[length])
 
     def through_activation(gate, t):
         if gate in by_framework:

@@ -50,7 +50,7 @@ def failures(rows):
         return
     yield f"### Failed: {len(failed)}"
     names = ("model", "shape", "mode", "backend", "layer", "recurrence", "jit")
-    names += ("jit_compile", "unroll", "units", "error")
+    names += ("jit_compile", "unroll", "units", "task", "format", "error")
     shown = failed[[name for name in names if name in failed]].astype(str)
     shown["error"] = shown["error"].str.replace("|", "\\|")
     yield markdown.table(shown.to_dict("records"))
