@@ -8,8 +8,11 @@ from keras import layers
 from sklearn.datasets import load_digits
 
 import keras_slim
+from experiments.benchmarks.deploy import TASKS
 from experiments.benchmarks.in_worker import files
+from experiments.benchmarks.in_worker.deploy import Deploy
 from experiments.benchmarks.in_worker.files import FORMATS
+from experiments.benchmarks.subjects import CNN
 
 pytestmark = pytest.mark.deploy
 
@@ -189,3 +192,20 @@ def test_a_loop_does_not_collect_outputs_that_are_not_returned(name, tmp_path):
     assert "CONCATENATION" not in body and "SLICE" not in body
     if name in ("LSTM3", "GRU3", "MGU3"):
         assert body.count("FULLY_CONNECTED") == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(BACKEND == "jax", reason="it exports none of the files")
+@pytest.mark.parametrize("task", TASKS)
+def test_the_benchmark_measures_every_format(task, tmp_path):
+    served = Deploy(task, tmp_path, seeds=1, epochs=1)
+    subjects = served.subjects(["lstm3"])
+    mine = {name for name, f in FORMATS.items() if f.backend == BACKEND}
+    assert {subject.format for subject in subjects} == mine
+    for subject in subjects:
+        if subject.layer in ("lstm3", CNN):
+            outcome = served.prepare(subject)
+            assert outcome["file_bytes"] > subject.parameters
+            assert -1 < outcome["score"] <= 1
+            assert served.measure(subject)["seconds"] > 0
+    assert {path.suffix for path in tmp_path.iterdir()} == {".h5"}

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.benchmarks import deploy, layers, models, newsgroups, page
+from experiments.benchmarks import (
+    deploy,
+    layers,
+    models,
+    newsgroups,
+    page,
+    slimming,
+)
 from experiments.benchmarks.subjects import Shape
 from experiments.benchmarks.workers import WorkerError, installed_backends
 from experiments.engine.backend import BACKENDS
@@ -176,19 +183,32 @@ def _parser():
         f"default: those installed, {','.join(exporting)}",
     )
     files.add_argument(
-        "--seeds",
-        type=_positive,
-        default=3,
-        help="how often each network is trained; default: 3",
-    )
-    files.add_argument(
-        "--epochs",
-        type=_positive,
-        help="epochs of each training; default: 30",
-    )
-    files.add_argument(
         "--rounds", type=_positive, default=15, help="default: 15"
     )
+
+    ways = command(
+        "slimming",
+        "score slimmed networks after fine-tuning and distillation",
+        "Trains small networks with keras.layers.LSTM, slims them, and trains "
+        "them for three epochs on the targets, on the outputs of the "
+        "original, and from scratch.",
+    )
+    ways.add_argument(
+        "--backend",
+        choices=installed,
+        default=installed[0] if installed else None,
+        help="default: the first that is installed",
+    )
+    for trained in files, ways:
+        trained.add_argument(
+            "--seeds",
+            type=_positive,
+            default=3,
+            help="how often each network is trained; default: 3",
+        )
+        trained.add_argument(
+            "--epochs", type=_positive, help="of each training; default: 30"
+        )
 
     command(
         "report",
@@ -216,6 +236,7 @@ def main(arguments=None):
         "models": models.measure,
         "newsgroups": newsgroups.measure,
         "deploy": deploy.measure,
+        "slimming": slimming.measure,
     }
     status = 0
     try:

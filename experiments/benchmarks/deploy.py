@@ -33,6 +33,7 @@ def measure(options, command, console):
     columns = ["task", *columns_of(Exported), *COLUMNS]
     with rounds.RoundsFile(folder / "deploy_rounds.csv", columns) as file:
         for task in TASKS:
+            console.print(f"{task}: training what others are compared with")
             with tempfile.TemporaryDirectory() as trained:
                 session.measure(
                     backends,

@@ -52,6 +52,10 @@ def write(folder, console):
         charts.files(files, folder / DEPLOY_CHART)
         about = _about(folder, "deploy")
         paragraphs += sections.deploy(files, about, DEPLOY_CHART)
+    if (folder / "slimming.csv").exists():
+        slimmed = summary.read(folder / "slimming.csv")
+        about = _about(folder, "slimming")
+        paragraphs += sections.slimming(slimmed, about)
     if len(paragraphs) == 1:
         raise FileNotFoundError(
             f"Nothing was measured yet. Received: --results-dir={folder}"

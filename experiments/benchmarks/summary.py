@@ -31,7 +31,7 @@ SPREAD = {"p10": 0.1, "p90": 0.9}
 # The columns of strings. All others are numbers.
 _WORDS = ("model", "shape", "mode", "backend", "layer", "part", "recurrence")
 _WORDS += ("jit_compile", "equal", "dtype", "padding", "rounds_used", "error")
-_WORDS += ("task", "format")
+_WORDS += ("task", "format", "way")
 
 
 def read(path):

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import os
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from tiny import TINY
 
 from experiments.benchmarks import (
     cli,
+    deploy,
     machine,
     page,
     rounds,
+    slimming,
     summary,
     workers,
 )
@@ -26,18 +29,22 @@ from experiments.benchmarks.in_worker import (
     layers,
     models,
     products,
+    tasks,
 )
+from experiments.benchmarks.in_worker import slimming as in_worker_slimming
 from experiments.benchmarks.in_worker.newsgroups import (
     Newsgroups,
     _with_layers,
 )
 from experiments.benchmarks.layers import CONTENDERS
 from experiments.benchmarks.subjects import (
+    CNN,
     KERAS_GRU,
     KERAS_LSTM,
     KERAS_RNN,
     TORCH_LSTM,
     Contender,
+    Exported,
     Network,
     Part,
     Shape,
@@ -119,6 +126,8 @@ def write_page(folder, command="layers"):
         "environment": {},
         "backends": {},
         "is_gpu": False,
+        "seeds": 3,
+        "runtimes": {"onnxruntime": "1.0"},
     }
     machine.write(about, folder / f"{command}.json")
     console = Console(record=True, width=200, file=open(os.devnull, "w"))
@@ -360,13 +369,94 @@ def test_models_are_set_next_to_the_same_model_with_keras_layer(tmp_path):
 
 
 @pytest.mark.any_backend
-@pytest.mark.parametrize("command", ["layers", "models", "newsgroups"])
-def test_every_command_has_help(command, capsys):
+def test_files_are_set_next_to_those_of_keras_in_the_same_format(tmp_path):
+    columns = ["task", *columns_of(Exported), *deploy.COLUMNS]
+    seconds = {
+        (KERAS_LSTM, "LiteRT"): [60e-6, 80e-6, 120e-6],
+        ("lstm3", "LiteRT"): [20e-6, 40e-6, 30e-6],
+        (KERAS_LSTM, "LiteRT int8"): [10e-6, 10e-6, 10e-6],
+        ("lstm3", "LiteRT int8"): [5e-6, 5e-6, 5e-6],
+        (CNN, "LiteRT int8"): [2e-6, 2e-6, 2e-6],
+    }
+    outcome = {"score": 0.95, "score_min": 0.9, "score_max": 1.0}
+    outcome |= {"file_bytes": 12_345, "peak_memory_bytes": 40_960}
+    with rounds.RoundsFile(tmp_path / "deploy_rounds.csv", columns) as file:
+        for (layer, format), own in seconds.items():
+            subject = Exported("tensorflow", layer, format, 8, 1000)
+            where = {"task": "digits", **dataclasses.asdict(subject)}
+            file.append([{**where, "round": 0, **outcome}])
+            for number, of_round in enumerate(own):
+                timed = {"seconds": of_round, "other_cpu": 0.0}
+                file.append([{**where, "round": number + 1, **timed}])
+        failed = Exported("torch", "lstm3", "ONNX", 8, 1000)
+        where |= dataclasses.asdict(failed)
+        file.append([{**where, "round": 0, "error": "the reason"}])
+    readme, told = write_page(tmp_path, "deploy")
+    scores = "95.0 (90.0–100.0)"
+    of = f"1,000 | {scores} | 12.3 | 41.0"
+    assert f"| lstm3 | LiteRT | {of} | 30.0 | 3.00x (2.20–3.80) |" in readme
+    assert f"| lstm3 | LiteRT int8 | {of} | 5.00 | 2.00x" in readme
+    assert f"| 1D-CNN, 8 filters | LiteRT int8 | {of} | 2.00 | 5.00x" in readme
+    assert "### Failed: 1" in readme and "1 failed" in told
+    assert (tmp_path / "deploy.png").stat().st_size > 10_000
+    (tmp_path / "deploy_rounds.csv").unlink()
+    assert write_page(tmp_path, "deploy")[0] == readme
+
+
+def test_slimmed_networks_are_scored(tmp_path, monkeypatch):
+    """On made-up data; the table of the page has the scores of the worker."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(40, 3, 2)).astype("float32")
+    y = (x[:, -1, 0] > 0).astype(int)
+    task = tasks.Task(
+        (x, y),
+        (x, y),
+        functools.partial(keras.layers.Dense, 2, "softmax"),
+        "sparse_categorical_crossentropy",
+        1,
+        lambda y, found: np.mean(y == found.argmax(axis=1)),
+    )
+    monkeypatch.setitem(in_worker_slimming.TASKS, "digits", lambda: task)
+    served = in_worker_slimming.Slimming("digits")
+    original = served.train(0)
+    scores = served.scores("lstm3", 0)
+    assert len(scores) == len(slimming.WAYS)
+    assert all(0 <= score <= 1 for score in [original, *scores])
+    rows = [("digits", 0, "lstm", "original", original)]
+    rows += [
+        ("digits", seed, "lstm3", way, score - seed / 10)
+        for seed in (0, 1)
+        for way, score in zip(slimming.WAYS, scores, strict=True)
+    ]
+    columns = ["task", "seed", "layer", "way", "score"]
+    summary.write(
+        pd.DataFrame(rows, columns=columns), tmp_path / "slimming.csv"
+    )
+    readme, _ = write_page(tmp_path, "slimming")
+    cells = " | ".join(
+        f"{100 * s - 5:.1f} ({100 * s - 10:.1f}–{100 * s:.1f})" for s in scores
+    )
+    assert f"| lstm3 |  | {cells} |" in readme
+    assert f"| {100 * original:.1f} (" in readme
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize(
+    "command, options",
+    [
+        ("layers", "--rounds"),
+        ("models", "--rounds"),
+        ("newsgroups", "--rounds"),
+        ("deploy", "--rounds"),
+        ("slimming", "--seeds"),
+    ],
+)
+def test_every_command_has_help(command, options, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])
     assert end.value.code == 0
     told = capsys.readouterr().out
-    for option in ("--backend", "--rounds", "--results-dir"):
+    for option in ("--backend", options, "--results-dir"):
         assert option in told
 
 

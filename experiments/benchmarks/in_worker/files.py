@@ -144,8 +144,8 @@ FORMATS = {
     "LiteRT, unrolled": Format(
         "tensorflow", True, True, export_litert, LiteRT, ".tflite"
     ),
-    # TensorFlow's converter ends in a crash on a loop.
-    "LiteRT int8, unrolled": Format(
+    # Unrolled, as TensorFlow's converter ends in a crash on a loop.
+    "LiteRT int8": Format(
         "tensorflow", True, False, export_int8, LiteRT, ".tflite"
     ),
     "ONNX": Format("torch", False, True, export_onnx, Onnx, ".onnx"),

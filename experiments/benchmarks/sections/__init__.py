@@ -5,6 +5,7 @@ from experiments.benchmarks.sections.layers import layers, warnings
 from experiments.benchmarks.sections.models import models
 from experiments.benchmarks.sections.newsgroups import newsgroups
 from experiments.benchmarks.sections.products import products
+from experiments.benchmarks.sections.slimming import slimming
 
 __all__ = [
     "deploy",
@@ -12,5 +13,6 @@ __all__ = [
     "models",
     "newsgroups",
     "products",
+    "slimming",
     "warnings",
 ]
