@@ -139,7 +139,8 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
         inputs: A 3D tensor, with shape `(batch, timesteps, features)`.
         mask: Binary tensor of shape `(batch, timesteps)` or
             `(batch, timesteps, 1)` (optional). A step that is `False` leaves
-            the states as they are. Default: `None`.
+            the states as they are, and its inputs reach neither outputs nor
+            gradients, NaN included. Default: `None`.
         training: Python boolean, whether dropout is applied. Default: `None`.
         initial_state: List of the initial states, `[h, c]` of an LSTM and
             `[h]` or `h` of the others, tensors of shape `(batch, units)`
@@ -289,6 +290,11 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
         keeps_cell_states = (
             self.return_cell_states or self.cell_state_regularizer is not None
         )
+        if mask is not None:
+            # NaN or inf in a masked step would reach the gradients.
+            sequences = ops.where(
+                ops.expand_dims(mask, -1), sequences, ops.zeros_like(sequences)
+            )
         if self.recurrence == "plain" or self._obstacle():
             if not keeps_cell_states:
                 return super().inner_loop(

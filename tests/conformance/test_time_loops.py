@@ -15,13 +15,8 @@ MASK = np.array([[1, 1, 0, 1, 0], [0, 0, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
 
 
 def built(variant, **options):
-    layer = keras_slim.SlimRNN(
-        UNITS,
-        variant=variant,
-        return_sequences=True,
-        return_state=True,
-        **options,
-    )
+    options = {"return_sequences": True, "return_state": True, **options}
+    layer = keras_slim.SlimRNN(UNITS, variant=variant, **options)
     layer.build((BATCH, TIME, FEATURES))
     randomise(layer)
     return layer
@@ -32,7 +27,8 @@ def number_of_states(layer):
 
 
 def upstream_of(layer):
-    width = (TIME + number_of_states(layer)) * UNITS
+    outputs = TIME if layer.return_sequences else 1
+    width = (outputs + number_of_states(layer)) * UNITS
     return random_array(BATCH, width, seed=5)
 
 
@@ -93,13 +89,19 @@ def assert_same(found, wanted):
                 "seed": 1,
                 "use_bias": False,
                 "recurrent_activation": "hard_sigmoid",
+                "return_sequences": False,
             },
             {"training": True},
             1e-5,
         ),
+        (
+            {"zero_output_for_mask": True, "return_sequences": False},
+            {"mask": MASK},
+            1e-5,
+        ),
         ({"dtype": "mixed_bfloat16"}, {}, 0.15),
     ],
-    ids=["activations", "backwards", "masked", "dropout", "bfloat16"],
+    ids=["activations", "backwards", "masked", "dropout", "last", "bfloat16"],
 )
 def test_same_outputs_and_gradients(variant, options, call, atol):
     fast = built(variant, recurrence="fast", **options)
@@ -113,6 +115,24 @@ def test_same_outputs_and_gradients(variant, options, call, atol):
         np.testing.assert_allclose(
             found[name] / scale, value / scale, atol=atol, err_msg=name
         )
+
+
+@pytest.mark.compiles
+@pytest.mark.parametrize("recurrence", ["fast", "plain"])
+def test_masked_inputs_reach_no_gradient(variant, recurrence):
+    """Unlike those of `keras.layers.LSTM`, where NaN times 0 is NaN."""
+    layer = built(variant, recurrence=recurrence, return_state=False)
+    x = random_array(BATCH, TIME, FEATURES)
+    upstream = random_array(BATCH, TIME, UNITS, seed=5)
+    found = []
+    for masked in (0, np.nan, np.inf):
+        x[~MASK] = masked
+        outputs, gradients = frameworks.outputs_and_gradients(
+            layer, x, upstream, mask=MASK
+        )
+        found.append({"outputs": outputs, **gradients})
+    assert_same(found[1], found[0])
+    assert_same(found[2], found[0])
 
 
 @pytest.mark.skipif(
