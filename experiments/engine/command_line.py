@@ -145,7 +145,7 @@ def sweep(options, experiment):
         ImportError: if an option needs a package that is not installed.
     """
     # Workers may start in another folder.
-    results_dir = options.results_dir.resolve()
+    results_dir = options.results_dir.absolute()
     given = settings_given(options, experiment, several=True)
     how = launch_options(options, experiment)
     points = experiment.points(options.preset, given)
@@ -328,9 +328,9 @@ def main(parser, commands, arguments=None):
     if getattr(options, "data_dir", None) is not None:
         # Workers, which inherit it, may start in another folder.
         os.environ["KERAS_SLIM_DATA"] = os.path.abspath(options.data_dir)
-    if getattr(options, "results_dir", Path()).is_file():
-        parser.error(f"--results-dir names a file: {options.results_dir}")
     try:
+        if getattr(options, "results_dir", Path()).is_file():
+            parser.error(f"--results-dir names a file: {options.results_dir}")
         return commands[options.command](options)
     except KeyboardInterrupt:
         print("\nStopped. The same command resumes.", file=sys.stderr)

@@ -3,6 +3,7 @@
 import dataclasses
 import numbers
 import os
+import sys
 import typing
 
 import numpy as np
@@ -12,7 +13,14 @@ from experiments.engine.names import activation_name, variant_name
 
 
 def setting(
-    default, origin, note, choices=None, least=None, below=None, read=None
+    default,
+    origin,
+    note,
+    choices=None,
+    least=None,
+    above=None,
+    below=None,
+    read=None,
 ):
     """A field of a `BaseConfig` class.
 
@@ -23,8 +31,9 @@ def setting(
         note: String, for the help of the command line.
         choices: Tuple of strings. Default: `None`, any are allowed.
         least: Number, the smallest allowed value. Default: `None`, any.
-        below: Number, an upper bound that is not allowed itself. Default:
+        above: Number, a lower bound that is not allowed itself. Default:
             `None`, no bound.
+        below: Number, likewise an upper bound.
         read: Function of a valid value that returns its canonical form, which
             enters the id of a run, or raises a `ValueError` with what is
             expected. Default: `None`, every value is canonical.
@@ -39,6 +48,7 @@ def setting(
             "note": note,
             "choices": choices,
             "least": least,
+            "above": above,
             "below": below,
             "read": read,
         },
@@ -140,7 +150,7 @@ def to_text(value):
 _KINDS = {
     bool: (bool, "True or False"),
     int: (numbers.Integral, "an integer"),
-    float: (numbers.Real, "a number"),
+    float: (numbers.Real, "a finite number"),
     str: (str, "a string"),
 }
 
@@ -155,10 +165,12 @@ def checked(field, value):
         return None
     kind = value_type(field)
     accepted, expected = _KINDS[kind]
-    choices, least, below, read = map(
-        field.metadata.get, ("choices", "least", "below", "read")
+    choices, least, above, below, read = map(
+        field.metadata.get, ("choices", "least", "above", "below", "read")
     )
     valid = isinstance(value, accepted)
+    if kind is float:
+        valid = valid and abs(value) <= sys.float_info.max
     if kind is not bool:
         valid = valid and not isinstance(value, bool)
     if choices is not None:
@@ -167,6 +179,9 @@ def checked(field, value):
     if least is not None:
         expected += f" >= {least}"
         valid = valid and value >= least
+    if above is not None:
+        expected += f" > {above}"
+        valid = valid and value > above
     if below is not None:
         expected += f" and < {below}"
         valid = valid and value < below

@@ -97,7 +97,7 @@ class Config(BaseConfig):
         below=1,
     )
     test_split: float = setting(
-        0.1, "stated", "the last 10 % of the text (3.2)", least=0, below=1
+        0.1, "stated", "the last 10 % of the text (3.2)", above=0, below=1
     )
     unit_forget_bias: bool = setting(
         True, "ours", "forget bias starts at 1, as in Keras"
