@@ -3,7 +3,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
-from experiments.engine.runs import replacing
+from experiments.engine.files import replacing
 
 # Okabe and Ito's palette, which the colour-blind can tell apart.
 COLOURS = {"tensorflow": "#E69F00", "jax": "#0072B2", "torch": "#009E73"}

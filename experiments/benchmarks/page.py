@@ -6,7 +6,7 @@ It is made from the files of a measurement, without measuring again.
 import json
 
 from experiments.benchmarks import charts, sections, summary
-from experiments.engine.runs import replacing
+from experiments.engine.files import replacing
 
 CHART = "layers_training.png"
 DEPLOY_CHART = "deploy.png"

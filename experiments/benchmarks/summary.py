@@ -24,7 +24,7 @@ from experiments.benchmarks.subjects import (
     Trained,
     columns_of,
 )
-from experiments.engine.runs import replacing
+from experiments.engine.files import replacing
 
 BUSY = 0.05  # CPU time of others in a busy round, as a share of all
 SPREAD = {"p10": 0.1, "p90": 0.9}

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.engine import merging, results
+from experiments.engine.files import lock_of
 from experiments.engine.first_epochs import with_first_epochs
 from experiments.engine.launchers import launch
 from experiments.engine.parsers import (
@@ -20,7 +21,6 @@ from experiments.engine.parsers import (
     launch_options,
     settings_given,
 )
-from experiments.engine.runs import lock_of
 from experiments.engine.sweep import sweep as follow
 
 # The exit status of a command that Ctrl-C ended, as in a shell.

@@ -3,7 +3,7 @@ import textwrap
 
 import matplotlib.pyplot as plt
 
-from experiments.engine.runs import replacing
+from experiments.engine.files import replacing
 
 
 @contextlib.contextmanager

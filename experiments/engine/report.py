@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from experiments.engine.runs import replacing
+from experiments.engine.files import replacing
 
 # The verdicts on a claim.
 HOLDS = "holds"

@@ -9,7 +9,8 @@ import pandas as pd
 
 from experiments.engine.checks import DamagedFile, misfit, print_error, read_csv
 from experiments.engine.config import value_type
-from experiments.engine.runs import read_runs, replacing
+from experiments.engine.files import replacing
+from experiments.engine.runs import read_runs
 
 # Columns of `runs` for every experiment.
 PROVENANCE = {

@@ -11,7 +11,6 @@ done, and a sweep makes it again.
 
 import contextlib
 import csv
-import glob
 import hashlib
 import importlib
 import json
@@ -19,9 +18,9 @@ import math
 import os
 import platform
 import subprocess
+import sys
 import time
 import traceback
-import uuid
 from pathlib import Path
 
 import filelock
@@ -35,60 +34,16 @@ from experiments.engine.checks import (
     read_text,
     sha256,
 )
+from experiments.engine.files import (
+    PARTIAL,
+    flush_folder,
+    lock_of,
+    replacing,
+)
 
-_PARTIAL = ".partial"
-_ABANDONED_SECONDS = 3600  # no file takes that long to be written
+_DAMAGED = ".damaged"  # at the end of the name of a file that was set aside
 # How long a process that claims a run waits for one that only checks it.
 _LOOK_SECONDS = 0.5
-
-
-@contextlib.contextmanager
-def replacing(path, mode="w", **options):
-    """Opens a file that replaces `path` when it is complete.
-
-    After the block it survives a power cut: first the content is flushed to
-    the disk, then the file gets its name, then its folder is flushed.
-    """
-    _make_folder(path.parent)
-    for left in path.parent.glob(f"{glob.escape(path.name)}.*{_PARTIAL}"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
-                left.unlink()  # its process was killed
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{_PARTIAL}")
-    try:
-        with open(partial, mode, **options) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        _flush_folder(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _make_folder(path):
-    """Makes a folder and those above it, flushed to the disk."""
-    new = [p for p in (path, *path.parents) if not p.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in reversed(new):
-        _flush_folder(folder.parent)
-
-
-def _flush_folder(path):
-    if os.name != "posix":  # Windows opens no folders
-        return
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def lock_of(path):
-    """The lock of a file or folder. The system frees it if a process dies."""
-    locks = path.parent / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    return filelock.FileLock(locks / path.name)
 
 
 def _write_json(path, content):
@@ -324,13 +279,13 @@ class RunFolder:
             print_error(error)
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
-                os.replace(path, path.with_name(f"{path.name}.damaged"))
+                os.replace(path, path.with_name(path.name + _DAMAGED))
         if paths:
-            _flush_folder(self.path)
+            flush_folder(self.path)
 
     def start(self, **details):
         """Writes `run.json`. Resuming a run adds a start to it."""
-        for left in self.path.glob(f"*{_PARTIAL}"):  # by a killed process
+        for left in self.path.glob(f"*{PARTIAL}"):  # by a killed process
             left.unlink(missing_ok=True)
         try:
             starts = _read_description(self.path)["starts"]
@@ -589,5 +544,11 @@ def read_runs(results_dir, experiment, tables=None):
             continue
         for error in run["damaged"]:
             print_error(error)
+        if aside := sorted(file.name for file in path.glob(f"*{_DAMAGED}")):
+            print(
+                f"{path}: {', '.join(aside)} can be removed. Damaged files "
+                "were set aside to make the run again.",
+                file=sys.stderr,
+            )
         runs.append(run)
     return runs

@@ -5,11 +5,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from experiments.engine.checks import DamagedFile, print_error, read_json
+from experiments.engine.files import lock_of, replacing
 from experiments.engine.runs import (
     identity,
-    lock_of,
     read_run,
-    replacing,
     run_folders,
 )
 

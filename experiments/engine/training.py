@@ -13,7 +13,7 @@ import time
 import keras
 import numpy as np
 
-from experiments.engine.runs import replacing
+from experiments.engine.files import replacing
 
 
 class ShuffledBatches(keras.utils.PyDataset):

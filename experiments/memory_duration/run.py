@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from experiments.engine.backend import check_backend
-from experiments.engine.runs import replacing
+from experiments.engine.files import replacing
 from experiments.engine.training import (
     fit,
     make_deterministic,

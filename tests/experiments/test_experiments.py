@@ -11,7 +11,7 @@ import pytest
 from made_runs import EXPERIMENTS
 from rich.console import Console
 
-from experiments.engine.config import from_text
+from experiments.engine.config import from_text, value_type
 from experiments.engine.runs import identity
 
 pytestmark = pytest.mark.any_backend
@@ -54,6 +54,14 @@ def test_the_data_depend_on_no_other_setting(experiment, small):
     assert experiment.data_of(other).fingerprint == data.fingerprint
     assert experiment.data_of(other) is experiment.data_of(config)
     assert experiment.about(data)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400])
+def test_numbers_that_are_not_finite_are_refused(experiment, value):
+    for field in dataclasses.fields(experiment.config_type):
+        if value_type(field) is float:
+            with pytest.raises(ValueError, match=f"`{field.name}`.*finite"):
+                experiment.config_type(**{field.name: value})
 
 
 def test_each_setting_of_the_data_tells(experiment, small):

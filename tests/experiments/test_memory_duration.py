@@ -97,6 +97,7 @@ def test_what_the_paper_states():
         ({"r_2": -1.0}, "`r_2`.*>= 0.*r_2=-1.0"),
         ({"layers": 2, "r_3": 0.5}, "`r_3`.*layers=2.*r_3=0.5"),
         ({"characters": 10}, "`characters`.*>= 1000"),
+        ({"test_split": 0.0}, "`test_split`.*> 0 and < 1"),
         ({"variant": "lstm99"}, "`variant`.*lstm3"),
         ({"carry_state": 1}, "`carry_state`.*True or False"),
     ],

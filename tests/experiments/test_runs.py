@@ -12,14 +12,13 @@ import pytest
 
 from experiments.engine import runs
 from experiments.engine.checks import DamagedFile
+from experiments.engine.files import lock_of, replacing
 from experiments.engine.runs import (
     RunFolder,
     RunIsClaimed,
     identity,
-    lock_of,
     read_history,
     read_runs,
-    replacing,
 )
 
 CONFIG = {"variant": "lstm3", "learning_rate": 2e-3, "seed": 0}
@@ -189,16 +188,19 @@ def test_the_checkpoint_goes_when_the_result_is_on_the_disk(tmp_path, order):
 
 
 def test_a_partial_file_of_a_killed_process_is_removed(tmp_path):
-    old, new = (tmp_path / f"file.{k}.partial" for k in range(2))
-    other = tmp_path / "file2.0.partial"
-    for path in (old, new, other):
+    left, new = tmp_path / "file2.0.partial", tmp_path / "file.1.partial"
+    for path in (left, new):
         path.write_text("half of")
-    for path in (old, other):
-        os.utime(path, (0, 0))
-    with replacing(tmp_path / "file") as file:
-        file.write("content")
-    # One that is new may be under way.
-    assert not old.exists() and new.exists() and other.exists()
+    os.utime(left, (0, 0))
+    with replacing(tmp_path / "slow") as held:
+        (slow,) = tmp_path.glob("slow.*")
+        os.utime(slow, (0, 0))
+        with replacing(tmp_path / "file") as file:
+            file.write("content")
+        # One that is new may be under way, one that is held is.
+        assert not left.exists() and new.exists() and slow.exists()
+        held.write("all of it")
+    assert (tmp_path / "slow").read_text() == "all of it"
 
 
 def test_a_look_at_a_run_keeps_nobody_from_making_it(tmp_path):
@@ -296,7 +298,8 @@ def test_a_damaged_file_is_named_and_its_run_made_again(
     assert str(folder.path / told) in line
     assert folder.result == other.result and not folder.damaged
     assert len(read_runs(tmp_path, "test", Table)) == 2
-    assert capsys.readouterr().err == ""
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(folder.path) in line and "result.json.damaged" in line
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,83 @@
+"""Files that are whole or absent, after a kill and a power cut, too."""
+
+import contextlib
+import os
+import time
+import uuid
+
+import filelock
+
+try:
+    import fcntl
+except ImportError:  # Windows, where no file is removed while it is open
+    fcntl = None
+
+PARTIAL = ".partial"
+_BEGUN_SECONDS = 1  # a file is held before that, if a process writes it
+
+
+@contextlib.contextmanager
+def replacing(path, mode="w", **options):
+    """Opens a file that replaces `path` when it is complete.
+
+    After the block it survives a power cut: first the content is flushed to
+    the disk, then the file gets its name, then its folder is flushed. What
+    killed processes left in the folder is removed.
+    """
+    _make_folder(path.parent)
+    for left in path.parent.glob(f"*{PARTIAL}"):
+        _remove_if_abandoned(left)
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
+    try:
+        with open(partial, mode, **options) as file:
+            _hold(file)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            if fcntl is None:  # Windows renames no file that is open
+                file.close()
+            os.replace(partial, path)
+        flush_folder(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def flush_folder(path):
+    if os.name != "posix":  # Windows opens no folders
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def lock_of(path):
+    """The lock of a file or folder. The system frees it if a process dies."""
+    locks = path.parent / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(locks / path.name)
+
+
+def _make_folder(path):
+    """Makes a folder and those above it, flushed to the disk."""
+    new = [p for p in (path, *path.parents) if not p.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(new):
+        flush_folder(folder.parent)
+
+
+def _hold(file):
+    """Locks a file until it is closed, or the process dies."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove_if_abandoned(partial):
+    with contextlib.suppress(OSError):  # held, or gone
+        if time.time() - partial.stat().st_mtime > _BEGUN_SECONDS:
+            with open(partial, "rb") as file:
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            partial.unlink()
