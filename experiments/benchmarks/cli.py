@@ -247,11 +247,11 @@ def main(arguments=None):
         status = 130
         print("\nStopped. What was measured is kept.", file=sys.stderr)
     except (ValueError, OSError, WorkerError) as error:
-        status = 1
+        status = 1 if isinstance(error, WorkerError) else 2
         print(f"{PROG} {options.command}: {error}", file=sys.stderr)
     try:
         page.write(options.results_dir, console)
     except (ValueError, OSError) as error:
         print(f"{PROG} {options.command}: {error}", file=sys.stderr)
-        return status or 1
+        return status or 2
     return status

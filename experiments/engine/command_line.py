@@ -25,6 +25,8 @@ from experiments.engine.sweep import sweep as follow
 
 # The exit status of a command that Ctrl-C ended, as in a shell.
 STOPPED = 130
+# Errors whose message is enough.
+_TOLD = (ValueError, OSError, ImportError)
 
 
 def show_settings(experiment):
@@ -125,7 +127,10 @@ def make_runs(planned, make, outcome, how, known=0):
         )
         return STOPPED
     for run, error in failed:
-        print(f"Failed: {run.label}: {error}\n  {run.folder.path}")
+        print(
+            f"Failed: {run.label}: {error}\n  {run.folder.path}",
+            file=sys.stderr,
+        )
     return 1 if failed else 0
 
 
@@ -318,7 +323,8 @@ def main(parser, commands, arguments=None):
         arguments: List of strings. Default: `None`, those of the process.
 
     Returns:
-        The exit status.
+        The exit status: 1 if a run failed, 2 if the command cannot be carried
+        out as it was given, `STOPPED` after Ctrl-C.
     """
     options = parser.parse_args(arguments)
     # A letter that a terminal lacks must not be an error.
@@ -335,10 +341,14 @@ def main(parser, commands, arguments=None):
     except KeyboardInterrupt:
         print("\nStopped. The same command resumes.", file=sys.stderr)
         return STOPPED
-    except (ValueError, OSError, ImportError) as error:
-        lines = [str(error), *getattr(error, "__notes__", [])]
+    except Exception as error:
+        of_a_run = getattr(error, "is_of_a_run", False)
+        if not (of_a_run or isinstance(error, _TOLD)):
+            raise
+        told = str(error) or type(error).__name__
+        lines = [told, *getattr(error, "__notes__", [])]
         print(
             f"{parser.prog} {options.command}: " + "\n".join(lines),
             file=sys.stderr,
         )
-        return 1
+        return 1 if of_a_run else 2

@@ -2,8 +2,9 @@
 
 import dataclasses
 import itertools
+import math
+import os
 import re
-from pathlib import Path
 from types import MappingProxyType
 
 import pandas as pd
@@ -19,6 +20,7 @@ from experiments.engine.seeds import clock_seeds
 
 # Instead of a seed: draw one from the clock.
 CLOCK = "clock"
+MOST_RUNS = 100_000  # of a grid, and of the values of an axis
 
 
 def parse_axis(config_type, name, *texts):
@@ -62,8 +64,14 @@ def _values(field, part, text):
     values = [from_text(field, part)]
     span = re.fullmatch(r"(\d+)-(\d+)", part)
     if span and value_type(field) is int:
-        first, last = map(int, span.groups())
+        first, last = (checked(field, int(end)) for end in span.groups())
         values = range(first, last + 1)
+        if len(values) > MOST_RUNS:
+            raise ValueError(
+                f"Invalid value for `{field.name}`. Expected at most "
+                f"{MOST_RUNS:,} values. Received: {field.name}={text!r} with "
+                f"{len(values):,}"
+            )
     if not values or _is_unread(field, values[0]):
         raise ValueError(
             f"Invalid value for `{field.name}`. Expected {_expected(field)}, "
@@ -74,7 +82,7 @@ def _values(field, part, text):
 
 def _parts(field, text):
     """The parts between commas; the path of a file is one part."""
-    if is_path(field) and Path(text).expanduser().is_file():
+    if is_path(field) and os.path.isfile(os.path.expanduser(text)):
         return [text]
     return [part.strip() for part in text.split(",")]
 
@@ -123,6 +131,16 @@ def product(config_type, settings):
         value if isinstance(value, tuple) else (value,)
         for value in map(settings.get, order)
     ]
+    runs = math.prod(map(len, axes))
+    if runs > MOST_RUNS:
+        raise ValueError(
+            f"Expected a grid of at most {MOST_RUNS:,} runs. Received: "
+            + " x ".join(
+                f"{len(values):,} {name}"
+                for name, values in zip(order, axes, strict=True)
+                if len(values) > 1
+            )
+        )
     found = []
     for values in itertools.product(*axes):
         point = dict(zip(order, values, strict=True))

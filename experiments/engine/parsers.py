@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import importlib.util
+import os
 import shlex
 from pathlib import Path
 from types import MappingProxyType
@@ -54,7 +55,7 @@ class _Flags(argparse.BooleanOptionalAction):
 
 def path(text):
     """The path that an option names; `~` is the home folder."""
-    return Path(text).expanduser()
+    return Path(os.path.expanduser(text))
 
 
 def add_settings(
@@ -359,7 +360,7 @@ def launch_options(options, experiment):
     }
     if named.get("launcher") == "slurm":
         # Workers may start in another folder.
-        folder = options.results_dir.resolve() / experiment.name / ".slurm"
+        folder = options.results_dir.absolute() / experiment.name / ".slurm"
         named.setdefault("slurm_folder", folder)
     how = Options(**named)
     if options.tensorboard and importlib.util.find_spec("tensorboardX") is None:

@@ -368,6 +368,7 @@ class RunFolder:
 
     def fail(self, error):
         """Keeps the traceback of a run that failed, and notes its path."""
+        error.is_of_a_run = True
         path = self.path / "error.txt"
         try:
             with replacing(path, encoding="utf-8") as file:

@@ -41,7 +41,8 @@ def _parser():
         description="Makes the runs of a grid that are not made yet. The same "
         "command resumes a sweep that was stopped, and several at once share "
         "the work. Runs that are known from collected tables are not made "
-        "again. Exit status: 1 if a run failed.",
+        "again. Exit status: 1 if a run failed, 2 if the command cannot be "
+        "carried out as it was given.",
     )
     parsers.add_sweep(
         many,

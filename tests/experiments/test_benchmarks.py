@@ -474,7 +474,7 @@ def test_a_shape_that_is_none(text, capsys):
 
 @pytest.mark.any_backend
 def test_a_report_of_nothing(tmp_path, capsys):
-    assert cli.main(["report", f"--results-dir={tmp_path}"]) == 1
+    assert cli.main(["report", f"--results-dir={tmp_path}"]) == 2
     assert str(tmp_path) in capsys.readouterr().err
 
 

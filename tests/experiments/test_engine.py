@@ -284,10 +284,10 @@ def test_the_plan_of_a_sweep_has_a_row_for_each_combination(tmp_path):
 def test_runs_are_made_reported_and_collected(tmp_path, capsys):
     points = [{"r_1": r_1} for r_1 in (0.5, 2.0)]
     assert make_runs(points, tmp_path) == 1
-    told = capsys.readouterr().out
+    told, errors = capsys.readouterr()
     assert "0 of 2 runs are done" in told
     assert "[1 of 2] lstm 8: loss 1.5" in told
-    assert "Failed: lstm 8: ArithmeticError: on purpose" in told
+    assert "Failed: lstm 8: ArithmeticError: on purpose" in errors
     assert make_runs(points[:1], tmp_path) == 0
     assert "1 of 1 runs are done" in capsys.readouterr().out
 

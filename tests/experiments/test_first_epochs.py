@@ -105,6 +105,6 @@ def test_what_cannot_be_told_is_refused(
     make_run(experiment, tmp_path)
     command = importlib.import_module(f"experiments.{experiment.name}.cli")
     collect = ["collect", f"--results-dir={tmp_path}", f"--epochs={epochs}"]
-    assert command.main(collect) == 1
+    assert command.main(collect) == 2
     assert message in capsys.readouterr().err
     assert not list(tmp_path.glob("*/*.csv"))

@@ -192,7 +192,7 @@ def test_known_folders_that_cannot_be_used_are_named(
     experiment, line, command, tmp_path
 ):
     status, told = command("sweep", *line, "--known=nowhere")
-    assert status == 1 and "nowhere" in told and "Traceback" not in told
+    assert status == 2 and "nowhere" in told and "Traceback" not in told
     make_run(experiment, "a")
     for to in ("one", "other"):
         assert command("collect", "--results-dir=a", f"--to={to}")[0] == 0
@@ -204,9 +204,9 @@ def test_known_folders_that_cannot_be_used_are_named(
     for name in ("sweep", "report"):
         options = line if name == "sweep" else ["--results-dir=a"]
         status, told = command(name, *options, *both)
-        assert status == 1 and "loss is" in told
+        assert status == 2 and "loss is" in told
         assert "in one and 0.125 in other" in told
     path.write_text("")
     status, told = command("sweep", *line, "--known=other")
-    assert status == 1 and "other/history.csv" in told
+    assert status == 2 and "other/history.csv" in told
     assert not (tmp_path / "runs").exists()

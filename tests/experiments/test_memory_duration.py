@@ -366,7 +366,7 @@ def test_mistakes_are_told_in_a_line(
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KERAS_SLIM_DATA", raising=False)
-    assert cli.main(arguments) == 1
+    assert cli.main(arguments) == 2
     told = capsys.readouterr().err
     assert message in told and "Traceback" not in told
 

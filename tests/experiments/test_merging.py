@@ -117,7 +117,7 @@ def test_other_figures_of_a_run_are_an_error(
     before = tables(place)
     capsys.readouterr()
 
-    assert collect("runs", place) == 1
+    assert collect("runs", place) == 2
     told = capsys.readouterr().err
     for word in (folder.id, figure, "0.125", value, str(place)):
         assert word in told
@@ -217,7 +217,7 @@ def test_a_table_that_is_damaged_is_named_and_stays_as_it_is(
         path.write_text(damage(whole))
         before = tables(place)
         assert before[path.name] != whole
-        assert collect("runs", place, "--replace") == 1
+        assert collect("runs", place, "--replace") == 2
         told = capsys.readouterr().err
         assert str(path) in told and "Traceback" not in told
         assert tables(place) == before
@@ -230,7 +230,7 @@ def test_a_table_that_is_missing_is_named(
     assert collect("runs", place) == 0
     expected = tables(place)
     (place / "history.csv").unlink()
-    assert collect("runs", place) == 1
+    assert collect("runs", place) == 2
     assert str(place / "history.csv") in capsys.readouterr().err
     # `runs.csv` is written last: without it the others may stand.
     (place / "history.csv").write_text(expected["history.csv"])
@@ -246,12 +246,12 @@ def test_a_table_of_another_experiment_or_setting_is_named(
     (other,) = (e for e in EXPERIMENTS if e is not experiment)
     foreign = Path(__file__).parents[2] / "results" / other.name
     shutil.copytree(foreign, tmp_path / "foreign")
-    assert collect("runs", tmp_path / "foreign") == 1
+    assert collect("runs", tmp_path / "foreign") == 2
     told = capsys.readouterr().err
     assert f"{tmp_path / 'foreign'}/" in told
     assert collect("runs", place) == 0
     edit(place / "runs.csv", seed="5")
-    assert collect("runs", place) == 1
+    assert collect("runs", place) == 2
     told = capsys.readouterr().err
     assert str(place / "runs.csv") in told
     assert f"of the experiment {experiment.name}" in told

@@ -89,6 +89,10 @@ def test_axes(name, text, values):
         ("--variant=lstm99", "Received: variant='lstm99'"),
         ("--activation=", "Received: activation=''"),
         ("--epochs=0", "Received: epochs=0"),
+        ("--seed=0-9999999999", "`seed`"),
+        ("--seed=0-99999999", "at most 100,000 values"),
+        ("--seed=0-99999", "at most 100,000 runs"),
+        ("--dropout=inf", "Received: dropout=inf"),
         ("--workers=0", "Received: workers=0"),
         ("--workers=2", "`workers`"),
         ("--gpus-per-run=0.5", "`gpus_per_run`"),
@@ -98,7 +102,7 @@ def test_axes(name, text, values):
 def test_bad_options_before_anything_is_made(
     sweep_arguments, tmp_path, capsys, option, message
 ):
-    assert cli.main(replaced(sweep_arguments, option)) == 1
+    assert cli.main(replaced(sweep_arguments, option)) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
@@ -194,8 +198,9 @@ def test_a_failed_run_is_kept_and_does_not_stop_the_others(
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "build_model", broken)
         assert cli.main(sweep_arguments) == 1
-    told = capsys.readouterr().out
-    assert "Failed: lstm tanh 0.002 seed 3: ArithmeticError: on purpose" in told
+    told, errors = capsys.readouterr()
+    failed = "Failed: lstm tanh 0.002 seed 3: ArithmeticError: on purpose"
+    assert failed in errors
     assert "lstm3 tanh 0.002 seed 3: best validation accuracy" in told
     runs = results.collect(tmp_path / "runs").runs.set_index("variant")
     assert runs["status"].to_dict() == {"lstm": "failed", "lstm3": "done"}
@@ -205,6 +210,23 @@ def test_a_failed_run_is_kept_and_does_not_stop_the_others(
     runs = results.collect(tmp_path / "runs").runs
     assert list(runs["status"]) == ["done", "done"]
     assert runs["error"].isna().all()
+
+
+def test_a_run_that_fails_says_where_its_traceback_is(
+    sweep_arguments, tmp_path, capsys, monkeypatch
+):
+    """In a line, whatever the error: memory, or one of a backend's own."""
+
+    def broken(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(run_module, "build_model", broken)
+    settings = [a for a in sweep_arguments[2:] if "--variant" not in a]
+    assert cli.main(["run", *settings]) == 1
+    told = capsys.readouterr().err
+    assert "experiments.newsgroups run: MemoryError\n" in told
+    (kept,) = (tmp_path / "runs").glob("*/*/error.txt")
+    assert str(kept) in told and "Traceback" not in told
 
 
 def test_interrupted_it_says_how_to_go_on(
@@ -421,7 +443,7 @@ def test_logs_without_tensorboard(
     sweep_arguments, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(parsers.importlib.util, "find_spec", lambda name: None)
-    assert cli.main(replaced(sweep_arguments, "--tensorboard")) == 1
+    assert cli.main(replaced(sweep_arguments, "--tensorboard")) == 2
     assert "pip install -e '.[tensorboard]'" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
@@ -466,7 +488,7 @@ def test_runs_that_did_not_keep_chance_are_collected_too(arguments, tmp_path):
 
 @pytest.mark.parametrize("command", ["collect", "report"])
 def test_no_runs_to_read(command, tmp_path, capsys):
-    assert cli.main([command, f"--results-dir={tmp_path}"]) == 1
+    assert cli.main([command, f"--results-dir={tmp_path}"]) == 2
     assert f"--results-dir={tmp_path}" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -488,10 +510,10 @@ def test_report_of_runs(made_sweep, tmp_path, capsys):
         capsys.readouterr().out.splitlines()[:-1] == (shown.splitlines()[:-1])
     )
     assert (to / "report" / "index.html").read_text() == index.read_text()
-    assert cli.main([*again, "--budget=1"]) == 1
+    assert cli.main([*again, "--budget=1"]) == 2
     assert "number=1" in capsys.readouterr().err
     missing = tmp_path / "missing"
-    assert cli.main(["report", f"--from={missing}"]) == 1
+    assert cli.main(["report", f"--from={missing}"]) == 2
     assert str(missing) in capsys.readouterr().err
 
 
