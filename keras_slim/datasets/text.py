@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_slim.datasets import _cache, _download
+from keras_slim.datasets import _cache, _download, _limits
 from keras_slim.datasets._checks import (
     check_integer,
     check_path,
@@ -217,7 +217,7 @@ def load_data(name_or_path="python_reference", test_split=0.1, characters=None):
     """
     check_share("test_split", test_split)
     check_integer("characters", characters, 2, optional=True)
-    name, origin, text = _read(name_or_path)
+    name, origin, text = _read(name_or_path, characters)
     if characters is not None and characters < len(text):
         text = text[:characters]
         origin = f"the beginning of {origin}"
@@ -279,8 +279,12 @@ def _rewrite_as_utf_8(path):
     path.write_bytes(content.decode("utf-8", "ignore").encode())
 
 
-def _read(name_or_path):
-    """Returns the name of a text, its origin, and the text."""
+def _read(name_or_path, characters):
+    """Returns the name of a text, its origin, and the text.
+
+    Of a file, at least one more than so many characters are read, if it has
+    them.
+    """
     if not isinstance(name_or_path, str | os.PathLike):
         raise ValueError(
             "Invalid value for argument `name_or_path`. Expected one of "
@@ -304,7 +308,12 @@ def _read(name_or_path):
                 f"Received: name_or_path={str(name_or_path)!r}"
             )
     try:
-        return name, path.name, path.read_text(encoding="utf-8-sig")
+        with open(path, encoding="utf-8-sig") as file:
+            if characters is not None:
+                return name, path.name, file.read(characters + 1)
+            size = path.stat().st_size
+            _limits.check_size(f"The text {path}", size, _limits.TEXT)
+            return name, path.name, file.read()
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path}: Expected a text file in UTF-8. Received: {error}"
