@@ -106,11 +106,11 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
             framework, so that every derivative exists. On TensorFlow, XLA
             compiles the forward and the backward pass of the fast loop in any
             `tf.function` whose number of steps is static and, except in
-            training, whose batch size is, too; once for each shape, with
-            `jit_compile=True` as a part of the model, without it as two
-            functions of their own. Second derivatives in a `tf.function`, and
-            forward-mode derivatives on JAX, need the plain loop or
-            `unroll=True`. On PyTorch, second derivatives, `torch.func`,
+            training, whose batch size is, too; once for each shape, up to
+            sixteen of a layer, with `jit_compile=True` as a part of the model,
+            without it as two functions of their own. Second derivatives in a
+            `tf.function`, and forward-mode derivatives on JAX, need the plain
+            loop or `unroll=True`. On PyTorch, second derivatives, `torch.func`,
             `torch.jit.trace`, `torch.export` and ONNX export use an unrolled
             loop with the same results; `torch.compile` leaves the fast loop out
             of its graph and refuses `fullgraph=True`.

@@ -294,6 +294,11 @@ def deploy(rounds):
             ratios.append(pd.DataFrame(found, index=own.index))
         table = table.join(pd.concat(ratios)).reset_index()
         table.insert(0, "task", task)
+        # The files of a network together, whichever backend exports them.
+        order = {name: k for k, name in enumerate(table["layer"].unique())}
+        table = table.sort_values(
+            "layer", key=lambda names: names.map(order), kind="stable"
+        )
         # The longest text at the end.
         table["error"] = table.pop("error")
         tables.append(table)

@@ -101,7 +101,7 @@ def time_loop(
     if unroll:
         results = function(unrolled, *tensors)
     else:
-        results = _backend.run(function, *tensors, training=training)
+        results = _backend.run(cell, function, *tensors, training=training)
     last, *states = results
     outputs, cell_states = ops.expand_dims(last, 1), None
     if return_sequences:

@@ -9,7 +9,7 @@ from keras_slim.recurrence import fused
 ZEROS_BEFORE_FIRST_STEP = False
 
 
-def run(function, *tensors, training):
+def run(cell, function, *tensors, training):
     """`function(loop, *tensors)`, with the time loop of this backend."""
     return function(_loop, *tensors)
 

@@ -1,4 +1,5 @@
 import functools
+import weakref
 
 import tensorflow as tf
 
@@ -7,10 +8,14 @@ from keras_slim.recurrence import fused
 # Of the outputs, under a mask; otherwise they are the initial state.
 ZEROS_BEFORE_FIRST_STEP = True
 
+_MOST_SHAPES = 16
+# Those for which XLA compiles the loop, by cell.
+_shapes = weakref.WeakKeyDictionary()
 
-def run(function, *tensors, training):
+
+def run(cell, function, *tensors, training):
     """`function(loop, *tensors)`, with the time loop of this backend."""
-    if _is_compiled(tensors[0], training):
+    if _is_compiled(cell, tensors[0], training):
         return _run_compiled(function, *tensors)
     return function(_loop, *tensors)
 
@@ -44,21 +49,27 @@ def _loop(equations, tensors, mask, training, passed=None):
     return differentiable(*flat)
 
 
-def _is_compiled(sequences, training):
+def _is_compiled(cell, sequences, training):
     """Whether XLA compiles the loop, whatever `jit_compile` the model has.
 
     Without XLA each operation of a step is launched separately. With it,
     every new shape is compiled, which takes about half a second: in a graph
     for any number of steps, or in eager execution, that could be each call. A
     batch size that is not static is taken for constant in training only,
-    where only the last batch of an epoch differs.
+    where only the last batch of an epoch differs. After `_MOST_SHAPES` the
+    shapes of a cell are taken for ever new ones.
     """
     batch, timesteps, _ = sequences.shape
-    return (
-        not tf.executing_eagerly()
-        and timesteps is not None
-        and (training or batch is not None)
-    )
+    if (
+        tf.executing_eagerly()
+        or timesteps is None
+        or not (training or batch is not None)
+    ):
+        return False
+    shapes = _shapes.setdefault(cell, set())
+    if len(shapes) < _MOST_SHAPES:
+        shapes.add((batch, timesteps))
+    return (batch, timesteps) in shapes
 
 
 def _run_compiled(function, *tensors):

@@ -24,7 +24,7 @@ LOOPS = {
 _flatten = functools.partial(optree.tree_flatten, none_is_leaf=True)
 
 
-def run(function, *tensors, training):
+def run(cell, function, *tensors, training):
     """`function(loop, *tensors)`, with the time loop of this backend."""
     return function(_loop, *tensors)
 

@@ -376,3 +376,26 @@ def test_xla_compiles_the_loop_where_shapes_stay(
         inputs = tf.constant(random_array(size, TIME, FEATURES))
         for found, wanted in zip(*(g(inputs) for g in graphs), strict=True):
             np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the others have no XLA"
+)
+def test_xla_does_not_compile_for_ever_new_shapes():
+    """In a function that TensorFlow traces anew for each of them."""
+    import tensorflow as tf
+
+    fast, plain = (
+        built("lstm3", recurrence=loop) for loop in ("fast", "plain")
+    )
+    traced = tf.function(lambda x: fast(x)[0])
+    compiled = 0
+    for timesteps in range(1, 21):
+        x = tf.constant(random_array(2, timesteps, FEATURES))
+        graph = traced.get_concrete_function(x).graph.as_graph_def()
+        compiled += any(
+            f.attr["_XlaMustCompile"].b for f in graph.library.function
+        )
+        if timesteps in (1, 20):
+            np.testing.assert_allclose(traced(x), plain(x)[0], atol=1e-5)
+    assert compiled == 16

@@ -14,7 +14,7 @@ import keras_slim
 from experiments.benchmarks.subjects import CNN, KERAS_GRU, KERAS_LSTM
 
 UNITS = 32
-PAST, AHEAD = 32, 15  # Steps of the series that are read, and the one to tell.
+PAST, AHEAD = 32, 15  # Steps that are read, and the one to predict.
 
 
 class Task(NamedTuple):
@@ -59,7 +59,7 @@ def digits():
 
 
 def lorenz():
-    """The first coordinate of Lorenz's equations (1963), told ahead."""
+    """The first coordinate of Lorenz's equations (1963), predicted ahead."""
 
     def derivatives(_, state):
         x, y, z = state

@@ -25,7 +25,8 @@ TASKS = {
     "digits": "Digits of scikit-learn, 8 rows of 8 pixels as 8 time steps; the "
     "score is the accuracy on a third of them.",
     "lorenz": "The first coordinate of Lorenz's equations (1963), sampled each "
-    "0.05: 32 values are read, and the 15th after them is told; the score is "
+    "0.05: 32 values are read, and the 15th after them is predicted; the "
+    "score is "
     "the coefficient of determination R² on the last quarter.",
 }
 
