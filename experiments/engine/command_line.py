@@ -1,11 +1,14 @@
 """The commands that all experiments share."""
 
+import _thread
 import collections
 import contextlib
 import dataclasses
 import functools
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from rich.console import Console
@@ -312,6 +315,35 @@ def commands(experiment):
     }
 
 
+def _interrupt():
+    """Does what Ctrl-C does, from any thread."""
+    if hasattr(signal, "pthread_kill"):  # which also ends a wait
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
+
+
+@contextlib.contextmanager
+def _every_interrupt():
+    """Raises Ctrl-C again where Python ignores it.
+
+    It ignores an error in a callback of the garbage collector, and JAX has one.
+    """
+    original = sys.unraisablehook
+
+    def hook(ignored):
+        if issubclass(ignored.exc_type, KeyboardInterrupt):
+            threading.Timer(0.1, _interrupt).start()
+        else:
+            original(ignored)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = original
+
+
 def main(parser, commands, arguments=None):
     """Runs a command line.
 
@@ -337,7 +369,8 @@ def main(parser, commands, arguments=None):
     try:
         if getattr(options, "results_dir", Path()).is_file():
             parser.error(f"--results-dir names a file: {options.results_dir}")
-        return commands[options.command](options)
+        with _every_interrupt():
+            return commands[options.command](options)
     except KeyboardInterrupt:
         print("\nStopped. The same command resumes.", file=sys.stderr)
         return STOPPED

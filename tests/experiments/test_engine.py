@@ -1,9 +1,12 @@
 """The engine with an experiment that has other axes."""
 
+import argparse
 import dataclasses
 import functools
+import gc
 import re
 import shlex
+import time
 import types
 
 import pandas as pd
@@ -335,3 +338,24 @@ def test_a_collected_table_that_is_damaged_is_named(tmp_path):
     (tmp_path / "history.csv").write_text("")
     with pytest.raises(ValueError, match="history.csv cannot be read"):
         read(tmp_path, TABLES)
+
+
+def test_an_interrupt_in_a_callback_of_the_garbage_collector(capsys):
+    """Where Python prints and ignores it, as JAX has such a callback."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command")
+
+    def interrupted(phase, info):
+        gc.callbacks.remove(interrupted)
+        raise KeyboardInterrupt
+
+    def work(options):
+        gc.callbacks.append(interrupted)
+        gc.collect()
+        time.sleep(20)
+        return 0
+
+    began = time.monotonic()
+    assert command_line.main(parser, {"work": work}, ["work"]) == 130
+    assert time.monotonic() - began < 10
+    assert "Stopped" in capsys.readouterr().err
