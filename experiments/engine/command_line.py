@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -315,14 +314,6 @@ def commands(experiment):
     }
 
 
-def _interrupt():
-    """Does what Ctrl-C does, from any thread."""
-    if hasattr(signal, "pthread_kill"):  # which also ends a wait
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-    else:
-        _thread.interrupt_main()
-
-
 @contextlib.contextmanager
 def _every_interrupt():
     """Raises Ctrl-C again where Python ignores it.
@@ -333,7 +324,7 @@ def _every_interrupt():
 
     def hook(ignored):
         if issubclass(ignored.exc_type, KeyboardInterrupt):
-            threading.Timer(0.1, _interrupt).start()
+            threading.Timer(0.1, _thread.interrupt_main).start()
         else:
             original(ignored)
 
