@@ -1,4 +1,5 @@
 import statistics
+import tempfile
 from pathlib import Path
 
 import keras
@@ -40,7 +41,7 @@ class Deploy(Calls):
         self._name, self._task = task, TASKS[task]()
         self._folder, self._seeds = Path(folder), range(seeds)
         self._epochs = epochs or self._task.epochs
-        self._examined = {}
+        self._examined, self._predicted = {}, {}
 
     def subjects(self, names):
         backend = keras.backend.backend()
@@ -56,39 +57,48 @@ class Deploy(Calls):
         ]
 
     def build(self, subject):
-        """Exports the network of each seed; that of the first is timed."""
+        """Exports the network of the first seed, which is timed.
+
+        A quantized one is scored for each seed; others compute what Keras does.
+        """
         kind = FORMATS[subject.format]
+        network = subject.layer, subject.size
         x, y = self._task.test
-        scores, runtimes, found, expected = [], [], [], []
-        for seed in self._seeds:
-            model = self._trained(subject.layer, subject.size, seed, kind)
-            path = self._folder / f"file{kind.suffix}"
-            expected.append(model.predict(x, verbose=0))
-            kind.export(model, str(path), self._task.train[0][:200])
-            runtime = kind.runtime(str(path))
-            found.append(runtime(x))
-            scores.append(self._task.score(y, found[-1]))
-            runtimes.append(runtime)
-            if seed == 0:
-                parts = path.parent.glob(f"{path.stem}.*")
-                size = sum(part.stat().st_size for part in parts)
-                # The runtime itself is in memory by now.
-                memory = peak_of(lambda p=path: kind.runtime(str(p))(x[:1]))
-            for part in path.parent.glob(f"{path.stem}.*"):
-                part.unlink()
-        runtimes[0](x[:1])
-        self._examined[subject] = {
-            "file_bytes": size,
-            "peak_memory_bytes": memory,
-            "score": statistics.mean(scores),
-            "score_min": min(scores),
-            "score_max": max(scores),
-        }
+        runtime, outcome = self._exported(kind, *network, self._seeds[0])
+        predictions = [self._predictions(*network, s) for s in self._seeds]
+        found = runtime(x)
         if kind.is_exact:
-            self._examined[subject]["difference"] = difference(
-                found, expected, "float32"
+            outcome["difference"] = difference(
+                [found], predictions[:1], "float32"
             )
-        return runtimes[0].invoke
+        else:
+            others = self._seeds[1:]
+            runtimes = [self._exported(kind, *network, s)[0] for s in others]
+            predictions = [found, *(other(x) for other in runtimes)]
+        scores = [self._task.score(y, one) for one in predictions]
+        outcome["score"] = statistics.mean(scores)
+        outcome |= {"score_min": min(scores), "score_max": max(scores)}
+        self._examined[subject] = outcome
+        runtime(x[:1])
+        return runtime.invoke
+
+    def _exported(self, kind, layer, size, seed):
+        """The runtime with a file, and what the file takes, as a dict."""
+        model = self._trained(layer, size, seed, kind.unroll)
+        x = self._task.train[0][:200]
+        model(x[:1])  # PyTorch exports no model that was never called.
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder, f"file{kind.suffix}"))
+            kind.export(model, path, x)
+            runtime = kind.runtime(path)
+            runtime(x[:1])
+            return runtime, {
+                "file_bytes": sum(
+                    part.stat().st_size for part in Path(folder).iterdir()
+                ),
+                # The runtime itself is in memory by now.
+                "peak_memory_bytes": peak_of(lambda: kind.runtime(path)(x[:1])),
+            }
 
     def examine(self, subject, call, result):
         return self._examined[subject]
@@ -102,12 +112,21 @@ class Deploy(Calls):
         return filters
 
     def _mean_score(self, layer, size):
+        _, y = self._task.test
         return statistics.mean(
-            self._task.score_of(self._trained(layer, size, seed))
+            self._task.score(y, self._predictions(layer, size, seed))
             for seed in self._seeds
         )
 
-    def _trained(self, layer, size, seed, kind=None):
+    def _predictions(self, layer, size, seed):
+        key = layer, size, seed
+        if key not in self._predicted:
+            model = self._trained(*key)
+            x, _ = self._task.test
+            self._predicted[key] = model.predict(x, verbose=0)
+        return self._predicted[key]
+
+    def _trained(self, layer, size, seed, unroll=False):
         """A network with the weights that some worker has trained."""
         name = f"{self._name}-{layer}-{size}-{seed}.weights.h5"
         path = self._folder / name
@@ -116,7 +135,6 @@ class Deploy(Calls):
             model = compiled(self._task, network(self._task, layer, size))
             model.fit(*self._task.train, epochs=self._epochs, verbose=0)
             model.save_weights(path)
-        unroll = kind is not None and kind.unroll
         model = network(self._task, layer, size, unroll)
         model.load_weights(path)
         return model

@@ -14,7 +14,7 @@ import keras_slim
 from experiments.benchmarks.subjects import CNN, KERAS_GRU, KERAS_LSTM
 
 UNITS = 32
-PAST, AHEAD = 32, 15  # Steps that are read, and the one to predict.
+PAST, AHEAD = 20, 10  # Steps that are read, and the one to predict.
 
 
 class Task(NamedTuple):

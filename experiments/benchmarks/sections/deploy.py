@@ -9,25 +9,23 @@ from experiments.benchmarks.subjects import CNN
 
 HOW = """\
 Each network is trained with each of {seeds} seeds and exported by the calls of
-the README; the score is that of the files, the mean over seeds with the least
-and the largest. A network has one recurrent layer and `Dense`; the 1D-CNN has
-two convolutions with a stride of 2 and `Dense`, and the fewest filters out of
-4, 8, 16 and 32 with which its score is at most one point below that of
-`keras.layers.LSTM`, if any does it. Files without quantization are compared
-with Keras; a difference larger than rounding is an error, and the file is not
-timed. The time is that of the runtime alone, for a batch of one on one thread,
-without copying the input; each round times every file once, in a new random
-order. The ratio is to `keras.layers.LSTM` in the same format. The memory is
-that by which the process grows while it opens the file and calls it for the
-first time, the runtime being loaded, as none of the runtimes reports its own to
-Python."""
+the README; the score is the mean over seeds, with the least and the largest,
+for int8 of the files. A network has one recurrent layer and `Dense`; the 1D-CNN
+has two convolutions with a stride of 2 and `Dense`, and the fewest filters out
+of 4, 8, 16 and 32 with which its score is at most one point below that of
+`keras.layers.LSTM`, or 32. Files without quantization are compared with Keras;
+a difference larger than rounding is an error, and the file is not timed. The
+time is that of the runtime alone, for a batch of one on one thread, without
+copying the input; each round times every file once, in a new random order. The
+ratio is to `keras.layers.LSTM` in the same format. The memory is that by which
+the process grows while it opens the file and calls it for the first time, the
+runtime being loaded, as none of the runtimes reports its own to Python."""
 TASKS = {
     "digits": "Digits of scikit-learn, 8 rows of 8 pixels as 8 time steps; the "
     "score is the accuracy on a third of them.",
     "lorenz": "The first coordinate of Lorenz's equations (1963), sampled each "
-    "0.05: 32 values are read, and the 15th after them is predicted; the "
-    "score is "
-    "the coefficient of determination R² on the last quarter.",
+    "0.05: 20 values are read, and the 10th after them is predicted; the "
+    "score is the coefficient of determination R² on the last quarter.",
 }
 
 
