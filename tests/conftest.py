@@ -1,3 +1,9 @@
+import collections
+import platform
+import random
+import time
+from pathlib import Path
+
 import keras
 import pytest
 
@@ -62,3 +68,83 @@ def allow_any_order_of_sums():
         import torch
 
         torch.use_deterministic_algorithms(False)
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("attacks")
+    group.addoption(
+        "--cases", type=int, default=100, help="of each attack; default: 100"
+    )
+    group.addoption(
+        "--attacks-to", type=Path, help="the folder of a table of all attacks"
+    )
+
+
+class Attack:
+    """What a test of the marker `attacks` has tried, and what broke.
+
+    Attributes:
+        limit: Integer, how many cases to try.
+        random: `random.Random`, with a seed of its own.
+    """
+
+    def __init__(self, limit):
+        self.limit, self.random = limit, random.Random(limit)
+        self.cases, self.faults = 0, []
+
+    def tried(self, case, fault=None):
+        """Counts a case, and what was wrong with its outcome."""
+        self.cases += 1
+        if fault:
+            self.faults.append(f"{case}: {fault}")
+
+
+@pytest.fixture
+def attack(request):
+    found = Attack(request.config.getoption("--cases"))
+    yield found
+    what = " ".join(request.function.__doc__.split())
+    record = what, found.cases, found.faults
+    request.node.user_properties.append(("attack", record))
+    assert found.cases and not found.faults, "\n".join(found.faults[:20])
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Writes the table of all attacks; a worker's come with its reports."""
+    folder = config.getoption("--attacks-to")
+    if folder is None:
+        return
+    found = {
+        report.nodeid: record
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, record in getattr(report, "user_properties", ())
+        if name == "attack"
+    }
+    tried, broken = collections.Counter(), collections.defaultdict(list)
+    for _, (what, cases, faults) in sorted(found.items()):
+        tried[what] += cases
+        broken[what] += faults
+    lines = [
+        f"| {what} | {cases:,} | {cases - len(broken[what]):,} | "
+        f"{len(broken[what]):,} |"
+        for what, cases in tried.items()
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [
+        "# Attacks",
+        f"{time.strftime('%Y-%m-%d', time.gmtime())}, `tox -e attacks`, "
+        f"Python {platform.python_version()}, keras {keras.__version__} on "
+        f"{keras.backend.backend()}, {platform.platform()}.",
+        "\n".join(
+            [
+                "| attack | cases | held | broke |",
+                "| --- | ---: | ---: | ---: |",
+            ]
+            + lines
+        ),
+        "\n".join(f"- {fault}" for what in broken for fault in broken[what])
+        or "Nothing broke.",
+    ]
+    text = "\n\n".join(parts) + "\n"
+    (folder / "README.md").write_text(text, encoding="utf-8")

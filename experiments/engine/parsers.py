@@ -34,6 +34,12 @@ class Parser(argparse.ArgumentParser):
         for name in (None, "store"):
             self.register("action", name, _Once)
 
+    def _get_values(self, action, arg_strings):
+        if action.option_strings and arg_strings == ["--"]:  # else dropped
+            name = "/".join(action.option_strings)
+            self.error(f"argument {name}: invalid value: '--'")
+        return super()._get_values(action, arg_strings)
+
 
 class _Once(argparse.Action):
     def __call__(self, parser, namespace, values, option_string=None):

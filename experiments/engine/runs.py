@@ -351,7 +351,8 @@ class RunFolder:
         if not description.exists():  # the folder was moved or deleted
             _write_json(description, self._description)
         details = self._tables.details if self._tables else ()
-        files = ["history.csv", *(f"{name}.csv" for name in details)]
+        files = ["run.json", "history.csv"]
+        files += [f"{name}.csv" for name in details]
         sums = {
             name: sha256(self.path / name)
             for name in files
@@ -360,6 +361,7 @@ class RunFolder:
         result = finite(result)
         if self._keep_checkpoint and self.checkpoint.exists():
             result[_KEEPS] = True
+        sums["result.json"] = _sum_of(result)
         _write_json(self.path / "result.json", {**result, "sha256": sums})
         for error in self.damaged:
             raise error
@@ -378,8 +380,15 @@ class RunFolder:
             error.add_note(f"It happened in the run {self.path}")
 
 
+_CHANGED = "it is not what the run wrote, by its sha256"
 # The key in `result.json` of a run whose checkpoint is kept.
 _KEEPS = "checkpoint_is_kept"
+
+
+def _sum_of(result):
+    """The sha256 of the content of a `result.json` but for its sums."""
+    text = json.dumps(result, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _keeps_checkpoint(path):
@@ -444,8 +453,6 @@ def _check_result(path, run, result, sums, history, tables):
     """Raises `DamagedFile` if a result does not fit the rest of its folder."""
     if tables is not None and (why := misfit(result, tables.result)):
         raise DamagedFile(path / "result.json", why)
-    if not isinstance(sums, dict):
-        raise DamagedFile(path / "result.json", "`sha256` is no JSON object")
     for epochs in (run["config"].get("epochs"), result.get("epochs")):
         if epochs not in (None, len(history)):
             raise DamagedFile(
@@ -460,9 +467,7 @@ def _check_result(path, run, result, sums, history, tables):
                 del columns["id"]
                 read_table(path / name, columns)
             elif sha256(path / name) != sums[name]:
-                raise DamagedFile(
-                    path / name, "it is not what the run wrote, by its sha256"
-                )
+                raise DamagedFile(path / name, _CHANGED)
         except FileNotFoundError:
             raise DamagedFile(path / name, "it is missing") from None
 
@@ -501,6 +506,11 @@ def read_run(path, tables=None):
     history = attempt(read_history, path / "history.csv") or []
     if result is not None:
         sums = result.pop("sha256", {})
+        if not isinstance(sums, dict):
+            why = "`sha256` is no JSON object"
+            damaged.append(DamagedFile(path / "result.json", why))
+        elif sums.pop("result.json", own := _sum_of(result)) != own:
+            damaged.append(DamagedFile(path / "result.json", _CHANGED))
         result.pop(_KEEPS, None)
         if not damaged:
             attempt(_check_result, path, run, result, sums, history, tables)

@@ -1,0 +1,106 @@
+"""Attacks on archives, vectors and caches, counted by the fixture `attack`."""
+
+import numpy as np
+import pytest
+
+from keras_slim.datasets import glove, newsgroups
+
+pytestmark = [pytest.mark.attacks, pytest.mark.any_backend]
+
+
+def mangled(random, content):
+    """Bytes that were cut, changed, doubled or mixed up."""
+    start, end = sorted(random.randrange(len(content) + 1) for _ in range(2))
+    bits = bytearray(content)
+    for _ in range(random.choice([1, 1, 8])):
+        bits[random.randrange(len(bits))] ^= 1 << random.randrange(8)
+    return random.choice(
+        [
+            content[:end],
+            content[start:],
+            content[:start] + content[end:],
+            content[:end] + content[start:],
+            content[:start] + bytes(end - start) + content[end:],
+            bytes(bits),
+            random.randbytes(len(content)),
+        ]
+    )
+
+
+def outcome(load):
+    """A value, or what refuses it; anything but a `ValueError` is a fault."""
+    try:
+        return load(), None
+    except ValueError as error:
+        return None, str(error)
+
+
+def test_archives(attack, tmp_path, posts, write_archive):
+    """Mangled archives of posts: refused by name, or read as they were."""
+    path = write_archive(tmp_path / "news20.tar.gz", posts)
+    content = path.read_bytes()
+    whole = newsgroups.load_corpus(path).fingerprint
+    for _ in range(attack.limit):
+        path.write_bytes(changed := mangled(attack.random, content))
+        fault = None
+        try:
+            found, told = outcome(lambda: newsgroups.load_corpus(path))
+            if told and path.name not in told:
+                fault = f"not named: {told}"
+            elif found and found.fingerprint != whole:
+                fault = "other posts"
+        except Exception as error:
+            fault = f"{type(error).__name__}: {error}"
+        attack.tried(f"{len(changed)} bytes", fault)
+
+
+LINES = [f"word{k} {k}.25 -{k}.5 {k}e-1 0.125\n" for k in range(50)]
+INDEX = {f"word{k}": k + 1 for k in range(50)}
+
+
+def test_vectors(attack, tmp_path):
+    """Mangled vectors: refused by name and line, or no number is cut short."""
+    path = tmp_path / "glove.6B.4d.txt"
+    content = "".join(LINES).encode()
+    path.write_bytes(content)
+    whole = glove.load_embeddings(INDEX, 4, path=path).matrix
+    for _ in range(attack.limit):
+        # Cut, where no line says that some are missing; others change numbers.
+        end = attack.random.randrange(len(content))
+        path.write_bytes(content[:end])
+        fault = None
+        try:
+            found, told = outcome(
+                lambda: glove.load_embeddings(INDEX, 4, path=path)
+            )
+            if told and str(path) not in told:
+                fault = f"not named: {told}"
+            elif found is not None:
+                rows = found.matrix.any(axis=1)
+                if not np.array_equal(found.matrix[rows], whole[rows]):
+                    fault = "other numbers"
+        except Exception as error:
+            fault = f"{type(error).__name__}: {error}"
+        attack.tried(f"{end} bytes", fault)
+
+
+def test_caches(attack, tmp_path, cache, posts, write_tree):
+    """Mangled caches of a corpus: made again, with the same posts."""
+    tree = write_tree(tmp_path / "20_newsgroup", posts)
+    whole = newsgroups.load_corpus(tree)
+    (path,) = (cache / "newsgroups").glob("corpus-*")
+    content = path.read_bytes()
+    for _ in range(attack.limit):
+        path.write_bytes(changed := mangled(attack.random, content))
+        fault = None
+        try:
+            found = newsgroups.load_corpus(tree)
+            same = (
+                np.array_equal(found.tokens, whole.tokens)
+                and np.array_equal(found.labels, whole.labels)
+                and found.word_index == whole.word_index
+            )
+            fault = None if same else "other posts"
+        except Exception as error:
+            fault = f"{type(error).__name__}: {error}"
+        attack.tried(f"{len(changed)} bytes", fault)

@@ -1,0 +1,140 @@
+"""Attacks on command lines and run folders, counted by the fixture `attack`."""
+
+import argparse
+import contextlib
+import importlib
+import io
+import itertools
+import os
+import shutil
+import socket
+
+import pytest
+from made_runs import make_run
+from tiny import replaced
+
+pytestmark = [pytest.mark.attacks, pytest.mark.any_backend]
+
+VALUES = (
+    *("", "x", "-1", "0", "nan", "inf", "-inf", "1e400", "1" * 25, "none"),
+    *("true", "[]", "{}", "a,b", "1,,2", "0-9999999999", "9-0", "\0", "é"),
+    *("~nosuchuser/x", "n" * 300, "/dev/null", "/proc/self/mem/x", "1.5"),
+    *("0x10", "1_000", "+1", " 1", "1 ", "-", "--", "lstm3,lstm3", "hb/1.0"),
+)
+
+
+def call(cli, arguments):
+    """The exit status or exception of a command line, and its errors."""
+    errors = io.StringIO()
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(errors),
+    ):
+        try:
+            status = cli.main(arguments)
+        except SystemExit as end:
+            status = end.code
+        except BaseException as error:
+            status = error
+    return status, errors.getvalue().strip()
+
+
+def options_of(cli):
+    """Pairs of a command, but for `run`, which trains, and an option."""
+    (commands,) = (
+        action
+        for action in cli._parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    for command, parser in commands.choices.items():
+        for action in parser._actions:
+            for option in action.option_strings:
+                if option.startswith("--") and action.nargs != 0:
+                    if command not in ("run", "quickstart"):
+                        yield command, option
+
+
+def test_values(attack, experiment, data_dir, tmp_path, monkeypatch):
+    """Wrong values of every option: status 2, and a line that names it."""
+
+    def refuse(*arguments, **options):
+        raise OSError("no network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.chdir(tmp_path)
+    cli = importlib.import_module(f"experiments.{experiment.name}.cli")
+    cases = list(itertools.product(options_of(cli), VALUES))
+    attack.random.shuffle(cases)
+    make_run(experiment, tmp_path / "runs")
+    others = [f"--results-dir={tmp_path / 'runs'}"]
+    of_sweep = [*others, "--dry-run", "--seed=0"]
+    of_sweep += {"newsgroups": ["--embedding-dim=8"]}.get(experiment.name, [])
+    for (command, option), value in cases[: attack.limit]:
+        # So that nothing is wrong but the value.
+        arguments = of_sweep if command == "sweep" else others
+        arguments = [command, *replaced(arguments, f"{option}={value}")]
+        status, told = call(cli, arguments)
+        name = option.removeprefix("--").replace("-", "_")
+        fault = None
+        if not isinstance(status, int):
+            fault = f"{type(status).__name__}: {status}"
+        elif status not in (0, 2):
+            fault = f"status {status}: {told}"
+        elif status and name not in told.replace("-", "_"):
+            fault = f"not named: {told}"
+        attack.tried(" ".join(arguments), fault)
+
+
+def damaged(random, content):
+    """The bytes of a file after an accident."""
+    start = random.randrange(len(content) + 1)
+    bits = bytearray(content)
+    if bits:
+        bits[random.randrange(len(bits))] ^= 1 << random.randrange(8)
+    return random.choice(
+        [
+            content[:start],
+            bytes(bits),
+            content[start:],
+            content[:start] + bytes(len(content) - start),
+            b"",
+            b" \n",
+            b"{}",
+            b"[]",
+            content + content,
+        ]
+    )
+
+
+def test_damaged_runs(attack, experiment, tmp_path):
+    """Damaged files of a run: `collect` names it, and keeps all other runs."""
+    cli = importlib.import_module(f"experiments.{experiment.name}.cli")
+    whole = tmp_path / "whole"
+    for seed in (0, 1):
+        folder = make_run(experiment, whole, seed)
+    for number in range(attack.limit):
+        place = tmp_path / str(number)
+        shutil.copytree(whole, place)
+        run = place / experiment.name / folder.id
+        path = attack.random.choice(
+            sorted(path for path in run.iterdir() if path.is_file())
+        )
+        before = path.read_bytes()
+        if attack.random.random() < 0.1:
+            path.unlink()
+            after = None
+        else:
+            path.write_bytes(after := damaged(attack.random, before))
+        status, told = call(cli, ["collect", f"--results-dir={place}"])
+        table = place / experiment.name / "runs.csv"
+        text = table.read_text() if table.exists() else ""
+        fault = None
+        if status != 0:
+            fault = f"status {status}: {told}"
+        elif after not in (before, None) and path.name not in told:
+            fault = f"not named: {told}"
+        elif text.count(",done,") != 1 + (after == before):
+            fault = f"{text.count(',done,')} runs count as done"
+        attack.tried(f"{path.name}, {str(after)[:60]}", fault)
+        shutil.rmtree(place)
+    assert os.listdir(tmp_path) == ["whole"]
