@@ -136,6 +136,15 @@ def make_runs(planned, make, outcome, how, known=0):
     return 1 if failed else 0
 
 
+def _check_collected(option, folders):
+    for folder in folders:
+        if not (folder / "runs.csv").is_file():
+            raise FileNotFoundError(
+                "No collected runs. Expected a folder that `collect` wrote. "
+                f"Received: --{option}={folder}"
+            )
+
+
 def sweep(options, experiment):
     """Makes the runs of a grid, or shows which are left to make.
 
@@ -156,6 +165,7 @@ def sweep(options, experiment):
     given = settings_given(options, experiment, several=True)
     how = launch_options(options, experiment)
     points = experiment.points(options.preset, given)
+    _check_collected("known", options.known or ())
     known = experiment.known(options.known)
     configs = experiment.configs_of(
         points, results_dir, not options.dry_run, known
@@ -273,6 +283,8 @@ def report(options, experiment):
         ValueError: if there is no such budget.
     """
     tables, place = experiment.tables, options.collected
+    _check_collected("known", options.known)
+    _check_collected("from", [] if place is None else [place])
     if place is None:
         place = options.results_dir
         found = results.collect(place, tables)
