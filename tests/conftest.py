@@ -4,6 +4,7 @@ import random
 import time
 from pathlib import Path
 
+import hypothesis
 import keras
 import pytest
 
@@ -44,6 +45,9 @@ def pytest_generate_tests(metafunc):
 
 def pytest_collection_modifyitems(items):
     """The long ones first: no worker is to wait for one at the end."""
+    for item in items:
+        if "attack" in item.fixturenames:
+            item.add_marker("attacks")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
@@ -73,7 +77,7 @@ def allow_any_order_of_sums():
 def pytest_addoption(parser):
     group = parser.getgroup("attacks")
     group.addoption(
-        "--cases", type=int, default=100, help="of each attack; default: 100"
+        "--cases", type=int, default=20, help="of each attack; default: 20"
     )
     group.addoption(
         "--attacks-to", type=Path, help="the folder of a table of all attacks"
@@ -81,7 +85,7 @@ def pytest_addoption(parser):
 
 
 class Attack:
-    """What a test of the marker `attacks` has tried, and what broke.
+    """What a test has tried, and what broke.
 
     Attributes:
         limit: Integer, how many cases to try.
@@ -98,9 +102,37 @@ class Attack:
         if fault:
             self.faults.append(f"{case}: {fault}")
 
+    def given(self, *strategies):
+        """Runs a function, a decorator, on what hypothesis draws."""
+
+        def run(check):
+            @hypothesis.settings(
+                max_examples=self.limit,
+                deadline=None,
+                database=None,
+                derandomize=True,
+                suppress_health_check=list(hypothesis.HealthCheck),
+            )
+            @hypothesis.given(hypothesis.strategies.tuples(*strategies))
+            def tried(values):
+                self.cases += 1
+                check(*values)
+
+            try:
+                tried()
+            except Exception as error:
+                told = [repr(error), *getattr(error, "__notes__", [])]
+                self.faults.append("; ".join(told))
+
+        return run
+
 
 @pytest.fixture
 def attack(request):
+    """Counts the cases of a test, which fails if one of them broke something.
+
+    Its docstring is the row of the table of `--attacks-to`.
+    """
     found = Attack(request.config.getoption("--cases"))
     yield found
     what = " ".join(request.function.__doc__.split())

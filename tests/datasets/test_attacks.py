@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
+from keras.src.legacy.preprocessing.text import Tokenizer
 
-from keras_slim.datasets import glove, newsgroups
+from keras_slim.datasets import _tokens, glove, newsgroups
 
-pytestmark = [pytest.mark.attacks, pytest.mark.any_backend]
+pytestmark = pytest.mark.any_backend
 
 
 def mangled(random, content):
@@ -52,6 +54,42 @@ def test_archives(attack, tmp_path, posts, write_archive):
         except Exception as error:
             fault = f"{type(error).__name__}: {error}"
         attack.tried(f"{len(changed)} bytes", fault)
+
+
+def test_texts(attack):
+    """Any text: numbered as by the Tokenizer of Keras 2."""
+
+    @attack.given(st.lists(st.text(max_size=60), max_size=5))
+    def case(texts):
+        tokenizer = Tokenizer()
+        tokenizer.fit_on_texts(texts)
+        tokens, offsets, words = _tokens.encode(texts)
+        ends = zip(offsets[:-1], offsets[1:], strict=True)
+        found = [tokens[start:end].tolist() for start, end in ends]
+        assert found == tokenizer.texts_to_sequences(texts)
+        assert {w: k for k, w in enumerate(words, 1)} == tokenizer.word_index
+
+
+WORDS = st.text(
+    st.characters(codec="utf-8", exclude_characters=" \n\r"), min_size=1
+)
+NUMBERS = st.floats(-(2.0**99), 2.0**99, width=32)
+
+
+def test_written_vectors(attack, tmp_path):
+    """Any tokens and numbers: read back to the last bit of float32."""
+    path = tmp_path / "glove.6B.2d.txt"
+
+    @attack.given(
+        st.dictionaries(WORDS, st.tuples(NUMBERS, NUMBERS), min_size=1)
+    )
+    def case(vectors):
+        lines = [f"{word} {a!r} {b!r}\n" for word, (a, b) in vectors.items()]
+        path.write_bytes("".join(lines).encode())
+        index = {word: k for k, word in enumerate(vectors, 1)}
+        found = glove.load_embeddings(index, 2, num_words=None, path=path)
+        wanted = np.array(list(vectors.values()), "float32")
+        np.testing.assert_array_equal(found.matrix[1:], wanted)
 
 
 LINES = [f"word{k} {k}.25 -{k}.5 {k}e-1 0.125\n" for k in range(50)]

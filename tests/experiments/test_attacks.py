@@ -13,7 +13,7 @@ import pytest
 from made_runs import make_run
 from tiny import replaced
 
-pytestmark = [pytest.mark.attacks, pytest.mark.any_backend]
+pytestmark = pytest.mark.any_backend
 
 VALUES = (
     *("", "x", "-1", "0", "nan", "inf", "-inf", "1e400", "1" * 25, "none"),
