@@ -9,9 +9,12 @@ import os
 import shutil
 import socket
 
+import pandas as pd
 import pytest
 from made_runs import make_run
 from tiny import replaced
+
+from experiments.engine import results
 
 pytestmark = pytest.mark.any_backend
 
@@ -138,3 +141,47 @@ def test_damaged_runs(attack, experiment, tmp_path):
         attack.tried(f"{path.name}, {str(after)[:60]}", fault)
         shutil.rmtree(place)
     assert os.listdir(tmp_path) == ["whole"]
+
+
+class Died(BaseException):
+    """The process, as far as a test can tell: no handler does anything."""
+
+
+def test_deaths(attack, experiment, tmp_path, monkeypatch):
+    """A process that dies between two file operations: its runs are made."""
+    done, last = 0, None
+
+    def mortal(operation):
+        def called(*arguments, **options):
+            nonlocal done
+            done += 1
+            if last is not None and done > last:
+                raise Died
+            return operation(*arguments, **options)
+
+        return called
+
+    def sweep(place):
+        for seed in range(3):
+            make_run(experiment, place, seed)
+        tables = experiment.tables
+        return results.collect(place, tables).runs[
+            ["id", "status", *tables.result]
+        ]
+
+    for name in ("fsync", "replace", "unlink", "mkdir"):
+        monkeypatch.setattr(os, name, mortal(getattr(os, name)))
+    wanted = sweep(tmp_path / "whole")
+    total = done
+    for number in range(attack.limit):
+        place, done = tmp_path / str(number), 0
+        last = attack.random.randrange(total)
+        with contextlib.suppress(Died):
+            sweep(place)
+        died, last = last, None
+        fault = None
+        try:
+            pd.testing.assert_frame_equal(sweep(place), wanted)
+        except Exception as error:
+            fault = f"{type(error).__name__}: {error}"
+        attack.tried(f"after {died} of {total} operations", fault)
