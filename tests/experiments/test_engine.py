@@ -6,6 +6,7 @@ import functools
 import gc
 import re
 import shlex
+import signal
 import time
 import types
 
@@ -340,7 +341,17 @@ def test_a_collected_table_that_is_damaged_is_named(tmp_path):
         read(tmp_path, TABLES)
 
 
-def test_an_interrupt_in_a_callback_of_the_garbage_collector(capsys):
+@pytest.fixture
+def interruptible():
+    """Workers of pytest ignore Ctrl-C."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+def test_an_interrupt_in_a_callback_of_the_garbage_collector(
+    interruptible, capsys
+):
     """Where Python prints and ignores it, as JAX has such a callback."""
     parser = argparse.ArgumentParser()
     parser.add_argument("command")

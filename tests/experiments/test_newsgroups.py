@@ -248,7 +248,7 @@ def test_command_line_errors_are_one_clear_line(
 
 
 def test_an_error_in_a_run_is_kept_and_pointed_to(arguments, tmp_path, capsys):
-    assert cli.main(["run", *replaced(arguments, "--maxlen=10")]) == 2
+    assert cli.main(["run", *replaced(arguments, "--maxlen=10")]) == 1
     (run,) = read_runs(tmp_path / "runs", "newsgroups")
     assert "maxlen=10" in run["error"] and "Traceback" in run["error"]
     message = capsys.readouterr().err
