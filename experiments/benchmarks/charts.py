@@ -1,9 +1,8 @@
 import math
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from experiments.engine.files import replacing
+from experiments.engine.pictures import picture
 
 # Okabe and Ito's palette, which the colour-blind can tell apart.
 COLOURS = {"tensorflow": "#E69F00", "jax": "#0072B2", "torch": "#009E73"}
@@ -34,14 +33,9 @@ def speed_ups(layers, path, peer="keras_default"):
     columns = min(2, len(shapes))
     rows = math.ceil(len(shapes) / columns)
     width = 0.8 / len(backends)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(2 + columns * max(5, 0.6 * len(variants)), 1.2 + 3 * rows),
-        layout="constrained",
-        squeeze=False,
-    )
-    try:
+    size = 2 + columns * max(5, 0.6 * len(variants)), 1.2 + 3 * rows
+    shape = rows, columns
+    with picture(path, *shape, figsize=size, squeeze=False) as (figure, axes):
         for axis, shape in zip(axes.flat, shapes, strict=False):
             for number, backend in enumerate(backends):
                 own = ours[
@@ -71,20 +65,13 @@ def speed_ups(layers, path, peer="keras_default"):
             axis.set_axisbelow(True)
         for axis in axes.flat[len(shapes) :]:
             axis.set_visible(False)
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=len(labels)
-        )
+        _legend_of_all(figure, axes)
         figure.suptitle(
             "Training: times as fast as keras.layers.LSTM, same backend\n"
             "batch x time steps x features x units; median, 10th to 90th "
             "percentile",
             fontsize=11,
         )
-        with replacing(path, "wb") as file:
-            figure.savefig(file, format="png", dpi=150)
-    finally:
-        plt.close(figure)
 
 
 def files(files, path):
@@ -100,14 +87,8 @@ def files(files, path):
         return
     tasks = list(files["task"].unique())
     panels = {"µs per call": ("seconds", 1e6), "kB": ("file_bytes", 1e-3)}
-    figure, axes = plt.subplots(
-        len(tasks),
-        len(panels),
-        figsize=(13, 1 + 4 * len(tasks)),
-        layout="constrained",
-        squeeze=False,
-    )
-    try:
+    size, shape = (13, 1 + 4 * len(tasks)), (len(tasks), len(panels))
+    with picture(path, *shape, figsize=size, squeeze=False) as (figure, axes):
         for row, task in zip(axes, tasks, strict=True):
             of_task = files[files["task"] == task]
             names = of_task.drop_duplicates("layer").set_index("layer")["score"]
@@ -132,16 +113,17 @@ def files(files, path):
                 axis.set(title=f"{task}: {label}", xlabel="", ylabel=label)
                 axis.grid(alpha=0.3, axis="y")
                 axis.set_axisbelow(True)
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside lower center", ncols=len(labels)
-        )
+        _legend_of_all(figure, axes)
         figure.suptitle(
             "Exported networks, a batch of one on one thread; under each name "
             "its score",
             fontsize=11,
         )
-        with replacing(path, "wb") as file:
-            figure.savefig(file, format="png", dpi=150)
-    finally:
-        plt.close(figure)
+
+
+def _legend_of_all(figure, axes):
+    """One legend for all axes, which have the same entries."""
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=len(labels)
+    )

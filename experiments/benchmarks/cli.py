@@ -121,7 +121,6 @@ def _parser():
         f" default: {','.join(layers.CONTENDERS)}. On a GPU, "
         "--contender fast leaves out the slowest Python loops over time steps",
     )
-    one.add_argument("--rounds", type=_positive, default=15, help="default: 15")
     one.add_argument(
         "--dtype", choices=DTYPES, default="float32", help="default: float32"
     )
@@ -140,9 +139,6 @@ def _parser():
         metavar="SHAPE",
         help="batch x time steps x features x units of all models; default: "
         + ", ".join(f"{s} ({name})" for name, s in models.SHAPES.items()),
-    )
-    whole.add_argument(
-        "--rounds", type=_positive, default=15, help="default: 15"
     )
 
     many = command(
@@ -170,8 +166,8 @@ def _parser():
         "time exported networks in their runtimes",
         "Trains small networks with keras.layers.LSTM, with slim layers and "
         "with convolutions, exports them, and times the files in LiteRT, "
-        "onnxruntime and OpenVINO for a batch of one. It needs the packages "
-        "of `tox -e deploy`.",
+        "onnxruntime and OpenVINO for a batch of one. It needs the extra "
+        "`deploy`.",
     )
     exporting = tuple(b for b in deploy.BACKENDS if b in installed)
     files.add_argument(
@@ -181,9 +177,6 @@ def _parser():
         metavar="NAME,...",
         help="tensorflow exports to LiteRT, torch to ONNX and OpenVINO; "
         f"default: those installed, {','.join(exporting)}",
-    )
-    files.add_argument(
-        "--rounds", type=_positive, default=15, help="default: 15"
     )
 
     ways = command(
@@ -199,6 +192,10 @@ def _parser():
         default=installed[0] if installed else None,
         help="default: the first that is installed",
     )
+    for timed in one, whole, files:
+        timed.add_argument(
+            "--rounds", type=_positive, default=15, help="default: 15"
+        )
     for trained in files, ways:
         trained.add_argument(
             "--seeds",

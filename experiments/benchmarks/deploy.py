@@ -4,12 +4,19 @@ import contextlib
 import importlib.metadata
 import tempfile
 
-from experiments.benchmarks import machine, rounds, session
+from experiments.benchmarks import machine, session
 from experiments.benchmarks.subjects import Exported, columns_of
 
 # Which export files.
 BACKENDS = ("tensorflow", "torch")
-TASKS = ("digits", "lorenz")
+# What `in_worker.tasks` makes, in words.
+TASKS = {
+    "digits": "Digits of scikit-learn, 8 rows of 8 pixels as 8 time steps; the "
+    "score is the accuracy on a third of them.",
+    "lorenz": "The first coordinate of Lorenz's equations (1963), sampled each "
+    "0.05: 20 values are read, and the 10th after them is predicted; the "
+    "score is the coefficient of determination R² on the last quarter.",
+}
 VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3", "gru3", "mgu3")
 RUNTIMES = ("ai-edge-litert", "onnxruntime", "openvino")
 # What is found of a file, besides times.
@@ -28,10 +35,8 @@ def measure(options, command, console):
     folder, backends = options.results_dir, options.backend
     about = machine.describe(backends, command)
     about |= {"seeds": options.seeds, "runtimes": _versions()}
-    (folder / "deploy.csv").unlink(missing_ok=True)  # of an earlier one
-    machine.write(about, folder / "deploy.json")
     columns = ["task", *columns_of(Exported), *COLUMNS]
-    with rounds.RoundsFile(folder / "deploy_rounds.csv", columns) as file:
+    with session.recorded(folder, "deploy", about, columns) as file:
         for task in TASKS:
             console.print(f"{task}: training what others are compared with")
             with tempfile.TemporaryDirectory() as trained:

@@ -33,6 +33,13 @@ def spread(row, name, unit=""):
     return f"{number(row[name])}{unit} ({low}–{high})"
 
 
+def share(mean, least, most):
+    """Percent with one digit, the mean with the least and the largest."""
+    if pd.isna(mean):
+        return NOTHING
+    return f"{100 * mean:.1f} ({100 * least:.1f}–{100 * most:.1f})"
+
+
 def table(lines):
     """A table of dicts with the same keys, with numbers aligned right."""
     if not lines:

@@ -1,6 +1,6 @@
 """The command `models`: `model.fit` of typical models."""
 
-from experiments.benchmarks import machine, rounds, session
+from experiments.benchmarks import machine, session
 from experiments.benchmarks.subjects import Shape, Trained, columns_of
 
 SHAPES = {
@@ -22,10 +22,8 @@ def measure(options, command, console):
     """
     folder, backends = options.results_dir, options.backend
     about = machine.describe(backends, command)
-    (folder / "models.csv").unlink(missing_ok=True)  # of an earlier one
-    machine.write(about, folder / "models.json")
     columns = ["model", "shape", *columns_of(Trained)]
-    with rounds.RoundsFile(folder / "models_rounds.csv", columns) as file:
+    with session.recorded(folder, "models", about, columns) as file:
         for model, shape in SHAPES.items():
             shape = options.shape or shape
             session.measure(

@@ -2,7 +2,7 @@
 
 import tempfile
 
-from experiments.benchmarks import machine, rounds, session, workers
+from experiments.benchmarks import machine, session, workers
 from experiments.benchmarks.subjects import Network, columns_of
 
 VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
@@ -24,12 +24,8 @@ def measure(options, command, console):
         # Fails without data, before earlier results are removed.
         with workers.start(backends, *served) as started:
             about["data"] = started[backends[0]].call("describe")
-        (folder / "newsgroups.csv").unlink(missing_ok=True)
-        machine.write(about, folder / "newsgroups.json")
-        path = folder / "newsgroups_rounds.csv"
-        with rounds.RoundsFile(
-            path, ["experiment", *columns_of(Network)]
-        ) as file:
+        columns = ["experiment", *columns_of(Network)]
+        with session.recorded(folder, "newsgroups", about, columns) as file:
             session.measure(
                 backends,
                 served,

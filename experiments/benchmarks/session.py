@@ -1,6 +1,26 @@
+import contextlib
 import dataclasses
 
-from experiments.benchmarks import progress, rounds, workers
+from experiments.benchmarks import machine, progress, rounds, workers
+
+
+@contextlib.contextmanager
+def recorded(folder, name, about, columns):
+    """The file of rounds of a command, in place of an earlier measurement.
+
+    Args:
+        folder: `pathlib.Path` of the results.
+        name: String, of the command.
+        about: Dict, what was measured on what.
+        columns: Names of the columns before those of outcomes.
+
+    Yields:
+        `rounds.RoundsFile`.
+    """
+    (folder / f"{name}.csv").unlink(missing_ok=True)
+    machine.write(about, folder / f"{name}.json")
+    with rounds.RoundsFile(folder / f"{name}_rounds.csv", columns) as file:
+        yield file
 
 
 def measure(backends, served, names, count, file, console, **where):

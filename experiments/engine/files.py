@@ -30,7 +30,8 @@ def replacing(path, mode="w", **options):
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
     try:
         with open(partial, mode, **options) as file:
-            _hold(file)
+            with contextlib.suppress(OSError):  # a file system without locks
+                _lock(file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -67,17 +68,15 @@ def _make_folder(path):
         flush_folder(folder.parent)
 
 
-def _hold(file):
+def _lock(file):
     """Locks a file until it is closed, or the process dies."""
     if fcntl is not None:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _remove_if_abandoned(partial):
     with contextlib.suppress(OSError):  # held, or gone
         if time.time() - partial.stat().st_mtime > _BEGUN_SECONDS:
             with open(partial, "rb") as file:
-                if fcntl is not None:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(file)
             partial.unlink()

@@ -22,7 +22,7 @@ class Slimming:
     def __init__(self, task, epochs=None):
         self._task = TASKS[task]()
         self._epochs = epochs or self._task.epochs
-        self._full = None
+        self._full = self._outputs = None
 
     def train(self, seed):
         """Trains the original, and returns its score."""
@@ -31,6 +31,8 @@ class Slimming:
             self._task, network(self._task, KERAS_LSTM, UNITS)
         )
         self._fit(self._full, self._epochs)
+        x, _ = self._task.train
+        self._outputs = self._full.predict(x, verbose=0)
         return self._task.score_of(self._full)
 
     def scores(self, variant, seed):
@@ -44,8 +46,7 @@ class Slimming:
         # The loss of the task, with the outputs of the original as targets.
         loss = self._task.loss.removeprefix("sparse_")
         compiled(self._task, distilled, loss)
-        targets = self._full.predict(self._task.train[0], verbose=0)
-        self._fit(distilled, EPOCHS, targets)
+        self._fit(distilled, EPOCHS, self._outputs)
 
         from_scratch = compiled(self._task, network(self._task, variant, UNITS))
         self._fit(from_scratch, EPOCHS)

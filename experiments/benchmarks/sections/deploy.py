@@ -1,4 +1,5 @@
-from experiments.benchmarks.markdown import NOTHING, number, spread, table
+from experiments.benchmarks.deploy import TASKS
+from experiments.benchmarks.markdown import number, share, spread, table
 from experiments.benchmarks.sections.common import (
     disturbed,
     failures,
@@ -20,13 +21,6 @@ copying the input; each round times every file once, in a new random order. The
 ratio is to `keras.layers.LSTM` in the same format. The memory is that by which
 the process grows while it opens the file and calls it for the first time, the
 runtime being loaded, as none of the runtimes reports its own to Python."""
-TASKS = {
-    "digits": "Digits of scikit-learn, 8 rows of 8 pixels as 8 time steps; the "
-    "score is the accuracy on a third of them.",
-    "lorenz": "The first coordinate of Lorenz's equations (1963), sampled each "
-    "0.05: 20 values are read, and the 10th after them is predicted; the "
-    "score is the coefficient of determination R² on the last quarter.",
-}
 
 
 def deploy(found, about, chart):
@@ -57,18 +51,9 @@ def _line(row):
         "layer": name if row["layer"] == CNN else row["layer"],
         "file": row["format"] + (" (failed, see below)" * bool(row["error"])),
         "parameters": f"{row['parameters']:,}",
-        "score (%)": _score(row),
+        "score (%)": share(row["score"], row["score_min"], row["score_max"]),
         "file (kB)": number(row["file_bytes"] / 1e3),
         "memory (kB)": number(row["peak_memory_bytes"] / 1e3),
         "µs per call": number(1e6 * row["seconds"]),
         "x Keras": spread(row, "keras", "x"),
     }
-
-
-def _score(row):
-    score, least, most = (
-        100 * row[name] for name in ("score", "score_min", "score_max")
-    )
-    if score != score:
-        return NOTHING
-    return f"{score:.1f} ({least:.1f}–{most:.1f})"

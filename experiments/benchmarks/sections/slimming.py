@@ -1,6 +1,6 @@
-from experiments.benchmarks.markdown import table
+from experiments.benchmarks.deploy import TASKS
+from experiments.benchmarks.markdown import share, table
 from experiments.benchmarks.sections.common import machine
-from experiments.benchmarks.sections.deploy import TASKS
 from experiments.benchmarks.slimming import EPOCHS, WAYS
 
 HOW = """\
@@ -24,18 +24,18 @@ def slimming(found, about):
     for task, rows in found.groupby("task", sort=False):
         yield f"### {task}, slimmed"
         yield TASKS[task]
-        original = _spread(rows[rows["way"] == "original"])
+        original = _scores(rows[rows["way"] == "original"])
         lines = [{"layer": "keras.layers.LSTM", "original": original}]
         lines[0] |= dict.fromkeys(WAYS, "")
         slimmed = rows[rows["way"] != "original"]
         for layer, of_layer in slimmed.groupby("layer", sort=False):
             line = {"layer": layer, "original": ""}
             for way in WAYS:
-                line[way] = _spread(of_layer[of_layer["way"] == way])
+                line[way] = _scores(of_layer[of_layer["way"] == way])
             lines.append(line)
         yield table(lines)
 
 
-def _spread(rows):
-    scores = 100 * rows["score"]
-    return f"{scores.mean():.1f} ({scores.min():.1f}–{scores.max():.1f})"
+def _scores(rows):
+    scores = rows["score"]
+    return share(scores.mean(), scores.min(), scores.max())
