@@ -1,4 +1,4 @@
-"""Random numbers for inputs and weights, the same in every run."""
+"""What tests draw: inputs, weights and damage, the same in every run."""
 
 import numpy as np
 
@@ -24,3 +24,22 @@ def initial_states(layer, batch):
         random_array(batch, layer.units, seed=9 + k)
         for k, _ in enumerate(layer.cell.gating.family.states)
     ]
+
+
+def mangled(random, content):
+    """Bytes that were cut, changed, doubled or mixed up."""
+    start, end = sorted(random.randrange(len(content) + 1) for _ in range(2))
+    bits = bytearray(content)
+    for _ in range(random.choice([1, 1, 8])):
+        bits[random.randrange(len(bits))] ^= 1 << random.randrange(8)
+    return random.choice(
+        [
+            content[:end],
+            content[start:],
+            content[:start] + content[end:],
+            content[:end] + content[start:],
+            content[:start] + bytes(end - start) + content[end:],
+            bytes(bits),
+            random.randbytes(len(content)),
+        ]
+    )

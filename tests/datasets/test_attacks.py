@@ -2,31 +2,13 @@
 
 import numpy as np
 import pytest
+from drawn import mangled
 from hypothesis import strategies as st
 from keras.src.legacy.preprocessing.text import Tokenizer
 
 from keras_slim.datasets import _tokens, glove, newsgroups
 
 pytestmark = pytest.mark.any_backend
-
-
-def mangled(random, content):
-    """Bytes that were cut, changed, doubled or mixed up."""
-    start, end = sorted(random.randrange(len(content) + 1) for _ in range(2))
-    bits = bytearray(content)
-    for _ in range(random.choice([1, 1, 8])):
-        bits[random.randrange(len(bits))] ^= 1 << random.randrange(8)
-    return random.choice(
-        [
-            content[:end],
-            content[start:],
-            content[:start] + content[end:],
-            content[:end] + content[start:],
-            content[:start] + bytes(end - start) + content[end:],
-            bytes(bits),
-            random.randbytes(len(content)),
-        ]
-    )
 
 
 def outcome(load):

@@ -11,6 +11,7 @@ import socket
 
 import pandas as pd
 import pytest
+from drawn import mangled
 from made_runs import make_run
 from tiny import replaced
 
@@ -90,23 +91,8 @@ def test_values(attack, experiment, data_dir, tmp_path, monkeypatch):
 
 def damaged(random, content):
     """The bytes of a file after an accident."""
-    start = random.randrange(len(content) + 1)
-    bits = bytearray(content)
-    if bits:
-        bits[random.randrange(len(bits))] ^= 1 << random.randrange(8)
-    return random.choice(
-        [
-            content[:start],
-            bytes(bits),
-            content[start:],
-            content[:start] + bytes(len(content) - start),
-            b"",
-            b" \n",
-            b"{}",
-            b"[]",
-            content + content,
-        ]
-    )
+    kinds = [mangled(random, content), b"", b" \n", b"{}", b"[]"]
+    return random.choices(kinds, [5, 1, 1, 1, 1])[0]
 
 
 def test_damaged_runs(attack, experiment, tmp_path):
