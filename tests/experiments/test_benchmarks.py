@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -470,6 +471,19 @@ def test_a_shape_that_is_none(text, capsys):
     told = capsys.readouterr().err
     for part in ("`shape`", "four positive integers", f"shape={text!r}"):
         assert part in told
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize(
+    "table", sorted((ROOT / "results/benchmarks").glob("**/layers.csv"))
+)
+def test_a_report_of_committed_results(table, tmp_path, capsys):
+    """Those of earlier versions, too."""
+    for path in [*table.parent.glob("*.csv"), *table.parent.glob("*.json")]:
+        shutil.copy(path, tmp_path)
+    assert cli.main(["report", f"--results-dir={tmp_path}"]) == 0
+    found = (tmp_path / "README.md").read_text("utf-8")
+    assert found == table.with_name("README.md").read_text("utf-8")
 
 
 @pytest.mark.any_backend

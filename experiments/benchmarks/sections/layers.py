@@ -79,9 +79,10 @@ def layers(found, about, chart):
             f"{sizes.features} features, {sizes.units} units."
             f"{_equal_units(rows)} {quietness(rows)}"
         )
-        peers = dict(PEERS)
+        # An earlier version wrote tables without the last of them.
+        peers = {peer: PEERS[peer] for peer in PEERS if peer in rows}
         if not (rows["layer"] == KERAS_GRU).any():
-            del peers["keras_gru"]
+            peers.pop("keras_gru", None)
         yield table([_line(*pair, peers) for pair in _main(rows)])
     yield "Everything that was timed, the plain loop included: `layers.csv`."
     yield from failures(found)
