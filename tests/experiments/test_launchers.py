@@ -173,11 +173,12 @@ def test_nothing_outlives_the_process_that_launched_it(launcher, seconds):
 
 
 FAKE_SLURM = {
+    # It runs a copy, as Slurm does: submitit renames the script and goes on.
     "sbatch": """
         cp $1 submitted.sh
         for number in 0 1 2; do
             SLURM_JOB_ID=1$number SLURM_ARRAY_JOB_ID=7 \\
-            SLURM_ARRAY_TASK_ID=$number bash $1 &
+            SLURM_ARRAY_TASK_ID=$number bash submitted.sh &
         done > /dev/null 2>&1
         echo Submitted batch job 7""",
     # What stands before the command are options of its own.
