@@ -121,6 +121,41 @@ def files(files, path):
         )
 
 
+def memory_held(found, path):
+    """Draws the memory of a process over its calls or runs.
+
+    Args:
+        found: `pandas.DataFrame`, the content of `soak.csv`.
+        path: `pathlib.Path` of the PNG.
+    """
+    kinds = list(found["mode"].unique())
+    size = 6 * len(kinds), 4.5
+    with picture(path, 1, len(kinds), figsize=size, squeeze=False) as (_, axes):
+        for axis, kind in zip(axes.flat, kinds, strict=True):
+            groups = found[found["mode"] == kind].groupby(
+                ["layer", "backend"], sort=False
+            )
+            styles = dict.fromkeys(layer for (layer, _), _ in groups)
+            for style, layer in zip(("-", "--", ":"), styles, strict=False):
+                styles[layer] = style
+            for (layer, backend), rows in groups:
+                axis.plot(
+                    rows["done"],
+                    rows["memory_bytes"] / 1e6,
+                    linestyle=styles[layer],
+                    color=COLOURS[backend],
+                    label=f"{backend} {layer}",
+                )
+            axis.set(
+                title=f"{kind} in one process",
+                xlabel=kind,
+                ylabel="memory, MB",
+                ylim=(0, None),
+            )
+            axis.grid(alpha=0.3)
+            axis.legend(fontsize=8)
+
+
 def _legend_of_all(figure, axes):
     """One legend for all axes, which have the same entries."""
     handles, labels = axes[0, 0].get_legend_handles_labels()

@@ -14,6 +14,7 @@ from experiments.benchmarks import (
     newsgroups,
     page,
     slimming,
+    soak,
 )
 from experiments.benchmarks.subjects import Shape
 from experiments.benchmarks.workers import WorkerError, installed_backends
@@ -207,6 +208,22 @@ def _parser():
             "--epochs", type=_positive, help="of each training; default: 30"
         )
 
+    held = command(
+        "soak",
+        "see what grows over many calls and runs",
+        "Calls and trains layers on batches of varied shapes, makes a sweep "
+        "of tiny runs in one process, and samples its memory, open files and "
+        "compilations.",
+    )
+    held.add_argument("--backend", **backends)
+    for name, count in ("calls", soak.CALLS), ("runs", soak.RUNS):
+        held.add_argument(
+            f"--{name}",
+            type=_positive,
+            default=count,
+            help=f"default: {count:,}",
+        )
+
     command(
         "report",
         "make tables and chart again",
@@ -234,6 +251,7 @@ def main(arguments=None):
         "newsgroups": newsgroups.measure,
         "deploy": deploy.measure,
         "slimming": slimming.measure,
+        "soak": soak.measure,
     }
     status = 0
     try:

@@ -10,6 +10,7 @@ from experiments.engine.files import replacing
 
 CHART = "layers_training.png"
 DEPLOY_CHART = "deploy.png"
+SOAK_CHART = "soak.png"
 
 
 def write(folder, console):
@@ -56,6 +57,10 @@ def write(folder, console):
         slimmed = summary.read(folder / "slimming.csv")
         about = _about(folder, "slimming")
         paragraphs += sections.slimming(slimmed, about)
+    if (folder / "soak.csv").exists():
+        soaked = summary.read(folder / "soak.csv")
+        charts.memory_held(soaked, folder / SOAK_CHART)
+        paragraphs += sections.soak(soaked, _about(folder, "soak"), SOAK_CHART)
     if len(paragraphs) == 1:
         raise FileNotFoundError(
             f"Nothing was measured yet. Received: --results-dir={folder}"

@@ -21,6 +21,7 @@ from experiments.benchmarks import (
     page,
     rounds,
     slimming,
+    soak,
     summary,
     workers,
 )
@@ -33,6 +34,7 @@ from experiments.benchmarks.in_worker import (
     tasks,
 )
 from experiments.benchmarks.in_worker import slimming as in_worker_slimming
+from experiments.benchmarks.in_worker import soak as in_worker_soak
 from experiments.benchmarks.in_worker.newsgroups import (
     Newsgroups,
     _with_layers,
@@ -441,6 +443,38 @@ def test_slimmed_networks_are_scored(tmp_path, monkeypatch):
     assert f"| {100 * original:.1f} (" in readme
 
 
+@pytest.mark.parametrize("layer", soak.LAYERS)
+def test_nothing_grows_once_all_shapes_were_there(layer, monkeypatch):
+    monkeypatch.setattr(in_worker_soak, "MOST_ROWS", 2)
+    monkeypatch.setattr(in_worker_soak, "MOST_STEPS", 2)
+    served = in_worker_soak.Calls(layer)
+    before, after = (served.call(count) for count in (30, 20))
+    assert (before["done"], after["done"]) == (30, 50)
+    for name in ("open_files", "compilations"):
+        assert after[name] == before[name]
+    compiles = keras.backend.backend() != "torch"
+    assert bool(after["compilations"]) == compiles
+
+
+def test_calls_and_runs_are_sampled(tmp_path):
+    served = in_worker_soak.Calls("lstm3")
+    rows = [("calls", "lstm3", served.call(2)) for _ in range(3)]
+    runs = in_worker_soak.Sweep(2).sweep(4)
+    assert [sample["done"] for sample in runs] == [2, 4]
+    rows += [("runs", "lstm3", sample) for sample in runs]
+    found = pd.DataFrame(
+        {"backend": keras.backend.backend(), "mode": mode, "layer": layer} | row
+        for mode, layer, row in rows
+    )
+    assert set(soak.COLUMNS) < set(found)
+    summary.write(found, tmp_path / "soak.csv")
+    readme, _ = write_page(tmp_path, "soak")
+    for row in rows:
+        megabytes = f"{row[2]['memory_bytes'] / 1e6:,.1f}"
+        assert f"| {row[2]['done']} {row[0]} | {megabytes} |" in readme
+    assert (tmp_path / "soak.png").stat().st_size > 10_000
+
+
 @pytest.mark.any_backend
 @pytest.mark.parametrize(
     "command, options",
@@ -450,6 +484,7 @@ def test_slimmed_networks_are_scored(tmp_path, monkeypatch):
         ("newsgroups", "--rounds"),
         ("deploy", "--rounds"),
         ("slimming", "--seeds"),
+        ("soak", "--runs"),
     ],
 )
 def test_every_command_has_help(command, options, capsys):

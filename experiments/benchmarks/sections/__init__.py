@@ -6,6 +6,7 @@ from experiments.benchmarks.sections.models import models
 from experiments.benchmarks.sections.newsgroups import newsgroups
 from experiments.benchmarks.sections.products import products
 from experiments.benchmarks.sections.slimming import slimming
+from experiments.benchmarks.sections.soak import soak
 
 __all__ = [
     "deploy",
@@ -14,5 +15,6 @@ __all__ = [
     "newsgroups",
     "products",
     "slimming",
+    "soak",
     "warnings",
 ]

@@ -5,7 +5,8 @@ compile as Keras would, and return a function without arguments that waits
 until all is computed. Each call of the function of `training` updates the
 weights by gradient descent, and returns the outputs and gradients before the
 update. `peak_memory` takes such a function and returns the peak memory of a
-call in bytes, or `None` if it is unknown.
+call in bytes, or `None` if it is unknown. `compilations` returns a function
+that counts what has been compiled since, or returns `None` where nothing is.
 """
 
 import importlib

@@ -103,3 +103,14 @@ def peak_memory(call):
     if peak == before["peak_bytes_in_use"]:
         return None
     return peak - before["bytes_in_use"]
+
+
+def compilations():
+    found = 0
+
+    def count(event, seconds, **metadata):
+        nonlocal found
+        found += event == "/jax/core/compile/backend_compile_duration"
+
+    jax.monitoring.register_event_duration_secs_listener(count)
+    return lambda: found

@@ -1,4 +1,5 @@
 import tensorflow as tf
+from tensorflow.python.eager import context  # no public name
 
 from experiments.benchmarks.in_worker.memory import peak_of
 
@@ -93,3 +94,8 @@ def peak_memory(call):
     before = tf.config.experimental.get_memory_info("GPU:0")["current"]
     call()
     return tf.config.experimental.get_memory_info("GPU:0")["peak"] - before
+
+
+def compilations():
+    # Those of the functions that are kept.
+    return lambda: len(context.context().list_function_names())

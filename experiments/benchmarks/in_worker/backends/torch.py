@@ -128,3 +128,7 @@ def peak_memory(call):
     before = torch.cuda.memory_allocated()
     call()
     return torch.cuda.max_memory_allocated() - before
+
+
+def compilations():
+    return lambda: None

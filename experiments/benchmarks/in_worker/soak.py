@@ -1,0 +1,136 @@
+"""Many calls or many runs in one process, and what it holds meanwhile."""
+
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import psutil
+
+import keras_slim
+from experiments.benchmarks.in_worker.backends import own_backend
+from experiments.benchmarks.subjects import KERAS_LSTM
+from experiments.memory_duration import cli
+
+UNITS = 8
+FEATURES = 4
+# All of them come up long before half of the calls are made.
+MOST_ROWS, MOST_STEPS = 4, 12
+TEXT = "the quick brown fox jumps over the lazy dog. " * 5
+POLL_SECONDS = 0.2
+
+
+class Calls:
+    """A layer that is called and trained on inputs of varied shapes.
+
+    Args:
+        name: Name of the layer; of ours, the name of the variant.
+    """
+
+    def __init__(self, name):
+        self._meter, self._done = Meter(), 0
+        self._random = np.random.default_rng(0)
+        if name == KERAS_LSTM:
+            self._layer = keras.layers.LSTM(UNITS)
+        else:
+            self._layer = keras_slim.SlimRNN(UNITS, variant=name)
+        self._model = keras.Sequential(
+            [
+                keras.Input((None, FEATURES)),
+                self._layer,
+                keras.layers.Dense(1),
+            ]
+        )
+        self._model.compile("adam", "mse")
+
+    def call(self, count):
+        """Calls with a mask and trains, `count` times. Returns a sample."""
+        for _ in range(count):
+            rows = self._random.integers(1, MOST_ROWS + 1)
+            steps = self._random.integers(1, MOST_STEPS + 1)
+            size = rows, steps, FEATURES
+            x = self._random.normal(size=size).astype("float32")
+            self._layer(x, mask=np.arange(steps) < np.full((rows, 1), steps))
+            self._model.train_on_batch(x, x[:, -1, :1])
+        self._done += count
+        return self._meter.read(self._done)
+
+
+class Sweep:
+    """A sweep of tiny runs, by the launcher `serial`.
+
+    Args:
+        samples: Integer, how many samples to take.
+    """
+
+    def __init__(self, samples):
+        self._samples = samples
+
+    def sweep(self, count):
+        """Makes a sweep of `count` runs. Returns samples."""
+        with tempfile.TemporaryDirectory() as folder:
+            text = Path(folder, "text.txt")
+            text.write_text(TEXT)
+            arguments = [
+                "sweep",
+                f"--seed=0-{count - 1}",
+                f"--text={text}",
+                f"--results-dir={folder}",
+                "--characters=none",
+                "--variant=lstm3",
+                "--layers=1",
+                f"--units={UNITS}",
+                "--epochs=1",
+                "--batch-size=8",
+                "--timesteps=10",
+                "--learning-rate=1e-3",
+                f"--backend={keras.backend.backend()}",
+                "--no-known",
+            ]
+            found, ended = [], threading.Event()
+            meter = Meter()
+
+            def watch():
+                for number in range(1, self._samples + 1):
+                    wanted = count * number // self._samples
+                    while (done := _runs_done(folder)) < wanted:
+                        if ended.wait(POLL_SECONDS):
+                            return
+                    found.append(meter.read(done))
+
+            watching = threading.Thread(target=watch)
+            watching.start()
+            status = cli.main(arguments)
+            if status != 0:
+                ended.set()
+            watching.join()
+        if status != 0:
+            raise RuntimeError(f"the sweep ended with status {status}")
+        return found
+
+
+def _runs_done(folder):
+    return sum(1 for _ in Path(folder).glob("*/*/result.json"))
+
+
+class Meter:
+    """What the process holds, and the time since it was read before."""
+
+    def __init__(self):
+        self._process = psutil.Process()
+        self._compilations = own_backend().compilations()
+        self._before = time.perf_counter()
+
+    def read(self, done):
+        """A sample, see `benchmarks.soak.COLUMNS`."""
+        now = time.perf_counter()
+        seconds, self._before = now - self._before, now
+        return {
+            "done": done,
+            "seconds": round(seconds, 3),
+            "memory_bytes": self._process.memory_info().rss,
+            "open_files": self._process.num_fds(),
+            "compilations": self._compilations(),
+        }
