@@ -1,4 +1,4 @@
-"""Functions that test_launchers.py launches and other processes import."""
+"""Functions that tests launch and other processes import."""
 
 import json
 import os
@@ -43,6 +43,13 @@ def hold(name):
     with filelock.FileLock(f"{name}.lock"):
         Path(f"{name}.held").touch()
         time.sleep(600)
+
+
+def main_of_process(main, arguments):
+    """Ends the process with the status of a command line."""
+    # Ctrl-C is ignored if the tests run in the background or by workers.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(main(arguments))
 
 
 if __name__ == "__main__":

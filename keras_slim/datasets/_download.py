@@ -41,7 +41,9 @@ def check_sha256(path, expected):
         )
 
 
-def fetch_from_urls(target, urls, check, prepare=lambda path: None):
+def fetch_from_urls(
+    target, urls, check, prepare=lambda path: None, sha256=None
+):
     """Fetches a file from the first URL that has the right one.
 
     Args:
@@ -52,6 +54,7 @@ def fetch_from_urls(target, urls, check, prepare=lambda path: None):
             if it is wrong.
         prepare: Function of the same path, called before `check`, which
             may rewrite the file.
+        sha256: Dictionary from URLs to the published sums of their files.
 
     Returns:
         `target`.
@@ -69,6 +72,8 @@ def fetch_from_urls(target, urls, check, prepare=lambda path: None):
                 path = keras.utils.get_file(
                     target.name, url, cache_dir=str(folder), cache_subdir=""
                 )
+                if sha256 and url in sha256:
+                    check_sha256(path, sha256[url])
                 prepare(path)
                 check(path)
                 os.replace(path, target)

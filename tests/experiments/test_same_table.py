@@ -1,10 +1,12 @@
 """However a sweep is made, it comes to the same table."""
 
 import multiprocessing
-import random
+import os
+import signal
 import time
 from pathlib import Path
 
+import launched
 import pandas as pd
 import pytest
 from tiny import replaced
@@ -15,6 +17,7 @@ from experiments.newsgroups import cli, results
 # test_training.py resumes on each backend.
 pytestmark = [pytest.mark.long, pytest.mark.any_backend]
 
+DEADLY = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 # What may change while a sweep is made: the clock, and the code.
 OF_THE_MOMENT = ("started", "commit")
 
@@ -54,7 +57,9 @@ def test_launchers_give_the_same_table(launcher, sweep_arguments, tmp_path):
 def start(sweep_arguments, tmp_path, monkeypatch):
     """Starts a sweep, in a process of its own, over a folder and axes."""
     # The server imports Keras once; each sweep is forked from it.
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    tests = Path(__file__).parents[1]
+    paths = os.pathsep.join([str(tests.parent), str(tests)])
+    monkeypatch.setenv("PYTHONPATH", paths)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["experiments.newsgroups.cli"])
 
@@ -62,7 +67,9 @@ def start(sweep_arguments, tmp_path, monkeypatch):
         arguments = replaced(
             sweep_arguments, *axes, f"--results-dir={tmp_path / name}"
         )
-        process = context.Process(target=cli.main, args=(arguments,))
+        process = context.Process(
+            target=launched.main_of_process, args=(cli.main, arguments)
+        )
         process.start()
         return process
 
@@ -74,44 +81,46 @@ def end(process):
     assert process.exitcode == 0
 
 
-def kill(process, results_dir, goal, seconds):
+def kill(process, results_dir, goal, seconds, by=signal.SIGKILL):
     """Kills a sweep so many seconds after so many epochs are done."""
     while epochs(results_dir) < goal:
         assert process.is_alive()
         time.sleep(0.001)
     time.sleep(seconds)
     assert process.is_alive(), "too quick to be killed"
-    process.kill()
+    os.kill(process.pid, by)
     process.join()
 
 
-def test_killed_twenty_times_it_gives_the_table_of_an_undisturbed_sweep(
-    start, tmp_path
-):
+def test_killed_sweeps(start, attack, tmp_path):
+    """Kills of sweeps, twenty of each: the table of an undisturbed one."""
     axes = ["--variant=lstm3", "--activation=tanh,relu"]
     axes += ["--learning-rate=1e-3,2e-3", "--epochs=16"]
     end(start("undisturbed", *axes))
     undisturbed = results.collect(tmp_path / "undisturbed")
-    seconds = undisturbed.history["seconds"]
+    seconds = undisturbed.history["seconds"].median()
 
-    chance = random.Random(0)
-    finished = {}
-    for _ in range(20):
-        # At any moment of one of the next epochs, or before the first.
-        goal = epochs(tmp_path / "killed") + chance.choice((0, 1, 1, 2))
-        kill(
-            start("killed", *axes),
-            tmp_path / "killed",
-            goal,
-            chance.random() * seconds.median(),
-        )
-        for path in tmp_path.glob("killed/*/*/result.json"):
-            finished.setdefault(path, path.stat().st_mtime_ns)
-    assert finished
-    end(start("killed", *axes))
-    assert_same_table(undisturbed, results.collect(tmp_path / "killed"))
-    for path, moment in finished.items():
-        assert path.stat().st_mtime_ns == moment, "made again"
+    chance = attack.random
+    for first in range(0, attack.limit, 20):
+        name, finished = f"killed {first}", {}
+        for _ in range(min(20, attack.limit - first)):
+            # At any moment of one of the next epochs, or before the first.
+            goal = epochs(tmp_path / name) + chance.choice((0, 1, 1, 2))
+            by, part = chance.choice(DEADLY), chance.random()
+            process = start(name, *axes)
+            kill(process, tmp_path / name, goal, part * seconds, by)
+            for path in tmp_path.glob(f"{name}/*/*/result.json"):
+                finished.setdefault(path, path.stat().st_mtime_ns)
+            attack.tried(f"{by.name} after {goal} epochs")
+        end(start(name, *axes))
+        fault = None
+        try:
+            assert_same_table(undisturbed, results.collect(tmp_path / name))
+            for path, moment in finished.items():
+                assert path.stat().st_mtime_ns == moment, "made again"
+        except AssertionError as error:
+            fault = str(error)
+        attack.tried("the whole sweep", fault)
 
 
 def test_killed_sweeps_of_two_machines_come_to_one_table(start, tmp_path):
