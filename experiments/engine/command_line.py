@@ -8,6 +8,7 @@ import functools
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from experiments.engine.parsers import (
     as_options,
     default_of,
     launch_options,
+    program,
     settings_given,
 )
 from experiments.engine.sweep import sweep as follow
@@ -56,23 +58,43 @@ def show_settings(experiment):
     return 0
 
 
-def program(experiment):
-    """The command that starts the command line of an experiment."""
-    return f"python -m experiments.{experiment.name}"
-
-
-def stopped_run(experiment, settings, options):
-    """Prints how to resume a run that Ctrl-C ended.
+def run(options, experiment, **more):
+    """Makes one run, and reports it where the experiment does.
 
     Args:
+        options: Namespace of the parser of the command `run`.
         experiment: `experiment.Experiment`.
-        settings: Dict of the settings that were given or drawn, including seed
-            and backend, which are part of the run's id.
-        options: What the parser of the command `run` returned.
+        **more: Further arguments of `Experiment.execute`.
 
     Returns:
         The exit status.
     """
+    given = settings_given(options, experiment)
+    clock = experiment.unsaid.get("seed") is not None and "seed" not in given
+    if clock:
+        given["seed"] = int(time.time())
+    config = experiment.config_type(**given)
+    print(experiment.about(experiment.data_of(config)))
+    if clock:
+        print(f"Seed {config.seed}")
+    try:
+        folder = experiment.carry_out(
+            config, options.results_dir, options.keep_checkpoints, **more
+        )
+    except KeyboardInterrupt:
+        return _stopped_run(experiment, given, options)
+    print(f"{experiment.outcome(folder)}\n{folder.path}")
+    if experiment.reports_one_run:
+        found = results.collect(options.results_dir, experiment.tables)
+        found = results.only(found, [folder.id])
+        paths = experiment.write_report(found, folder.path / "report", 0)
+        experiment.show_report(found, Console(), 0)
+        show_paths(paths)
+    return 0
+
+
+def _stopped_run(experiment, settings, options):
+    """Prints how to resume a run that Ctrl-C ended."""
     places = {"results_dir": options.results_dir}
     for name in ("keep_checkpoints", "save_model"):
         if getattr(options, name, False):
@@ -319,6 +341,7 @@ def commands(experiment):
         Dict of functions by name, see `main`.
     """
     return {
+        "run": lambda options: run(options, experiment),
         "sweep": lambda options: sweep(options, experiment),
         "collect": lambda options: collect(options, experiment),
         "report": lambda options: report(options, experiment),

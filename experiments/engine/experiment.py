@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 
 from experiments.engine import grid, known
+from experiments.engine.backend import check_backend
 from experiments.engine.plan import plan
 from experiments.engine.results import Tables, collect
 from experiments.engine.runs import RunFolder, RunIsClaimed
@@ -44,6 +45,8 @@ class Experiment:
             of its history. Returns the result of a run of these epochs only,
             or `None` if it is unknown. Default: `None`, the result does not
             follow from the history.
+        reports_one_run: Boolean, whether the command `run` ends in a report
+            of its run.
         timed_by: Names of the settings on which the seconds per epoch depend.
         unsaid: Dict from the names of settings to descriptions of the value
             that a run takes if none is given, where it is not the default.
@@ -61,6 +64,7 @@ class Experiment:
     write_report: Callable
     show_report: Callable
     figures_of: Callable | None = None
+    reports_one_run: bool = False
     timed_by: tuple = ("variant",)
     unsaid: dict = dataclasses.field(default_factory=dict)
 
@@ -227,8 +231,10 @@ class Experiment:
             Its `RunFolder`, done.
 
         Raises:
+            ValueError: if Keras runs on another backend than the run's.
             RunIsClaimed: if another process is making the run.
         """
+        check_backend(config.backend)
         folder = self.folder_of(config, results_dir, keep_checkpoint)
         if keep_checkpoint and folder.result is not None:
             if not folder.checkpoint.exists():

@@ -297,6 +297,73 @@ def add_report(parser, experiment, axes):
     )
 
 
+def parser_of(experiment, description, run, sweep, presets, report, axes, data):
+    """The command line of an experiment.
+
+    Args:
+        experiment: `experiment.Experiment`.
+        description: String.
+        run: Tuple of help and description of the command `run`.
+        sweep: String, the help of the command `sweep`.
+        presets: String that describes the presets of `sweep`.
+        report: String, the description of the command `report`.
+        axes: String, the settings that vary within a table.
+        data: String that names the data.
+
+    Returns:
+        Tuple of the `Parser`, its subparsers for further commands, and the
+        parser of `run` for further options.
+    """
+    parser = Parser(prog=program(experiment), description=description)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    one = commands.add_parser("run", help=run[0], description=run[1])
+    add_settings(one, experiment.config_type, unsaid=experiment.unsaid)
+    add_places(one, data)
+    add_keep_checkpoints(one)
+
+    many = commands.add_parser(
+        "sweep",
+        help=sweep,
+        description="Makes the runs of a grid that are not made yet. The same "
+        "command resumes a sweep that was stopped, and several at once share "
+        "the work. Runs that are known from collected tables are not made "
+        "again. Exit status: 1 if a run failed, 2 if the command cannot be "
+        "carried out as it was given.",
+    )
+    add_sweep(many, experiment, data, presets)
+
+    further = "".join(f", {name}.csv" for name in experiment.tables.details)
+    tidy = commands.add_parser(
+        "collect",
+        help="write the runs as CSV, or add them to those of other machines",
+        description="Writes one row per run to runs.csv, with all its "
+        "settings, results and versions, and one row per epoch to history.csv"
+        + (f", and what else the runs found to {further[2:]}" * bool(further))
+        + ". Rows of other runs in these files are kept.",
+    )
+    add_collect(tidy, experiment)
+
+    show = commands.add_parser(
+        "report",
+        help="show and write tables, verdicts and pictures",
+        description=f"{report}: in the terminal, and as HTML, LaTeX, CSV and "
+        "PNG.",
+    )
+    add_report(show, experiment, axes)
+
+    commands.add_parser(
+        "settings",
+        help="show each setting of a run and where its default comes from",
+    )
+    return parser, commands, one
+
+
+def program(experiment):
+    """The command that starts the command line of an experiment."""
+    return f"python -m experiments.{experiment.name}"
+
+
 def as_options(values):
     """Settings as options: `--epochs=3 --no-unit-forget-bias`."""
     options = []

@@ -7,6 +7,7 @@ checkpoint holds every variable that changes, including seeds and optimizer.
 
 import itertools
 import json
+import math
 import sys
 import time
 
@@ -159,6 +160,34 @@ def _changing_variables(model):
     return [v for v in variables if id(v) not in frozen]
 
 
+def train(config, folder, build, batches_of, **options):
+    """Builds the model of a run and trains it, or resumes its training.
+
+    Args:
+        config: A `BaseConfig`.
+        folder: The `RunFolder` of the run.
+        build: Function without arguments that returns a compiled
+            `keras.Model`.
+        batches_of: Function of the model that returns its batches, see `fit`.
+        **options: Further arguments of `fit`.
+
+    Returns:
+        Tuple of the trained model and the list of rows of `history.csv`.
+    """
+    keras.utils.clear_session()
+    make_deterministic(config.seed)
+    model = build()
+    history = fit(
+        model,
+        batches_of(model),
+        folder,
+        seed=config.seed,
+        epochs=config.epochs,
+        **options,
+    )
+    return model, history
+
+
 def fit(
     model,
     batches,
@@ -221,6 +250,11 @@ def fit(
         # Keras would draw another order of the batches.
         model.fit(batches, shuffle=False, **options)
     return recorder.history
+
+
+def trainable_parameters(model):
+    """The number of weights that training changes, an integer."""
+    return sum(math.prod(w.shape) for w in model.trainable_weights)
 
 
 def seconds_per_epoch(history):

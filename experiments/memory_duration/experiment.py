@@ -55,5 +55,6 @@ MEMORY_DURATION = Experiment(
     outcome=outcome,
     write_report=report.write,
     show_report=report.show,
+    reports_one_run=True,
     timed_by=("text", "layers", "units", "variant"),
 )

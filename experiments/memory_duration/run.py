@@ -1,14 +1,10 @@
 """One run of the experiment, from the text to the result."""
 
-import keras
-import numpy as np
-
-from experiments.engine.backend import check_backend
 from experiments.engine.files import replacing
 from experiments.engine.training import (
-    fit,
-    make_deterministic,
     seconds_per_epoch,
+    train,
+    trainable_parameters,
 )
 from experiments.memory_duration.model import build_model
 from experiments.memory_duration.reading import frequency_bits, read
@@ -37,26 +33,19 @@ def execute(config, data, folder, **options):
             result, such as `verbose` and `callbacks`.
 
     Raises:
-        ValueError: if Keras runs on another backend than the run's, or the
-            text is too short.
+        ValueError: if the text is too short.
         RunIsClaimed: if another process is making the same run.
     """
-    check_backend(config.backend)
     symbols = len(data.symbols)
 
-    def train():
-        keras.utils.clear_session()
-        make_deterministic(config.seed)
-        model = build_model(config, symbols)
-        streams = Streams(
-            data.train, config.batch_size, config.timesteps, model
-        )
-        history = fit(
-            model,
-            streams,
+    def make():
+        model, history = train(
+            config,
             folder,
-            seed=config.seed,
-            epochs=config.epochs,
+            lambda: build_model(config, symbols),
+            lambda model: Streams(
+                data.train, config.batch_size, config.timesteps, model
+            ),
             **options,
         )
         found = read(model, config, symbols, data.test)
@@ -69,7 +58,7 @@ def execute(config, data, folder, **options):
         }
 
     folder.make(
-        train,
+        make,
         data_sources={"text_source": data.source},
         text_characters=data.counts.characters,
         text_symbols=symbols,
@@ -79,9 +68,7 @@ def execute(config, data, folder, **options):
 def _summarise(model, history, reading):
     last = history[-1]
     return {
-        "trainable_parameters": sum(
-            int(np.prod(w.shape)) for w in model.trainable_weights
-        ),
+        "trainable_parameters": trainable_parameters(model),
         "epochs": len(history),
         "loss": last["loss"],
         "cross_entropy": last["cross_entropy"],

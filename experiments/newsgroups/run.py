@@ -6,16 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
-from experiments.engine.backend import check_backend
 from experiments.engine.files import replacing
 from experiments.engine.training import (
     ShuffledBatches,
-    fit,
-    make_deterministic,
     seconds_per_epoch,
+    train,
+    trainable_parameters,
 )
 from experiments.newsgroups.model import IMPLEMENTATION, build_model
 from keras_slim.datasets import glove, newsgroups
@@ -110,23 +108,19 @@ def execute(config, data, folder, save_model=False, **options):
             result, such as `verbose` and `callbacks`.
 
     Raises:
-        ValueError: if Keras runs on another backend than the run's.
         RunIsClaimed: if another process is making the same run.
     """
-    check_backend(config.backend)
 
-    def train():
-        keras.utils.clear_session()
-        make_deterministic(config.seed)
-        model = build_model(config, data.embeddings, len(data.label_names))
-        history = fit(
-            model,
-            ShuffledBatches(*data.train, config.batch_size, config.seed),
+    def make():
+        model, history = train(
+            config,
             folder,
-            seed=config.seed,
+            lambda: build_model(config, data.embeddings, len(data.label_names)),
+            lambda model: ShuffledBatches(
+                *data.train, config.batch_size, config.seed
+            ),
             validation_data=data.validation,
             validation_batch_size=config.batch_size,
-            epochs=config.epochs,
             share=dataclasses.replace(
                 config, learning_rate=1.0, seed=0, epochs=1
             ),
@@ -140,7 +134,7 @@ def execute(config, data, folder, save_model=False, **options):
         if not (folder.path / "model.keras").exists():
             print(f"{folder.path} was made without --save-model: no model.")
     folder.make(
-        train,
+        make,
         data_sources=data.sources,
         chance=data.chance,
         implementation=IMPLEMENTATION,
@@ -169,9 +163,7 @@ def summarise(model, history, chance):
     """
     return {
         "parameters": model.get_layer("recurrent").count_params(),
-        "trainable_parameters": sum(
-            int(np.prod(w.shape)) for w in model.trainable_weights
-        ),
+        "trainable_parameters": trainable_parameters(model),
         **figures(history, chance),
     }
 
