@@ -7,10 +7,11 @@ import functools
 import numpy as np
 
 from experiments.engine.runs import RunFolder
+from experiments.long_memory.experiment import LONG_MEMORY
 from experiments.memory_duration.experiment import MEMORY_DURATION
 from experiments.newsgroups.experiment import NEWSGROUPS
 
-EXPERIMENTS = (NEWSGROUPS, MEMORY_DURATION)
+EXPERIMENTS = (NEWSGROUPS, MEMORY_DURATION, LONG_MEMORY)
 
 
 def make_run(experiment, results_dir, seed=0, epochs=3, done=None, **settings):

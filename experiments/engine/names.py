@@ -1,6 +1,7 @@
 """Names of variants and activations in command lines and run ids."""
 
 import functools
+import math
 
 import keras
 
@@ -40,6 +41,41 @@ def variant_name(name):
 def variant(name):
     """The argument `variant` of `keras_slim.SlimRNN` for such a name."""
     return name if name in VARIANTS else _row(name)
+
+
+def family(name):
+    """The family of a variant, such as `"lstm"`."""
+    return get(variant(name)).family.name
+
+
+def parameters(name, units, features):
+    """The number of weights of a layer of a variant.
+
+    Args:
+        name: String, see `variant_name`.
+        units: Integer.
+        features: Integer, of the inputs.
+    """
+    shapes = get(variant(name)).weight_shapes(units, features)
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def equal_units(name, units, features):
+    """Units with which a variant has about as many weights as a full LSTM.
+
+    Args:
+        name: String, see `variant_name`.
+        units: Integer, of the full LSTM.
+        features: Integer, of the inputs.
+    """
+    full = parameters("lstm", units, features)
+    more = units
+    while parameters(name, more, features) < full:
+        more += 1
+    below, above = (
+        abs(parameters(name, n, features) - full) for n in (more - 1, more)
+    )
+    return more - 1 if below < above else more
 
 
 def _row(name):

@@ -160,6 +160,21 @@ def latex(item):
     return table
 
 
+def with_interval(row, name, figure):
+    """A mean with half of its confidence interval, such as `3.1 ±0.2`.
+
+    Args:
+        row: Dict with the mean as `name` and the end of its interval as
+            `<name>_high`, both or one NaN if unknown.
+        name: String.
+        figure: Function of a number that formats it.
+    """
+    mean, high = row[name], row[f"{name}_high"]
+    if pd.isna(mean):
+        return ""
+    return figure(mean) + ("" if pd.isna(high) else f" ±{figure(high - mean)}")
+
+
 def show(console, text, title, most=None):
     """Prints a table of strings in a terminal without splitting words.
 

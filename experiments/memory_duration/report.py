@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from rich.text import Text
 
-from experiments.engine import report
+from experiments.engine import budgets, report
 from experiments.engine.config import to_text
 from experiments.memory_duration import claims, figures, tables
 from experiments.memory_duration.config import COEFFICIENTS
@@ -64,18 +64,7 @@ def choose(found, number=0):
     Raises:
         ValueError: if there are fewer budgets.
     """
-    budgets = tables.budgets(found)
-    if not 0 <= number < len(budgets):
-        raise ValueError(
-            f"There are {len(budgets)} budgets, counted from 0. Received: "
-            f"budget={number}"
-        )
-    others = [
-        f"{tables.describe(other)} (runs: {len(other.runs)}; --budget {place})"
-        for place, other in enumerate(budgets)
-        if place != number
-    ]
-    return budgets[number], others
+    return budgets.choose(tables.budgets(found), number, tables.describe)
 
 
 def contents(found, number=0):
@@ -275,15 +264,10 @@ def readable(found, short=False):
 
 
 def _with_interval(row, name, in_brackets=None):
-    mean, high = row[name], row[f"{name}_high"]
-    if pd.isna(mean):
-        return ""
-    text = _figure(mean)
-    if not pd.isna(high):
-        text += f" ±{_figure(high - mean)}"
-    return (
-        f"{text} ({_with_interval(row, in_brackets)})" if in_brackets else text
-    )
+    text = report.with_interval(row, name, _figure)
+    if text and in_brackets:
+        text += f" ({report.with_interval(row, in_brackets, _figure)})"
+    return text
 
 
 def _figure(value):

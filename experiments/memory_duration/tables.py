@@ -4,9 +4,9 @@ import dataclasses
 
 import pandas as pd
 
+from experiments.engine.budgets import split
 from experiments.engine.confidence import confidence_interval
 from experiments.engine.grid import varied
-from experiments.engine.results import only
 from experiments.memory_duration.config import COEFFICIENTS, Config
 from experiments.memory_duration.results import layers, learned
 
@@ -32,11 +32,8 @@ def budgets(found):
     name = found.runs["text"] + " " + found.runs["data_fingerprint"].str[:6]
     text = found.runs["text"].where(~is_ambiguous, name)
     found = found._replace(runs=found.runs.assign(text=text))
-    groups = [rows for _, rows in found.runs.groupby(HELD, dropna=False)]
-    groups.sort(key=lambda rows: -rows["epochs_done"].sum())
     return [
-        only(found, rows["id"])._replace(runs=_with_rates(rows))
-        for rows in groups
+        one._replace(runs=_with_rates(one.runs)) for one in split(found, HELD)
     ]
 
 

@@ -54,6 +54,7 @@ from experiments.benchmarks.subjects import (
     Trained,
     columns_of,
 )
+from experiments.engine import names
 from experiments.newsgroups.model import build_model
 from experiments.newsgroups.skip_padding import SkipPadding
 
@@ -530,10 +531,10 @@ def test_a_report_of_nothing(tmp_path, capsys):
 @pytest.mark.any_backend
 def test_units_for_equal_parameters():
     # n^2 + 8 n is 180 for 10 units, 209 for 11; a full LSTM of 5 has 200.
-    assert contenders.equal_units("lstm3", 5, 4) == 11
+    assert names.equal_units("lstm3", 5, 4) == 11
     # 16 n + 4 n^2 is 180 for 5 units and 240 for 6: the smaller is nearer.
-    assert contenders.parameters("lstm1", 5, 4) == 140
-    assert contenders.equal_units("lstm1", 5, 4) == 6
+    assert names.parameters("lstm1", 5, 4) == 140
+    assert names.equal_units("lstm1", 5, 4) == 6
 
 
 @pytest.mark.any_backend
@@ -651,7 +652,7 @@ def test_contenders_are_chosen_the_peers_always_compete():
         ] == [
             (units, units > 5, jit)
             for jit in contenders.own_backend().JITS
-            for units in (5, contenders.equal_units("lstm3", 5, 4))
+            for units in (5, names.equal_units("lstm3", 5, 4))
             if "fast" in kinds
         ]
 

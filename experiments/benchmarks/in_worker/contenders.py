@@ -14,7 +14,7 @@ from experiments.benchmarks.subjects import (
     TORCH_LSTM,
     Contender,
 )
-from keras_slim import variants
+from experiments.engine.names import equal_units, parameters
 
 UNROLLED = 10  # time steps at most
 RECURRENCES = ("plain", "fast")
@@ -88,24 +88,6 @@ def _default_jit(layer):
         # XLA does not use cuDNN, which these two layers do.
         return own_backend().has_gpu() and layer not in (KERAS_LSTM, KERAS_GRU)
     return backend == "jax"
-
-
-def parameters(name, units, features):
-    """The number of weights of a variant."""
-    shapes = variants.get(name).weight_shapes(units, features)
-    return sum(math.prod(shape) for shape in shapes.values())
-
-
-def equal_units(name, units, features):
-    """Units with which a variant has about as many weights as the full LSTM."""
-    full = parameters("lstm", units, features)
-    more = units
-    while parameters(name, more, features) < full:
-        more += 1
-    below, above = (
-        abs(parameters(name, n, features) - full) for n in (more - 1, more)
-    )
-    return more - 1 if below < above else more
 
 
 def build(contender, shape):

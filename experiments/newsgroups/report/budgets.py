@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from experiments.engine import budgets as engine_budgets
 from experiments.newsgroups.config import Config
 from experiments.newsgroups.grid import AXES
 from experiments.newsgroups.report.published import EPOCHS
@@ -78,12 +79,19 @@ def choose(results, number=0):
     found = budgets(results)
     if not found and number == 0:
         return Budget(NO_RUNS, results.runs, results.history, is_full=True)
-    if not 0 <= number < len(found):
-        raise ValueError(
-            f"There are {len(found)} budgets, counted from 0. Received: "
-            f"number={number}"
-        )
-    return found[number]
+    return engine_budgets.choose(found, number, _description)[0]
+
+
+def others(results, number):
+    """Descriptions of the budgets that `choose` leaves out."""
+    found = budgets(results)
+    if not found:
+        return []
+    return engine_budgets.choose(found, number, _description)[1]
+
+
+def _description(budget):
+    return budget.description
 
 
 def _describe(runs):

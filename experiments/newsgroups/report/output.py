@@ -6,7 +6,7 @@ from rich.text import Text
 
 from experiments.engine import report
 from experiments.newsgroups.report import figures
-from experiments.newsgroups.report.budgets import budgets, choose
+from experiments.newsgroups.report.budgets import choose, others
 from experiments.newsgroups.report.contents import contents
 from experiments.newsgroups.report.tables import SHORT_FOOTNOTE, rate, short
 
@@ -41,18 +41,9 @@ def write(results, folder, number=0):
         else "Not the full experiment, 100 epochs on all posts with the "
         f"default settings, but: {budget.description}. This may explain "
         "differences from the published figures.",
-        _others(results, number),
+        others(results, number),
     )
     return [report.write(page, items, _pictures(budget, folder), folder)]
-
-
-def _others(results, number):
-    """Descriptions of the budgets that are not shown."""
-    return [
-        f"{other.description} (runs: {len(other.runs)}; --budget {place})"
-        for place, other in enumerate(budgets(results))
-        if place != number
-    ]
 
 
 def _pictures(budget, folder):
@@ -121,7 +112,7 @@ def show(results, console, number=0):
             "All settings that were run",
             MOST,
         )
-    for other in _others(results, number):
+    for other in others(results, number):
         console.print(Text(f"Not shown: {other}"))
 
 

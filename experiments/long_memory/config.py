@@ -1,0 +1,86 @@
+"""The settings of a run, and where each default comes from.
+
+The origins: `published` with the task or by the papers on slim gates; `ours`
+where they do not say.
+"""
+
+import dataclasses
+
+from experiments.engine.backend import BACKENDS
+from experiments.engine.config import (
+    BaseConfig,
+    seed_setting,
+    setting,
+    variant_setting,
+)
+from experiments.long_memory.tasks import TASKS
+
+EXPERIMENT = "long_memory"  # the folder of its runs
+LENGTH = 100  # of the tasks that have none
+LEAST_LENGTH = 25
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(BaseConfig):
+    """A task, a recurrent layer, and how it is trained.
+
+    Raises:
+        ValueError: if a value is not one that its field allows.
+    """
+
+    task: str = setting(
+        "adding",
+        "ours",
+        "adding, copy: sequences drawn from a seed; digits: scikit-learn's; "
+        "mnist, fashion_mnist: in KERAS_SLIM_DATA, or downloaded by Keras",
+        choices=tuple(TASKS),
+    )
+    length: int | None = setting(
+        None,
+        "ours",
+        f"time steps, of adding and copy only; none is {LENGTH}",
+        least=LEAST_LENGTH,
+    )
+    variant: str = variant_setting(
+        "lstm3", "published", "any of the table, or a custom one, hb/1.0/xhb/b"
+    )
+    units: int = setting(32, "ours", "of the full LSTM", least=1)
+    equal: str = setting(
+        "units",
+        "ours",
+        "what the variant has as many of as the full LSTM",
+        choices=("units", "parameters"),
+    )
+    learning_rate: float = setting(3e-3, "ours", "of Adam", least=0, below=1e9)
+    seed: int = seed_setting(0, "ours", "of the weights and of the batches")
+    epochs: int = setting(30, "ours", "passes over the sequences", least=1)
+
+    samples: int = setting(
+        6_400, "ours", "training sequences; of images, at most", least=1
+    )
+    data_seed: int = seed_setting(0, "ours", "of the sequences")
+    batch_size: int = setting(64, "ours", "sequences in a batch", least=1)
+    optimizer: str = setting(
+        "adam", "ours", "no other is offered", choices=("adam",)
+    )
+    clip_norm: float = setting(
+        1.0, "ours", "of the gradient of all weights together", least=0
+    )
+    unit_forget_bias: bool = setting(
+        True, "ours", "forget bias starts at 1, as in Keras"
+    )
+    backend: str = setting(
+        "tensorflow", "ours", "that of Keras", choices=BACKENDS
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        fixed = TASKS[self.task].length
+        if self.length is None:
+            object.__setattr__(self, "length", fixed or LENGTH)
+        elif fixed not in (None, self.length):
+            raise ValueError(
+                f"Invalid value for `length`. Expected none with task="
+                f"{self.task}, which has {fixed} time steps. Received: "
+                f"length={self.length!r}"
+            )

@@ -1,0 +1,185 @@
+"""Figures: what is solved over length, accuracies, and learning curves."""
+
+from experiments.engine.pictures import picture
+from experiments.long_memory.tables import chosen, in_families, summary
+from experiments.long_memory.tasks import SOLVED
+
+MOST_CURVES = 12  # variants in a panel
+_COLOURS = (
+    *("#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7"),
+    *("#56B4E9", "#8C564B", "#7F7F7F", "#BCBD22", "#17BECF"),
+)
+
+
+def _colours(variants):
+    """A colour for each variant, by its place in its family."""
+    return {
+        name: _COLOURS[place % len(_COLOURS)]
+        for names in in_families(variants).values()
+        for place, name in enumerate(names)
+    }
+
+
+def lengths(budget, path):
+    """Draws the share of runs that solved a task over its length.
+
+    Each task and family has a panel, with a line per variant and its 95 %
+    interval over seeds.
+
+    Args:
+        budget: `engine.results.Results`, runs that may share a table.
+        path: `pathlib.Path` of the PNG.
+
+    Returns:
+        Boolean, whether there was something to draw.
+    """
+    found = summary(budget)
+    found = found[found["seeds"] > 0]
+    several = found.groupby("task")["length"].transform("nunique") > 1
+    found = found[several]
+    if found.empty:
+        return False
+    tasks, colours = found["task"].unique(), _colours(found["variant"].unique())
+    families = in_families(found["variant"].unique())
+    shape = len(tasks), len(families)
+    size = 1 + 4.2 * shape[1], 0.8 + 3.4 * shape[0]
+    with picture(
+        path, *shape, figsize=size, squeeze=False, sharex=True, sharey=True
+    ) as (figure, axes):
+        for line, task in zip(axes, tasks, strict=True):
+            for axis, (family, names) in zip(
+                line, families.items(), strict=True
+            ):
+                for place, name in enumerate(names):
+                    rows = found[
+                        (found["task"] == task) & (found["variant"] == name)
+                    ].sort_values("length")
+                    share = rows["solved"]
+                    # Side by side, as many lines are at 0 or at 1.
+                    shift = 1 + 0.015 * (place - (len(names) - 1) / 2)
+                    axis.errorbar(
+                        rows["length"] * shift,
+                        share,
+                        [
+                            share - rows["solved_low"],
+                            rows["solved_high"] - share,
+                        ],
+                        marker="o",
+                        markersize=4,
+                        elinewidth=0.6,
+                        color=colours[name],
+                        label=name,
+                    )
+                axis.set(xscale="log", title=f"{task}, {family}")
+                ticks = sorted(found["length"].unique())
+                axis.set_xticks(ticks, ticks, minor=False)
+                axis.minorticks_off()
+                axis.grid(alpha=0.3)
+        for axis in axes[0]:
+            axis.legend(fontsize="x-small")
+        figure.supxlabel("time steps")
+        figure.supylabel("share of the runs that solved it")
+    return True
+
+
+def accuracies(budget, path):
+    """Draws the accuracy of each variant, for tasks of one length.
+
+    Means over seeds with 95 % confidence intervals. Small points are runs, the
+    dashed line is chance.
+
+    Args:
+        budget: `engine.results.Results`, runs that may share a table.
+        path: `pathlib.Path` of the PNG.
+
+    Returns:
+        Boolean, whether there was something to draw.
+    """
+    found, runs = summary(budget), chosen(budget.runs)
+    found = found[found["seeds"] > 0]
+    one = found.groupby("task")["length"].transform("nunique") == 1
+    found = found[one]
+    if found.empty:
+        return False
+    tasks, names = found["task"].unique(), list(found["variant"].unique())
+    places = {name: place for place, name in enumerate(names)}
+    size = 1 + max(4.5, 0.6 * len(names)), 0.8 + 3 * len(tasks)
+    with picture(
+        path, len(tasks), 1, figsize=size, squeeze=False, sharex=True
+    ) as (figure, axes):
+        for axis, task in zip(axes[:, 0], tasks, strict=True):
+            single = runs[runs["task"] == task]
+            axis.plot(
+                single["variant"].map(places),
+                100 * single["val_accuracy"],
+                ".",
+                color="grey",
+                alpha=0.6,
+            )
+            rows = found[found["task"] == task]
+            half = rows["accuracy_high"] - rows["accuracy"]
+            axis.errorbar(
+                rows["variant"].map(places),
+                100 * rows["accuracy"],
+                100 * half.fillna(0),
+                fmt="o",
+                capsize=3,
+                color="#0072B2",
+            )
+            axis.axhline(
+                100 * rows["chance"].max(), linestyle="--", color="#D55E00"
+            )
+            steps = rows["length"].iloc[0]
+            axis.set(title=f"{task}, {steps} steps", ylim=(0, 102))
+            axis.grid(alpha=0.3, axis="y")
+        axes[-1, 0].set_xticks(range(len(names)), names, rotation=45)
+        figure.supylabel("fresh sequences right (%)")
+    return True
+
+
+def curves(budget, path):
+    """Draws the accuracy over the training steps.
+
+    Each task and length has a panel, with the mean over seeds of each variant.
+
+    Args:
+        budget: `engine.results.Results`, runs that may share a table.
+        path: `pathlib.Path` of the PNG.
+
+    Returns:
+        Boolean, whether there was something to draw: not with more than
+        `MOST_CURVES` variants.
+    """
+    runs = chosen(budget.runs)
+    names = list(runs["variant"].unique())
+    if not 0 < len(names) <= MOST_CURVES:
+        return False
+    history = budget.history.merge(runs, on="id", suffixes=("", "_last"))
+    panels = list(history.groupby(["task", "length"], sort=False))
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    size = 1 + 4.5 * columns, 0.8 + 3.4 * rows
+    with picture(
+        path, rows, columns, figsize=size, squeeze=False, sharey=True
+    ) as (figure, axes):
+        for axis, ((task, length), panel) in zip(
+            axes.flat, panels, strict=False
+        ):
+            for colour, name in zip(_COLOURS, names, strict=False):
+                own = panel[panel["variant"] == name]
+                steps = own["epoch"] * own["steps_per_epoch"]
+                mean = own["val_accuracy"].groupby(steps.astype(float)).mean()
+                axis.plot(
+                    mean.index, 100 * mean, color=colour, marker=".", label=name
+                )
+            chance = 100 * panel["chance"].max()
+            axis.axhline(chance, linestyle=":", color="grey", label="chance")
+            axis.axhline(100 * SOLVED, linestyle="--", color="grey")
+            axis.set(title=f"{task}, {length} steps", xlabel="training steps")
+            axis.set_ylim(0, 102)
+            axis.grid(alpha=0.3)
+        for axis in list(axes.flat)[len(panels) :]:
+            axis.set_visible(False)
+        axes[0, 0].legend(fontsize="small")
+        figure.supylabel("fresh sequences right (%)")
+    return True

@@ -1,0 +1,143 @@
+"""One run of the experiment, from the task to the result."""
+
+import dataclasses
+
+import keras
+
+import keras_slim
+from experiments.engine.names import equal_units, variant
+from experiments.engine.training import (
+    ShuffledBatches,
+    seconds_per_epoch,
+    train,
+    trainable_parameters,
+)
+from experiments.long_memory import tasks
+from experiments.long_memory.tasks import SOLVED, TASKS
+
+# What the data depend on.
+OF_DATA = ("task", "length", "samples", "data_seed")
+
+
+def load_data(config):
+    """Loads the task of a run, `tasks.Data`."""
+    return tasks.load(
+        config.task, config.samples, config.length, config.data_seed
+    )
+
+
+def units_of(config, features):
+    """The number of units of the layer."""
+    if config.equal == "units":
+        return config.units
+    return equal_units(config.variant, config.units, features)
+
+
+def build_model(config, features):
+    """The compiled network that is trained.
+
+    Args:
+        config: A `Config`.
+        features: Integer, of the inputs.
+
+    Returns:
+        A `keras.Model` from `(batch, time steps, features)` to the answers.
+    """
+    task = TASKS[config.task]
+    inputs = keras.Input((config.length, features))
+    x = keras_slim.SlimRNN(
+        units_of(config, features),
+        variant=variant(config.variant),
+        unit_forget_bias=config.unit_forget_bias,
+        return_sequences=task.answers > 1,
+    )(inputs)
+    if task.answers > 1:
+        x = x[:, -task.answers :]
+    outputs = keras.layers.Dense(task.outputs, name="answers")(x)
+    model = keras.Model(inputs, outputs)
+    if task.outputs == 1:
+        loss = keras.losses.MeanSquaredError()
+        right = keras.metrics.MeanMetricWrapper(_is_near, name="accuracy")
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        right = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    model.compile(
+        # The only value of `config.optimizer`.
+        optimizer=keras.optimizers.Adam(
+            config.learning_rate, global_clipnorm=config.clip_norm or None
+        ),
+        loss=loss,
+        metrics=[right],
+    )
+    return model
+
+
+def _is_near(y, answer):
+    return keras.ops.cast(tasks.is_near(y, answer), "float32")
+
+
+def execute(config, data, folder, **options):
+    """Trains, or resumes training, and fills the folder of the run.
+
+    Args:
+        config: A `Config`.
+        data: What `load_data(config)` returned.
+        folder: The `RunFolder` of the run on these data.
+        **options: Arguments of `engine.training.fit` that do not change the
+            result, such as `verbose` and `callbacks`.
+
+    Raises:
+        RunIsClaimed: if another process is making the same run.
+    """
+    features = data.train[0].shape[-1]
+
+    def make():
+        model, history = train(
+            config,
+            folder,
+            lambda: build_model(config, features),
+            lambda model: ShuffledBatches(
+                *data.train, config.batch_size, config.seed
+            ),
+            validation_data=data.test,
+            validation_batch_size=config.batch_size,
+            share=dataclasses.replace(
+                config, learning_rate=1.0, seed=0, epochs=1
+            ),
+            **options,
+        )
+        return {
+            "layer_units": units_of(config, features),
+            "trainable_parameters": trainable_parameters(model),
+            "steps_per_epoch": -(-len(data.train[0]) // config.batch_size),
+            **figures(history),
+        }
+
+    folder.make(
+        make, data_sources={"task_source": data.source}, chance=data.chance
+    )
+
+
+def figures(history):
+    """The figures that follow from the history.
+
+    Args:
+        history: List of dicts, the rows of `history.csv`.
+
+    Returns:
+        JSON-ready dict.
+    """
+    best = max(history, key=lambda row: row["val_accuracy"])
+    solved = [row["epoch"] for row in history if row["val_accuracy"] >= SOLVED]
+    last = history[-1]
+    return {
+        "epochs": len(history),
+        "best_val_accuracy": best["val_accuracy"],
+        "best_epoch": best["epoch"],
+        "solved_epoch": solved[0] if solved else None,
+        "val_accuracy": last["val_accuracy"],
+        "val_loss": last["val_loss"],
+        "accuracy": last["accuracy"],
+        "loss": last["loss"],
+        "seconds_per_epoch": seconds_per_epoch(history),
+    }

@@ -1,0 +1,143 @@
+"""Tables of the results: which runs may be compared, and what they solve."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from experiments.engine import budgets
+from experiments.engine.confidence import LEVEL, confidence_interval
+from experiments.engine.grid import varied
+from experiments.engine.names import family
+from experiments.long_memory.config import Config
+
+AXES = ("task", "length", "variant", "learning_rate", "seed")
+# All other settings are the same within a table.
+HELD = [f.name for f in dataclasses.fields(Config) if f.name not in AXES]
+SAME = ("task", "length", "variant")
+RULE = (
+    "Of several learning rates, each variant and task has the one with most "
+    "runs solved over all lengths, and of equal ones that with the best mean "
+    "accuracy"
+)
+
+
+def split(found):
+    """Splits runs into budgets, see `engine.budgets.split`."""
+    return budgets.split(found, HELD)
+
+
+def describe(budget):
+    """Describes what the runs of a budget have in common."""
+    first = budget.runs.iloc[0]
+    words = [f"{first['epochs']} epochs of {first['samples']:,} sequences"]
+    words.append(f"{first['units']} units")
+    if first["equal"] == "parameters":
+        words[-1] += " of the LSTM, others with as many parameters"
+    for field in dataclasses.fields(Config):
+        name, value = field.name, first[field.name]
+        if name in (*AXES, "epochs", "samples", "units", "equal", "backend"):
+            continue
+        if value != field.default:
+            words.append(f"{name} {value}")
+    return ", ".join(words)
+
+
+def chosen(runs):
+    """The finished runs with the learning rate of their variant and task.
+
+    Args:
+        runs: `pandas.DataFrame`, the runs of a budget.
+
+    Returns:
+        `pandas.DataFrame`, see `RULE`, with the boolean column `solved`.
+    """
+    done = runs[runs["status"] == "done"]
+    done = done.assign(solved=done["solved_epoch"].notna())
+    rates = done.groupby(["task", "variant", "learning_rate"], sort=False)
+    order = rates[["solved", "val_accuracy"]].mean().reset_index()
+    order = order.sort_values(["solved", "val_accuracy"], ascending=False)
+    best = order.drop_duplicates(["task", "variant"])
+    by = ["task", "variant", "learning_rate"]
+    return done.merge(best[by], on=by, validate="many_to_one")
+
+
+def summary(budget):
+    """What each variant solves, by task and length.
+
+    Args:
+        budget: `engine.results.Results`.
+
+    Returns:
+        `pandas.DataFrame` with one row per task, length and variant: the
+        `learning_rate`; the number of `seeds`; `solved`, the share of runs
+        that solved the task, with Wilson's 95 % interval (`_low`, `_high`);
+        `accuracy` after the last epoch, a mean with its 95 % interval by
+        Student's t; `steps`, the median number of training steps until it
+        was solved; `chance`; `parameters`; `failed` and `unfinished` count the
+        runs that are in no mean, of any learning rate.
+    """
+    best, rows = chosen(budget.runs), []
+    for key, runs in budget.runs.groupby(list(SAME), sort=False):
+        own = best[(best[list(SAME)] == list(key)).all(axis=1)]
+        counts = runs["status"].value_counts()
+        count = len(own)
+        row = dict(zip(SAME, key, strict=True))
+        row["learning_rate"] = own["learning_rate"].max()
+        row["seeds"] = count
+        row["solved"] = own["solved"].mean() if count else np.nan
+        row["solved_low"] = row["solved_high"] = np.nan
+        if count:
+            row["solved_low"], row["solved_high"] = stats.binomtest(
+                int(own["solved"].sum()), count
+            ).proportion_ci(LEVEL, "wilson")
+        interval = confidence_interval(own["val_accuracy"])
+        row["accuracy"] = interval.mean
+        row["accuracy_low"], row["accuracy_high"] = interval.low, interval.high
+        steps = own["solved_epoch"] * own["steps_per_epoch"]
+        row["steps"] = steps.astype(float).median()
+        row["chance"] = own["chance"].mean()
+        row["parameters"] = own["trainable_parameters"].max()
+        row["failed"] = counts.get("failed", 0)
+        row["unfinished"] = counts.get("unfinished", 0)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def longest(found):
+    """The longest length that each variant solves with all seeds.
+
+    Args:
+        found: What `summary` returned.
+
+    Returns:
+        `pandas.DataFrame` with one row per variant and a column per task: the
+        largest length up to which all runs of all lengths solved it, 0 if it
+        is none, and NaN where nothing was run.
+    """
+    solved = {}
+    for (task, variant), rows in found.groupby(["task", "variant"], sort=False):
+        rows = rows[rows["seeds"] > 0].sort_values("length")
+        if rows.empty:
+            continue
+        all_up_to = (rows["solved"] == 1).cummin()
+        solved.setdefault(variant, {})[task] = (
+            rows["length"].where(all_up_to, 0).max()
+        )
+    table = pd.DataFrame.from_dict(solved, orient="index")
+    return table.rename_axis("variant").reset_index()
+
+
+def in_families(variants):
+    """Names of variants by family, a dict of lists."""
+    found = {}
+    for name in variants:
+        found.setdefault(family(name), []).append(name)
+    return found
+
+
+def settings_of(runs):
+    """The settings with a column in a table of all runs."""
+    by = [name for name in AXES if name != "seed"]
+    return list(dict.fromkeys([*by, *varied(Config, runs)]))
