@@ -102,8 +102,8 @@ class Experiment:
                 "Expected --preset, or at least one setting, such as "
                 "--variant=lstm,lstm3"
             )
-        default = self.config_type()
-        defaults = {name: getattr(default, name) for name in self.axes}
+        # Not those of a config, which may depend on other settings.
+        defaults = {name: self.tables.defaults[name] for name in self.axes}
         grids = ({},) if preset is None else self.presets[preset]
         varied = {name for settings in grids for name in settings}
         found = []

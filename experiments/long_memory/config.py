@@ -39,7 +39,7 @@ class Config(BaseConfig):
         None,
         "ours",
         f"time steps, of adding and copy only; none is {LENGTH}",
-        least=LEAST_LENGTH,
+        least=1,
     )
     variant: str = variant_setting(
         "lstm3", "published", "any of the table, or a custom one, hb/1.0/xhb/b"
@@ -78,9 +78,12 @@ class Config(BaseConfig):
         fixed = TASKS[self.task].length
         if self.length is None:
             object.__setattr__(self, "length", fixed or LENGTH)
-        elif fixed not in (None, self.length):
+        if fixed is None:
+            valid, expected = self.length >= LEAST_LENGTH, f">= {LEAST_LENGTH}"
+        else:
+            valid, expected = self.length == fixed, f"none or {fixed}"
+        if not valid:
             raise ValueError(
-                f"Invalid value for `length`. Expected none with task="
-                f"{self.task}, which has {fixed} time steps. Received: "
-                f"length={self.length!r}"
+                f"Invalid value for `length`. Expected {expected} with "
+                f"task={self.task}. Received: length={self.length!r}"
             )

@@ -156,6 +156,8 @@ def curves(budget, path):
         return False
     history = budget.history.merge(runs, on="id", suffixes=("", "_last"))
     panels = list(history.groupby(["task", "length"], sort=False))
+    if not panels:
+        return False
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     size = 1 + 4.5 * columns, 0.8 + 3.4 * rows

@@ -25,6 +25,7 @@ def small(experiment, data_dir, tmp_path):
     return {
         "newsgroups": {"embedding_dim": 8, "samples": 30},
         "memory_duration": {"text": str(text), "characters": 1_500},
+        "long_memory": {"samples": 100, "length": 25},
     }[experiment.name]
 
 
@@ -117,11 +118,11 @@ def test_without_a_preset_the_settings_given_are_the_grid(experiment):
 def test_what_varies_shows_in_plan_and_labels(experiment, small, tmp_path):
     """Each run is told apart, whichever settings a sweep varies."""
     given = {name: (value,) for name, value in small.items()}
-    given |= {"dropout": (0.0, 0.5), "unit_forget_bias": (True, False)}
+    given |= {"batch_size": (7, 77), "unit_forget_bias": (True, False)}
     points = experiment.points(None, given)
     configs = experiment.configs_of(points, tmp_path)
     varied = experiment.varied(points)
-    assert {"dropout", "unit_forget_bias"} <= set(varied)
+    assert {"batch_size", "unit_forget_bias"} <= set(varied)
     labels = {
         experiment.planned_run(config, tmp_path, varied).label
         for config in configs
@@ -131,10 +132,10 @@ def test_what_varies_shows_in_plan_and_labels(experiment, small, tmp_path):
     with console.capture() as shown:
         console.print(*experiment.plan(points, configs, tmp_path))
     told = shown.get()
-    assert "dropout" in told and "unit forget bias" in told
+    assert "batch size" in told and "unit forget bias" in told
     rows = [line for line in told.splitlines() if "left" in line]
     assert sum("false" in row for row in rows) == 2
-    assert sum("0.5" in row for row in rows) == 2
+    assert sum(" 77 " in row for row in rows) == 2
 
 
 @pytest.mark.parametrize("name", ["newsgroups", "memory_duration"])

@@ -42,6 +42,7 @@ def line(experiment, data_dir, tmp_path):
     of_data = {
         "newsgroups": ["--embedding-dim=8", "--samples=30"],
         "memory_duration": [f"--text={text}", "--characters=1500"],
+        "long_memory": ["--length=25", "--samples=100"],
     }[experiment.name]
     return ["--variant=lstm,lstm3", "--seed=0-1", "--epochs=3", *of_data]
 
