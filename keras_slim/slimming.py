@@ -274,7 +274,8 @@ def _rebuilt(model, chosen, converted, carry_over):
             carry_over(cells[id(old)], new)
         elif old.built:  # a layer as activation may not be
             for variable, value in zip(_own(new), _own(old), strict=True):
-                variable.assign(value)
+                # JAX reuses the arrays of a model that is trained.
+                variable.assign(keras.ops.copy(value))
     return new_model
 
 
