@@ -11,12 +11,12 @@ def _parser():
         run=(
             "train one network: a table and a picture, in minutes",
             "Trains one network on a task, LSTM3 on the adding problem over "
-            "100 time steps by default, and shows when it solved it. The same "
+            "50 time steps by default, and shows when it solved it. The same "
             "command resumes a run that was interrupted. The help of each "
             "option says where its default comes from.",
         ),
         sweep="train a grid of networks: variants, tasks and lengths",
-        presets="adding, copy: all variants over five lengths; digits: all "
+        presets="adding, copy: all variants over six lengths; digits: all "
         "variants on small images; mnist: the same on MNIST; quick: a small "
         "sweep, in minutes",
         report="Compares variants by the lengths that they solve",

@@ -16,7 +16,7 @@ from experiments.engine.config import (
 from experiments.long_memory.tasks import TASKS
 
 EXPERIMENT = "long_memory"  # the folder of its runs
-LENGTH = 100  # of the tasks that have none
+LENGTH = 50  # of the tasks that have none
 LEAST_LENGTH = 25
 
 
@@ -53,7 +53,7 @@ class Config(BaseConfig):
     )
     learning_rate: float = setting(3e-3, "ours", "of Adam", least=0, below=1e9)
     seed: int = seed_setting(0, "ours", "of the weights and of the batches")
-    epochs: int = setting(30, "ours", "passes over the sequences", least=1)
+    epochs: int = setting(40, "ours", "passes over the sequences", least=1)
 
     samples: int = setting(
         6_400, "ours", "training sequences; of images, at most", least=1

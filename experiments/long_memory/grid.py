@@ -11,7 +11,7 @@ AXES = (
     "learning_rate",
     "seed",
 )
-LENGTHS = (25, 50, 100, 200, 400)
+LENGTHS = (25, 50, 75, 100, 200, 400)
 RATES = (3e-3, 1e-2)
 _ALL = {"variant": tuple(VARIANTS), "learning_rate": RATES, "seed": (0, 1, 2)}
 # Each preset is a tuple of grids, whose runs are combined. Keys are fields of
