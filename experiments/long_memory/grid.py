@@ -12,7 +12,7 @@ AXES = (
     "seed",
 )
 LENGTHS = (25, 50, 75, 100, 200, 400)
-RATES = (3e-3, 1e-2)
+RATES = (1e-3, 3e-3)
 _ALL = {"variant": tuple(VARIANTS), "learning_rate": RATES, "seed": (0, 1, 2)}
 # Each preset is a tuple of grids, whose runs are combined. Keys are fields of
 # `Config`; a tuple of values is an axis, and a missing axis has its default.
