@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tiny import TINY, replaced
 
+from experiments.engine import command_line
 from experiments.engine.backend import choose_backend
 from experiments.engine.experiment import Experiment
 from experiments.engine.runs import read_runs
@@ -190,7 +191,7 @@ def test_a_seed_not_given_comes_from_the_clock(
 ):
     arguments = [a for a in arguments if not a.startswith("--seed")]
     for now in (1_700_000_000.9, 1_700_000_001.2):
-        monkeypatch.setattr(cli.time, "time", lambda now=now: now)
+        monkeypatch.setattr(command_line.time, "time", lambda now=now: now)
         assert cli.main(["run", *replaced(arguments, "--epochs=1")]) == 0
     runs = read_runs(tmp_path / "runs", "newsgroups")
     seeds = {run["config"]["seed"] for run in runs}
@@ -203,7 +204,7 @@ def test_ctrl_c_says_how_to_go_on(arguments, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(Experiment, "carry_out", interrupt)
     arguments = [a for a in arguments if not a.startswith("--seed")]
-    monkeypatch.setattr(cli.time, "time", lambda: 1_700_000_000)
+    monkeypatch.setattr(command_line.time, "time", lambda: 1_700_000_000)
     keep = "--keep-checkpoints"
     assert cli.main(["run", *arguments, keep, "--save-model"]) == 130
     message = capsys.readouterr().err

@@ -515,7 +515,7 @@ def test_report_of_runs(made_sweep, tmp_path, capsys):
     )
     assert (to / "report" / "index.html").read_text() == index.read_text()
     assert cli.main([*again, "--budget=1"]) == 2
-    assert "number=1" in capsys.readouterr().err
+    assert "budget=1" in capsys.readouterr().err
     missing = tmp_path / "missing"
     assert cli.main(["report", f"--from={missing}"]) == 2
     assert str(missing) in capsys.readouterr().err
