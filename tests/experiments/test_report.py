@@ -135,7 +135,8 @@ def test_layers_are_timed_by_device():
 
 def test_csv_has_the_numbers(small, written):
     for made_report in report.contents(small):
-        read = pd.read_csv(written / f"{made_report.name}.csv")
+        path = written / f"{made_report.name}.csv"
+        read = pd.read_csv(path, float_precision="round_trip")
         expected = made_report.numbers.reset_index(drop=True)
         assert list(read.columns) == list(expected.columns)
         for name in expected.select_dtypes("number"):
