@@ -188,20 +188,18 @@ def show(console, text, title, most=None):
     """
     more = 0 if most is None else max(0, len(text) - most)
     text = text.head(len(text) - more)
+    console.print(Text(title, "bold"))
     columns = {str(name): _longest_word([name, *text[name]]) for name in text}
     if sum(columns.values()) + 2 * (len(columns) - 1) > console.width:
-        _show_rows(console, text, title)
+        _show_rows(console, text)
     else:
-        _show_table(console, text, title, columns)
+        _show_table(console, text, columns)
     if more:
         console.print(Text(f"... and {more} more rows, see the page"))
 
 
-def _show_table(console, text, title, columns):
+def _show_table(console, text, columns):
     table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
@@ -213,8 +211,7 @@ def _show_table(console, text, title, columns):
     console.print(table)
 
 
-def _show_rows(console, text, title):
-    console.print(Text(title, "bold"))
+def _show_rows(console, text):
     for row in text.itertuples(index=False):
         pairs = zip(text.columns, map(str, row), strict=True)
         parts = (f"{name}: {' '.join(v.split())}" for name, v in pairs if v)

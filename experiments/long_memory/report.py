@@ -25,6 +25,7 @@ PICTURES = {
         f"Learning curves; dashed: {SOLVED:.0%}, solved; dotted: chance.",
     ),
 }
+STATUSES = ("failed", "unfinished")
 FOOTNOTE = (
     f"Solved: at least {SOLVED:.0%} of fresh sequences are right after some "
     "epoch; [Wilson's 95 % interval over seeds]. Accuracy: of fresh sequences "
@@ -55,15 +56,18 @@ def contents(found, number=0):
     longest = tables.longest(summary)
     verdicts = claims.verdicts(budget)
     about = _tasks(summary)
-    return [
-        report.Item("tasks", "The tasks.", about, about),
-        report.Item(
+    made = [report.Item("tasks", "The tasks.", about, about)]
+    if len(longest):
+        item = report.Item(
             "longest",
             "The longest length that a variant solves with all seeds, as it "
             f"does all shorter ones that were run: {words}.",
-            longest.fillna("").map(str).replace(r"\.0$", "", regex=True),
+            longest.astype("str").replace({"nan": "", r"\.0$": ""}, regex=True),
             longest,
-        ),
+        )
+        made.append(item)
+    return [
+        *made,
         report.Item(
             "summary",
             f"What each variant solves: {words}.",
@@ -128,8 +132,14 @@ def show(found, console, number=0):
     for _, row in items["tasks"].text.iterrows():
         console.print(Text(f"{row['task']}: {row['about']}"))
     console.print()
-    report.show(console, items["longest"].text, items["longest"].caption)
-    report.show(console, items["summary"].text, items["summary"].caption, 40)
+    if "longest" in items:
+        report.show(console, items["longest"].text, items["longest"].caption)
+    summary = items["summary"].numbers
+    text = readable(summary, short=True)
+    report.show(console, text, items["summary"].caption, 40)
+    for status in STATUSES:
+        if count := summary[status].sum():
+            console.print(Text(f"{status}, in no mean: {count} runs"))
     console.print(Text(FOOTNOTE))
     verdicts = items["verdicts"].text
     if len(verdicts):
@@ -152,8 +162,17 @@ def _tasks(summary):
     return pd.DataFrame(rows)
 
 
-def readable(summary):
-    """The table of `tables.summary` as text for readers."""
+def readable(summary, short=False):
+    """The table of `tables.summary` as text for readers.
+
+    Args:
+        summary: `pandas.DataFrame`.
+        short: Boolean, whether to leave out the counts of `STATUSES` and the
+            intervals of what is solved.
+
+    Returns:
+        `pandas.DataFrame` of strings.
+    """
     rows = summary.to_dict("records")
     shown = summary[["task", "length", "variant"]].astype(str)
     shown["rate"] = [
@@ -161,14 +180,16 @@ def readable(summary):
         for row in rows
     ]
     shown["seeds"] = summary["seeds"].astype(str)
-    for status in ("failed", "unfinished"):
-        if summary[status].any():
+    for status in STATUSES:
+        if summary[status].any() and not short:
             shown[status] = summary[status].astype(str)
     shown["solved (%)"] = [
-        f"{_percent(row['solved'])} [{_percent(row['solved_low'])}, "
-        f"{_percent(row['solved_high'])}]"
-        if row["seeds"]
-        else ""
+        _percent(row["solved"])
+        + (
+            f" [{_percent(row['solved_low'])}, {_percent(row['solved_high'])}]"
+            if row["seeds"] and not short
+            else ""
+        )
         for row in rows
     ]
     shown["accuracy (%)"] = [

@@ -8,18 +8,18 @@ from scipy import stats
 
 from experiments.engine import budgets
 from experiments.engine.confidence import LEVEL, confidence_interval
-from experiments.engine.grid import varied
 from experiments.engine.names import family
 from experiments.long_memory.config import Config
+from keras_slim.variants import VARIANTS
 
 AXES = ("task", "length", "variant", "learning_rate", "seed")
 # All other settings are the same within a table.
 HELD = [f.name for f in dataclasses.fields(Config) if f.name not in AXES]
 SAME = ("task", "length", "variant")
 RULE = (
-    "Of several learning rates, each variant and task has the one with most "
-    "runs solved over all lengths, and of equal ones that with the best mean "
-    "accuracy"
+    "Of the learning rates with most finished runs, each variant and task has "
+    "the one with the largest share of runs solved over all lengths, and of "
+    "equal ones that with the best mean accuracy"
 )
 
 
@@ -31,7 +31,9 @@ def split(found):
 def describe(budget):
     """Describes what the runs of a budget have in common."""
     first = budget.runs.iloc[0]
-    words = [f"{first['epochs']} epochs of {first['samples']:,} sequences"]
+    words = [
+        f"{first['epochs']} epochs of up to {first['samples']:,} sequences"
+    ]
     words.append(f"{first['units']} units")
     if first["equal"] == "parameters":
         words[-1] += " of the LSTM, others with as many parameters"
@@ -56,8 +58,11 @@ def chosen(runs):
     done = runs[runs["status"] == "done"]
     done = done.assign(solved=done["solved_epoch"].notna())
     rates = done.groupby(["task", "variant", "learning_rate"], sort=False)
-    order = rates[["solved", "val_accuracy"]].mean().reset_index()
-    order = order.sort_values(["solved", "val_accuracy"], ascending=False)
+    order = rates[["solved", "val_accuracy"]].mean()
+    order = order.assign(count=rates.size()).reset_index()
+    order = order.sort_values(
+        ["count", "solved", "val_accuracy"], ascending=False
+    )
     best = order.drop_duplicates(["task", "variant"])
     by = ["task", "variant", "learning_rate"]
     return done.merge(best[by], on=by, validate="many_to_one")
@@ -102,7 +107,15 @@ def summary(budget):
         row["failed"] = counts.get("failed", 0)
         row["unfinished"] = counts.get("unfinished", 0)
         rows.append(row)
-    return pd.DataFrame(rows)
+    places = {name: place for place, name in enumerate(VARIANTS)}
+    return pd.DataFrame(rows).sort_values(
+        list(SAME),
+        key=lambda column: (
+            column.map(places) if column.name == "variant" else column
+        ),
+        kind="stable",
+        ignore_index=True,
+    )
 
 
 def longest(found):
@@ -112,11 +125,13 @@ def longest(found):
         found: What `summary` returned.
 
     Returns:
-        `pandas.DataFrame` with one row per variant and a column per task: the
-        largest length up to which all runs of all lengths solved it, 0 if it
-        is none, and NaN where nothing was run.
+        `pandas.DataFrame` with one row per variant and a column per task with
+        several lengths: the largest length up to which all runs of all
+        lengths solved it, 0 if it is none, and NaN where nothing was run.
     """
     solved = {}
+    several = found.groupby("task")["length"].transform("nunique") > 1
+    found = found[several]
     for (task, variant), rows in found.groupby(["task", "variant"], sort=False):
         rows = rows[rows["seeds"] > 0].sort_values("length")
         if rows.empty:
@@ -135,9 +150,3 @@ def in_families(variants):
     for name in variants:
         found.setdefault(family(name), []).append(name)
     return found
-
-
-def settings_of(runs):
-    """The settings with a column in a table of all runs."""
-    by = [name for name in AXES if name != "seed"]
-    return list(dict.fromkeys([*by, *varied(Config, runs)]))
