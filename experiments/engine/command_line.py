@@ -9,7 +9,6 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -389,12 +388,15 @@ def main(parser, commands, arguments=None):
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    if getattr(options, "data_dir", None) is not None:
-        # Workers, which inherit it, may start in another folder.
-        os.environ["KERAS_SLIM_DATA"] = os.path.abspath(options.data_dir)
+    data_dir = getattr(options, "data_dir", None)
     try:
-        if getattr(options, "results_dir", Path()).is_file():
-            parser.error(f"--results-dir names a file: {options.results_dir}")
+        if data_dir is not None:
+            if not data_dir.exists():
+                raise FileNotFoundError(
+                    f"No such file or folder. Received: --data-dir={data_dir}"
+                )
+            # Workers, which inherit it, may start in another folder.
+            os.environ["KERAS_SLIM_DATA"] = os.path.abspath(data_dir)
         with _every_interrupt():
             return commands[options.command](options)
     except KeyboardInterrupt:

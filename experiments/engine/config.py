@@ -67,7 +67,14 @@ def activation_setting(default, origin, note):
 
 def path_setting(default, origin, note):
     """A field for a name or the path of a file; `~` is the home folder."""
-    return setting(default, origin, note, read=os.path.expanduser)
+    return setting(default, origin, note, read=_expanded)
+
+
+def _expanded(path):
+    found = os.path.expanduser(path)
+    if found.startswith("~") and not os.path.exists(found):
+        raise ValueError("a name, or a path in a home folder that exists")
+    return found
 
 
 def seed_setting(default, origin, note):
@@ -113,7 +120,7 @@ def _optional(field):
 
 def is_path(field):
     """Whether the values of a field may be paths."""
-    return field.metadata["read"] is os.path.expanduser
+    return field.metadata["read"] is _expanded
 
 
 _WORDS = {"none": None, "true": True, "false": False}

@@ -61,7 +61,22 @@ class _Flags(argparse.BooleanOptionalAction):
 
 def path(text):
     """The path that an option names; `~` is the home folder."""
-    return Path(os.path.expanduser(text))
+    found = Path(os.path.expanduser(text))
+    try:
+        found.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # too long, or with a null byte
+        raise argparse.ArgumentTypeError(f"no path: {error}") from None
+    return found
+
+
+def folder(text):
+    """The path of a folder, which need not exist."""
+    found = path(text)
+    if found.exists() and not found.is_dir():
+        raise argparse.ArgumentTypeError(f"no folder. Received: {found}")
+    return found
 
 
 def add_settings(
@@ -106,7 +121,7 @@ def add_results_dir(parser):
     """Adds `--results-dir`."""
     parser.add_argument(
         "--results-dir",
-        type=path,
+        type=folder,
         default=Path("runs"),
         help="folder of the run folders; default: runs",
     )
@@ -139,7 +154,7 @@ def add_known(parser, default, description):
     parser.add_argument(
         "--known",
         action="append",
-        type=path,
+        type=folder,
         default=default,
         metavar="FOLDER",
         help=f"{description}; may be given several times",
@@ -213,7 +228,7 @@ def add_sweep(parser, experiment, data, presets):
     }
     for field in dataclasses.fields(Options):
         kind = {"workers": int, "cpus_per_run": int, "slurm_minutes": int}
-        kind |= {"gpus_per_run": float, "slurm_folder": path}
+        kind |= {"gpus_per_run": float, "slurm_folder": folder}
         group.add_argument(
             "--" + field.name.replace("_", "-"),
             type=kind.get(field.name, str),
@@ -234,7 +249,7 @@ def add_collect(parser, experiment):
     add_results_dir(parser)
     parser.add_argument(
         "--to",
-        type=path,
+        type=folder,
         metavar="FOLDER",
         help="whose rows of other runs stay; default: "
         f"<results-dir>/{experiment.name}",
@@ -270,7 +285,7 @@ def add_report(parser, experiment, axes):
     add_results_dir(parser)
     parser.add_argument(
         "--from",
-        type=path,
+        type=folder,
         metavar="FOLDER",
         dest="collected",
         help="read what `collect` wrote instead of run folders, such as "
@@ -278,7 +293,7 @@ def add_report(parser, experiment, axes):
     )
     parser.add_argument(
         "--to",
-        type=path,
+        type=folder,
         metavar="FOLDER",
         help=f"default: <results-dir>/{experiment.name}/report",
     )

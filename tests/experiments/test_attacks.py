@@ -77,7 +77,10 @@ def test_values(attack, experiment, data_dir, tmp_path, monkeypatch):
         # So that nothing is wrong but the value.
         arguments = of_sweep if command == "sweep" else others
         arguments = [command, *replaced(arguments, f"{option}={value}")]
-        status, told = call(cli, arguments)
+        with monkeypatch.context() as patch:
+            # The option `--data-dir` changes it.
+            patch.setenv("KERAS_SLIM_DATA", str(data_dir))
+            status, told = call(cli, arguments)
         name = option.removeprefix("--").replace("-", "_")
         fault = None
         if not isinstance(status, int):
