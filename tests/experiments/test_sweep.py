@@ -504,7 +504,7 @@ def test_report_of_runs(made_sweep, tmp_path, capsys):
     capsys.readouterr()
     assert cli.main(["report", f"--results-dir={runs}"]) == 0
     shown = capsys.readouterr().out
-    assert "epochs 2 of 100" in shown
+    assert "epochs 2 of 100" in " ".join(shown.split())
     index = runs / "newsgroups" / "report" / "index.html"
     assert str(index) in shown.replace("\n", "")
     again = ["report", f"--from={to}", f"--to={to / 'report'}"]
