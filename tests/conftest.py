@@ -165,8 +165,9 @@ def pytest_terminal_summary(terminalreporter, config):
     folder.mkdir(parents=True, exist_ok=True)
     parts = [
         "# Attacks",
-        f"{time.strftime('%Y-%m-%d', time.gmtime())}, `tox -e attacks`, "
-        f"Python {platform.python_version()}, keras {keras.__version__} on "
+        f"{time.strftime('%Y-%m-%d', time.gmtime())}, "
+        f"`pytest -m attacks --cases {config.getoption('--cases')}`, Python "
+        f"{platform.python_version()}, keras {keras.__version__} on "
         f"{keras.backend.backend()}, {platform.platform()}.",
         "\n".join(
             [

@@ -8,7 +8,6 @@ import types
 from pathlib import Path
 
 import pytest
-from made_runs import EXPERIMENTS
 from rich.console import Console
 
 from experiments.engine.config import from_text, value_type
@@ -138,11 +137,9 @@ def test_what_varies_shows_in_plan_and_labels(experiment, small, tmp_path):
     assert sum(" 77 " in row for row in rows) == 2
 
 
-@pytest.mark.parametrize("name", ["newsgroups", "memory_duration"])
-def test_runs_that_were_made_keep_their_ids(name):
+def test_runs_that_were_made_keep_their_ids(experiment):
     """Those of `results/`, by their settings as they stand in CSV."""
-    experiment = {e.name: e for e in EXPERIMENTS}[name]
-    folder = Path(__file__).parents[2] / "results" / name
+    folder = Path(__file__).parents[2] / "results" / experiment.name
     with open(folder / "runs.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows
