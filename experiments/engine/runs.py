@@ -380,7 +380,8 @@ class RunFolder:
             error.add_note(f"It happened in the run {self.path}")
 
 
-_CHANGED = "it is not what the run wrote, by its sha256"
+# Of the two files, either may be the damaged one.
+_CHANGED = "it is not what the run wrote, by its sha256 in result.json"
 # The key in `result.json` of a run whose checkpoint is kept.
 _KEEPS = "checkpoint_is_kept"
 
