@@ -69,7 +69,7 @@ def run(options, experiment, **more):
         The exit status.
     """
     given = settings_given(options, experiment)
-    clock = experiment.unsaid.get("seed") is not None and "seed" not in given
+    clock = "seed" in experiment.unsaid and "seed" not in given
     if clock:
         given["seed"] = int(time.time())
     config = experiment.config_type(**given)

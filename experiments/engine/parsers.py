@@ -348,13 +348,13 @@ def parser_of(experiment, description, run, sweep, presets, report, axes, data):
     )
     add_sweep(many, experiment, data, presets)
 
-    further = "".join(f", {name}.csv" for name in experiment.tables.details)
+    further = ", ".join(f"{name}.csv" for name in experiment.tables.details)
     tidy = commands.add_parser(
         "collect",
         help="write the runs as CSV, or add them to those of other machines",
         description="Writes one row per run to runs.csv, with all its "
         "settings, results and versions, and one row per epoch to history.csv"
-        + (f", and what else the runs found to {further[2:]}" * bool(further))
+        + (f", and what else the runs found to {further}" if further else "")
         + ". Rows of other runs in these files are kept.",
     )
     add_collect(tidy, experiment)

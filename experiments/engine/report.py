@@ -100,6 +100,30 @@ def write(page, items, pictures, folder):
     return index
 
 
+def write_with_pictures(page, items, pictures, budget, folder):
+    """Draws the pictures of a budget, and writes a report with them.
+
+    Args:
+        page: `Page`.
+        items: List of `Item`.
+        pictures: Dict from file names to tuples of a function and a caption.
+            The function takes the budget and a path, and returns whether
+            there was something to draw.
+        budget: `results.Results`.
+        folder: `pathlib.Path`, made if it is not there.
+
+    Returns:
+        List of `pathlib.Path`: `index.html` and the pictures.
+    """
+    drawn = [
+        (name, caption)
+        for name, (draw, caption) in pictures.items()
+        if draw(budget, folder / name)
+    ]
+    index = write(page, items, drawn, folder)
+    return [index, *(folder / name for name, _ in drawn)]
+
+
 def _write(path, text):
     with replacing(path, encoding="utf-8") as file:
         file.write(text)

@@ -100,7 +100,6 @@ def write(found, folder, number=0):
     Returns:
         List of `pathlib.Path`: `index.html` and the pictures.
     """
-    folder = Path(folder)
     budget, others = choose(found, number)
     page = report.Page(
         "How long each variant can remember",
@@ -110,13 +109,10 @@ def write(found, folder, number=0):
         len(budget.runs),
         others=others,
     )
-    pictures = [
-        (name, caption)
-        for name, (draw, caption) in PICTURES.items()
-        if draw(budget, folder / name)
-    ]
-    index = report.write(page, contents(found, number), pictures, folder)
-    return [index, *(folder / name for name, _ in pictures)]
+    items = contents(found, number)
+    return report.write_with_pictures(
+        page, items, PICTURES, budget, Path(folder)
+    )
 
 
 def show(found, console, number=0):

@@ -107,7 +107,7 @@ def test_killed_sweeps(start, attack, tmp_path):
 
     chance = attack.random
     for first in range(0, attack.limit, 20):
-        name, finished = f"killed {first}", {}
+        name, finished, killed = f"killed {first}", {}, 0
         for _ in range(min(20, attack.limit - first)):
             # At any moment of one of the next epochs, or before the first.
             goal = epochs(tmp_path / name) + chance.choice((0, 1, 1, 2))
@@ -115,9 +115,12 @@ def test_killed_sweeps(start, attack, tmp_path):
             process = start(name, *axes)
             if not kill(process, tmp_path / name, goal, part * seconds, by):
                 break  # done, before all kills on a busy machine
+            killed += 1
             for path in tmp_path.glob(f"{name}/*/*/result.json"):
                 finished.setdefault(path, path.stat().st_mtime_ns)
             attack.tried(f"{by.name} after {goal} epochs")
+        if first + 20 <= attack.limit:
+            assert finished and killed >= 10, "too quick to be killed"
         end(start(name, *axes))
         fault = None
         try:
