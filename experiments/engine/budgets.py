@@ -1,33 +1,86 @@
 """Budgets: groups of runs that may share a table."""
 
+import dataclasses
+from types import MappingProxyType
+from typing import NamedTuple
+
+import pandas as pd
+
 from experiments.engine.results import only
 
 
-def split(found, held):
-    """Splits runs by the settings that a table holds constant.
+class Budget(NamedTuple):
+    """Runs that may share a table. It can be used as `results.Results`.
+
+    Attributes:
+        description: String, what the runs have in common.
+        runs, history, details: See `results.Results`.
+    """
+
+    description: str
+    runs: pd.DataFrame
+    history: pd.DataFrame
+    details: dict = MappingProxyType({})
+
+
+def split(found, held, describe):
+    """Splits runs by what a table holds constant.
 
     Args:
         found: `results.Results`.
         held: Names of columns of `runs`.
+        describe: Function of the rows of a budget in `runs` that says in a
+            string what they have in common.
 
     Returns:
-        List of `results.Results`, the one with most epochs trained first.
+        List of `Budget`, the one with most epochs trained in total first.
+        Descriptions differ: if only the data do, they end with the first
+        digits of the fingerprints.
     """
-    groups = [rows for _, rows in found.runs.groupby(held, dropna=False)]
+    groups = [
+        rows for _, rows in found.runs.groupby(held, dropna=False, sort=False)
+    ]
     groups.sort(key=lambda rows: -rows["epochs_done"].sum())
-    return [only(found, rows["id"])._replace(runs=rows) for rows in groups]
+    descriptions = [describe(rows) for rows in groups]
+    budgets = []
+    for rows, description in zip(groups, descriptions, strict=True):
+        if descriptions.count(description) > 1:
+            parts = rows["data_fingerprint"].iloc[0].split("+")
+            description += f"; data {'+'.join(part[:6] for part in parts)}"
+        own = only(found, rows["id"])
+        budgets.append(Budget(description, rows, own.history, own.details))
+    return budgets
 
 
-def choose(budgets, number, describe):
+def other_settings(config_type, runs, names):
+    """Describes the settings of a budget that are not the defaults.
+
+    Args:
+        config_type: Subclass of `config.BaseConfig`.
+        runs: `pandas.DataFrame`, the runs of the budget.
+        names: Names of settings that are the same in all runs.
+
+    Returns:
+        List of strings.
+    """
+    first, words = runs.iloc[0], []
+    for field in dataclasses.fields(config_type):
+        if field.name in names:
+            value = None if pd.isna(first[field.name]) else first[field.name]
+            if value != field.default:
+                words.append(f"{field.name} {value} (default {field.default})")
+    return words
+
+
+def choose(budgets, number):
     """Selects a budget.
 
     Args:
-        budgets: List of budgets, which have `runs`.
+        budgets: List of `Budget`.
         number: Integer, position in the list.
-        describe: Function of a budget that returns what its runs share.
 
     Returns:
-        Tuple of the budget and a list of strings that describe the others.
+        Tuple of the `Budget` and a list of strings that describe the others.
 
     Raises:
         ValueError: if there are fewer budgets.
@@ -38,7 +91,7 @@ def choose(budgets, number, describe):
             f"budget={number}"
         )
     others = [
-        f"{describe(other)} (runs: {len(other.runs)}; --budget {place})"
+        f"{other.description} (runs: {len(other.runs)}; --budget {place})"
         for place, other in enumerate(budgets)
         if place != number
     ]

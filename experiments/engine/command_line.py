@@ -86,9 +86,7 @@ def run(options, experiment, **more):
     if experiment.reports_one_run:
         found = results.collect(options.results_dir, experiment.tables)
         found = results.only(found, [folder.id])
-        paths = experiment.write_report(found, folder.path / "report", 0)
-        experiment.show_report(found, Console(), 0)
-        show_paths(paths)
+        report_to(experiment, found, folder.path / "report")
     return 0
 
 
@@ -318,16 +316,17 @@ def report(options, experiment):
     if options.collected is None:
         _check_there_are_runs(found, place, tables)
     folder = options.to or options.results_dir / experiment.name / "report"
-    paths = experiment.write_report(found, folder, options.budget)
-    experiment.show_report(found, Console(), options.budget)
-    show_paths(paths)
+    report_to(experiment, found, folder, options.budget)
     return 0
 
 
-def show_paths(paths):
-    """Prints the paths of files to look at."""
-    for path in paths:
-        print(f"Written: {path}")
+def report_to(experiment, found, folder, number=0):
+    """Writes and shows the report of one budget, and prints where it is."""
+    page, *pictures = experiment.report.write(found, folder, number)
+    experiment.report.show(found, Console(), number)
+    print(f"Written: {page}")
+    if pictures:
+        print(f"Pictures: {', '.join(path.name for path in pictures)}")
 
 
 def commands(experiment):

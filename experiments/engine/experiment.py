@@ -9,6 +9,7 @@ from collections.abc import Callable
 from experiments.engine import grid, known
 from experiments.engine.backend import check_backend
 from experiments.engine.plan import plan
+from experiments.engine.report import Report
 from experiments.engine.results import Tables, collect
 from experiments.engine.runs import RunFolder, RunIsClaimed
 from experiments.engine.sweep import PlannedRun
@@ -36,11 +37,7 @@ class Experiment:
         label: Function of a config that returns a short name of the run.
         outcome: Function of the `RunFolder` of a run that is done, which
             summarises its result in one line.
-        write_report: Function of `results.Results`, a folder and the number
-            of a budget that writes tables and pictures, and returns the paths
-            to look at.
-        show_report: Function of `results.Results`, a `rich.console.Console`
-            and the number of a budget that prints the tables.
+        report: `report.Report`.
         figures_of: Function of the row of a finished run and the first rows
             of its history. Returns the result of a run of these epochs only,
             or `None` if it is unknown. Default: `None`, the result does not
@@ -61,8 +58,7 @@ class Experiment:
     execute: Callable
     label: Callable
     outcome: Callable
-    write_report: Callable
-    show_report: Callable
+    report: Report
     figures_of: Callable | None = None
     reports_one_run: bool = False
     timed_by: tuple = ("variant",)

@@ -1,14 +1,15 @@
-"""Reports: tables for a terminal, as HTML, as LaTeX and as CSV."""
+"""Reports: the tables and pictures of a budget, on a page and in a terminal."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
 import pandas as pd
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
+from experiments.engine import formats
+from experiments.engine.budgets import choose
 from experiments.engine.files import replacing
 
 # The verdicts on a claim.
@@ -22,6 +23,7 @@ _CLASSES = {
     NOT_ENOUGH: "open",
     NOT_PRINTED: "open",
 }
+MOST = 20  # rows of a long list in a terminal
 
 
 class Item(NamedTuple):
@@ -43,205 +45,151 @@ class Item(NamedTuple):
     note: str = ""
 
 
-class Page(NamedTuple):
-    """The texts of an HTML page around its tables and pictures.
+class Listing(NamedTuple):
+    """A table in a terminal.
 
     Attributes:
         title: String.
-        paper: String, authors and year.
-        url: String, the address of the paper, or `""`.
-        description: String, what the runs have in common.
-        runs: Integer, the number of runs.
-        warning: String, why they are not comparable with the paper. Default:
-            `""`.
-        others: List of strings that describe the runs that are not shown.
-            Default: empty.
+        text: `pandas.DataFrame` of strings.
+        most: Integer, the largest number of rows. Default: `None`, all.
     """
 
     title: str
-    paper: str
-    url: str
-    description: str
-    runs: int
-    warning: str = ""
-    others: list = ()
+    text: pd.DataFrame
+    most: int | None = None
 
 
-def write(page, items, pictures, folder):
-    """Writes tables as CSV (numbers), LaTeX and HTML (text), and a page.
+def _nothing(budget):
+    return ""
 
-    Args:
-        page: `Page`.
-        items: List of `Item`.
-        pictures: List of tuples of a file name in `folder` and a caption. The
-            first is shown above the tables, the others below.
-        folder: `pathlib.Path`, made if it is not there.
 
-    Returns:
-        The `pathlib.Path` of `index.html`, which has all tables and pictures.
+class Report(NamedTuple):
+    """What an experiment reports of its runs.
+
+    It is pickled with its `Experiment`, so no function is a lambda.
+
+    Attributes:
+        title: String.
+        sources: String, whose experiment it is.
+        split: Function of `results.Results` that returns a list of
+            `budgets.Budget`.
+        items: Function of a budget that returns a list of `Item`.
+        pictures: Function of a budget that returns a dict from file names to
+            tuples of a function and a caption. The function takes the budget
+            and a path, and returns whether there was something to draw. The
+            first picture is shown above the tables, the others below.
+        brief: Function of a budget and a dict of its items by name that
+            yields what a terminal shows: strings and `Listing`s.
+        url: String, the address of the paper. Default: `""`.
+        warning: Function of a budget that returns why it is not comparable
+            with the paper, or `""`.
+        all_settings: Function of `results.Results` that returns an `Item`
+            for the runs of several budgets. Default: `None`, there is none.
     """
-    htmls = [html(item.text) for item in items]
-    for item, table in zip(items, htmls, strict=True):
-        numbers = item.numbers.to_csv(index=False, lineterminator="\n")
-        _write(folder / f"{item.name}.csv", numbers)
-        _write(folder / f"{item.name}.tex", latex(item))
-        _write(folder / f"{item.name}.html", table)
-    environment = jinja2.Environment(autoescape=True)
-    template = Path(__file__).with_name("page.html").read_text("utf-8")
-    index = folder / "index.html"
-    _write(
-        index,
-        environment.from_string(template).render(
-            page=page,
-            items=list(zip(items, htmls, strict=True)),
+
+    title: str
+    sources: str
+    split: Callable
+    items: Callable
+    pictures: Callable
+    brief: Callable
+    url: str = ""
+    warning: Callable = _nothing
+    all_settings: Callable | None = None
+
+    def contents(self, found, number=0):
+        """All tables of one budget.
+
+        Args:
+            found: `results.Results`.
+            number: Integer, position of the budget in the list of budgets.
+
+        Returns:
+            List of `Item`.
+
+        Raises:
+            ValueError: if there are fewer budgets.
+        """
+        budgets = self.split(found)
+        items = self.items(choose(budgets, number)[0])
+        if self.all_settings and len(budgets) > 1:
+            items.append(self.all_settings(found))
+        return items
+
+    def write(self, found, folder, number=0):
+        """Writes the tables of one budget, its pictures, and a page of both.
+
+        Each table is written as CSV (numbers), LaTeX and HTML (text).
+
+        Args:
+            found: `results.Results`.
+            folder: Path, made if it is not there.
+            number: Integer, position of the budget in the list of budgets.
+
+        Returns:
+            List of `pathlib.Path`: `index.html`, which has all tables and
+            pictures, and the pictures.
+
+        Raises:
+            ValueError: if there are fewer budgets.
+        """
+        folder = Path(folder)
+        budget, others = choose(self.split(found), number)
+        tables = []
+        for item in self.contents(found, number):
+            numbers = item.numbers.to_csv(index=False, lineterminator="\n")
+            words = f"{item.caption} {item.note}".strip()
+            html = formats.html(item.text, _CLASSES)
+            latex = formats.latex(item.text, item.name, words)
+            _write(folder / f"{item.name}.csv", numbers)
+            _write(folder / f"{item.name}.tex", latex)
+            _write(folder / f"{item.name}.html", html)
+            tables.append((item, html))
+        pictures = [
+            (name, caption)
+            for name, (draw, caption) in self.pictures(budget).items()
+            if draw(budget, folder / name)
+        ]
+        environment = jinja2.Environment(autoescape=True)
+        template = Path(__file__).with_name("page.html").read_text("utf-8")
+        page = environment.from_string(template).render(
+            report=self,
+            budget=budget,
+            warning=self.warning(budget),
+            others=others,
+            items=tables,
             pictures=pictures,
-        ),
-    )
-    return index
+        )
+        _write(folder / "index.html", page)
+        return [folder / "index.html", *(folder / name for name, _ in pictures)]
 
+    def show(self, found, console, number=0):
+        """Prints a short report of one budget in a terminal.
 
-def write_with_pictures(page, items, pictures, budget, folder):
-    """Draws the pictures of a budget, and writes a report with them.
+        Args:
+            found: `results.Results`.
+            console: `rich.console.Console`.
+            number: Integer, position of the budget in the list of budgets.
 
-    Args:
-        page: `Page`.
-        items: List of `Item`.
-        pictures: Dict from file names to tuples of a function and a caption.
-            The function takes the budget and a path, and returns whether
-            there was something to draw.
-        budget: `results.Results`.
-        folder: `pathlib.Path`, made if it is not there.
-
-    Returns:
-        List of `pathlib.Path`: `index.html` and the pictures.
-    """
-    drawn = [
-        (name, caption)
-        for name, (draw, caption) in pictures.items()
-        if draw(budget, folder / name)
-    ]
-    index = write(page, items, drawn, folder)
-    return [index, *(folder / name for name, _ in drawn)]
+        Raises:
+            ValueError: if there are fewer budgets.
+        """
+        budget, others = choose(self.split(found), number)
+        items = {item.name: item for item in self.contents(found, number)}
+        for part in self.brief(budget, items):
+            if isinstance(part, str):
+                console.print(Text(part))
+            else:
+                formats.show(console, part.text, part.title, part.most)
+        if "all_settings" in items:
+            console.print()
+            text = items["all_settings"].text
+            title = "All settings that were run"
+            formats.show(console, text, title, MOST)
+        for other in others:
+            console.print(Text(f"Not shown: {other}"))
 
 
 def _write(path, text):
     with replacing(path, encoding="utf-8") as file:
         file.write(text)
-
-
-def html(text):
-    """An HTML table of strings, with a CSS class for each verdict."""
-    table = text.to_html(index=_has_names(text), border=0, na_rep="")
-    table = table.replace(" ± ", " ±&nbsp;")  # no line break within
-    for verdict, name in _CLASSES.items():
-        table = table.replace(
-            f"<td>{verdict}</td>", f'<td class="{name}">{verdict}</td>'
-        )
-    return table
-
-
-def _has_names(text):
-    return isinstance(text.index, pd.MultiIndex)
-
-
-_LATEX = {
-    "†": r"\textdagger{}",
-    "‡": r"\textdaggerdbl{}",
-    "§": r"\textsection{}",
-    "±": r"\textpm{}",
-    "“": "``",
-    "”": "''",
-}
-
-
-def latex(item):
-    """A LaTeX table as wide as the page. It needs the package booktabs."""
-    words = f"{item.caption} {item.note}".strip()
-    for letter in "%&_#":
-        words = words.replace(letter, "\\" + letter)
-    if _has_names(item.text):
-        columns = "ll" + "r" * item.text.shape[1]
-    else:
-        # Sentences would be wider than the page.
-        columns = "".join(
-            "p{4cm}"
-            if max(map(len, map(str, item.text[name])), default=0) > 30
-            else "l"
-            for name in item.text
-        )
-    table = item.text.to_latex(
-        index=_has_names(item.text),
-        escape=True,
-        column_format=columns,
-        multicolumn_format="c",
-        multirow=False,
-        caption=words,
-        label=f"tab:{item.name}",
-        na_rep="",
-    ).replace("{table}", "{table*}")
-    for letter, command in _LATEX.items():
-        table = table.replace(letter, command)
-    return table
-
-
-def with_interval(row, name, figure):
-    """A mean with half of its confidence interval, such as `3.1 ±0.2`.
-
-    Args:
-        row: Dict with the mean as `name` and the end of its interval as
-            `<name>_high`, both or one NaN if unknown.
-        name: String.
-        figure: Function of a number that formats it.
-    """
-    mean, high = row[name], row[f"{name}_high"]
-    if pd.isna(mean):
-        return ""
-    return figure(mean) + ("" if pd.isna(high) else f" ±{figure(high - mean)}")
-
-
-def show(console, text, title, most=None):
-    """Prints a table of strings in a terminal without splitting words.
-
-    A table that is too wide is printed as a list of its rows.
-
-    Args:
-        console: `rich.console.Console`.
-        text: `pandas.DataFrame`; its index is not shown.
-        title: String.
-        most: Integer, the largest number of rows. Default: `None`, all.
-    """
-    more = 0 if most is None else max(0, len(text) - most)
-    text = text.head(len(text) - more)
-    console.print(Text(title, "bold"))
-    columns = {str(name): _longest_word([name, *text[name]]) for name in text}
-    if sum(columns.values()) + 2 * (len(columns) - 1) > console.width:
-        _show_rows(console, text)
-    else:
-        _show_table(console, text, columns)
-    if more:
-        console.print(Text(f"... and {more} more rows, see the page"))
-
-
-def _show_table(console, text, columns):
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-    )
-    for name, width in columns.items():
-        table.add_column(name, min_width=width)
-    for row in text.itertuples(index=False):
-        table.add_row(*(Text(str(value)) for value in row))
-    console.print(table)
-
-
-def _show_rows(console, text):
-    for row in text.itertuples(index=False):
-        pairs = zip(text.columns, map(str, row), strict=True)
-        parts = (f"{name}: {' '.join(v.split())}" for name, v in pairs if v)
-        console.print(Text(f"- {'; '.join(parts)}"))
-
-
-def _longest_word(values):
-    words = (word for value in values for word in str(value).split())
-    return max(map(len, words), default=0)

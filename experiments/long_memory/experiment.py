@@ -1,8 +1,8 @@
 """The experiment for the engine, see `engine.experiment`."""
 
 from experiments.engine.experiment import Experiment
-from experiments.long_memory import report
 from experiments.long_memory.grid import AXES, PRESETS
+from experiments.long_memory.report import REPORT
 from experiments.long_memory.results import TABLES
 from experiments.long_memory.run import OF_DATA, execute, figures, load_data
 
@@ -51,8 +51,7 @@ LONG_MEMORY = Experiment(
     execute=execute,
     label=label,
     outcome=outcome,
-    write_report=report.write,
-    show_report=report.show,
+    report=REPORT,
     figures_of=figures_of,
     reports_one_run=True,
     timed_by=("task", "length", "variant"),

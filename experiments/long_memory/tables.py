@@ -25,25 +25,22 @@ RULE = (
 
 def split(found):
     """Splits runs into budgets, see `engine.budgets.split`."""
-    return budgets.split(found, HELD)
+    return budgets.split(found, HELD, _describe)
 
 
-def describe(budget):
-    """Describes what the runs of a budget have in common."""
-    first = budget.runs.iloc[0]
-    words = [
-        f"{first['epochs']} epochs of up to {first['samples']:,} sequences"
-    ]
-    words.append(f"{first['units']} units")
+def _describe(runs):
+    """What the runs of a budget have in common."""
+    first = runs.iloc[0]
+    units = f"{first['units']} units"
     if first["equal"] == "parameters":
-        words[-1] += " of the LSTM, others with as many parameters"
-    for field in dataclasses.fields(Config):
-        name, value = field.name, first[field.name]
-        if name in (*AXES, "epochs", "samples", "units", "equal", "backend"):
-            continue
-        if value != field.default:
-            words.append(f"{name} {value}")
-    return ", ".join(words)
+        units += " of the LSTM, others with as many parameters"
+    words = [
+        f"{first['epochs']} epochs of up to {first['samples']:,} sequences",
+        units,
+    ]
+    said = ("epochs", "samples", "units", "equal")
+    others = [name for name in HELD if name not in said]
+    return ", ".join([*words, *budgets.other_settings(Config, runs, others)])
 
 
 def chosen(runs):

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from experiments.engine.experiment import Experiment
-from experiments.memory_duration import report
 from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.grid import AXES, PRESETS
+from experiments.memory_duration.report import REPORT
 from experiments.memory_duration.results import TABLES, learned
 from experiments.memory_duration.run import OF_DATA, execute, load_data
 
@@ -53,8 +53,7 @@ MEMORY_DURATION = Experiment(
     execute=execute,
     label=label,
     outcome=outcome,
-    write_report=report.write,
-    show_report=report.show,
+    report=REPORT,
     reports_one_run=True,
     timed_by=("text", "layers", "units", "variant"),
 )

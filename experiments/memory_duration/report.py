@@ -1,28 +1,15 @@
-"""The report as files, and its short form in a terminal."""
-
-from pathlib import Path
+"""What a report of this experiment consists of."""
 
 import pandas as pd
-from rich.text import Text
 
-from experiments.engine import budgets, report
 from experiments.engine.config import to_text
+from experiments.engine.formats import with_interval
+from experiments.engine.report import NOT_ENOUGH, Item, Listing, Report
 from experiments.memory_duration import claims, figures, tables
 from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.results import LEAST_GAIN
 from keras_slim.datasets.text import PAPER_COUNTS
 
-PICTURES = {
-    "histograms.png": (figures.histograms, "Figure 1: histograms by layer."),
-    "modulation.png": (
-        figures.modulation,
-        "Figure 2: mean durations by r_1, r_2 and r_3 of eq. 7.",
-    ),
-    "variants.png": (
-        figures.variants,
-        "Mean durations by layer and variant; small points are single runs.",
-    ),
-}
 # Labels of runs that are in no mean, by their column in `tables.summary`.
 WITHOUT_RESULT = {
     "learned_nothing": "learned nothing",
@@ -50,139 +37,71 @@ FOOTNOTE = (
 )
 
 
-def choose(found, number=0):
-    """Selects runs that may share a table, see `tables.budgets`.
+def contents(budget):
+    """All tables of a budget.
 
     Args:
-        found: `engine.results.Results`.
-        number: Integer, position in the list of budgets.
+        budget: `engine.budgets.Budget`.
 
     Returns:
-        Tuple of the budget, an `engine.results.Results`, and a list of
-        strings that describe the others.
-
-    Raises:
-        ValueError: if there are fewer budgets.
+        List of `engine.Item`.
     """
-    return budgets.choose(tables.budgets(found), number, tables.describe)
-
-
-def contents(found, number=0):
-    """All tables of one budget.
-
-    Args:
-        found: `engine.results.Results`.
-        number: Integer, position of the budget in the list of budgets.
-
-    Returns:
-        List of `engine.report.Item`.
-    """
-    budget, others = choose(found, number)
-    words = tables.describe(budget)
+    words = budget.description
     verdicts = claims.verdicts(tables.layer_durations(budget))
     read = texts(budget)
-    made = [
-        report.Item("texts", "The texts.", read, read),
-        report.Item(
+    return [
+        Item("texts", "The texts.", read, read),
+        Item(
             "summary",
             f"Mean memory durations in characters (spread): {words}.",
             readable(budget),
             tables.summary(budget),
             FOOTNOTE,
         ),
-        report.Item(
+        Item(
             "verdicts",
             f"Claims of the paper, and the same for what is ours: {words}.",
             verdicts,
             verdicts,
         ),
     ]
-    if others:
-        made.append(
-            report.Item(
-                "all_settings",
-                "All runs, with any settings. Only rows that differ in one "
-                "setting compare its values.",
-                readable(found),
-                tables.summary(found),
-            )
-        )
-    return made
 
 
-def write(found, folder, number=0):
-    """Writes the tables of one budget, and its pictures.
-
-    Each table is written as CSV (numbers), LaTeX and HTML (text).
-    `index.html` has all tables and pictures.
-
-    Args:
-        found: `engine.results.Results`.
-        folder: Path, made if it is not there.
-        number: Integer, position of the budget in the list of budgets.
-
-    Returns:
-        List of `pathlib.Path`: `index.html` and the pictures.
-    """
-    budget, others = choose(found, number)
-    page = report.Page(
-        "Layer specificity of memory duration in multilayer LSTM networks",
-        "Hatanaka, Teramae & Wakamiya, NOLTA 2017",
-        "",
-        tables.describe(budget),
-        len(budget.runs),
-        others=others,
-    )
-    items = contents(found, number)
-    return report.write_with_pictures(
-        page, items, PICTURES, budget, Path(folder)
+def all_settings(found):
+    """The table of the runs of all budgets, an `engine.Item`."""
+    return Item(
+        "all_settings",
+        "All runs, with any settings. Only rows that differ in one setting "
+        "compare its values.",
+        readable(found),
+        tables.summary(found),
     )
 
 
-def show(found, console, number=0):
-    """Prints a short report of one budget in a terminal.
-
-    Args:
-        found: `engine.results.Results`.
-        console: `rich.console.Console`.
-        number: Integer, position of the budget in the list of budgets.
-    """
-    budget, others = choose(found, number)
-    items = {item.name: item for item in contents(found, number)}
+def brief(budget, items):
+    """Yields what a terminal shows, see `engine.report.Report`."""
     for _, row in items["texts"].text.iterrows():
-        console.print(Text(f"{row['text']}: {row['source']}"))
-    console.print()
-    report.show(
-        console,
+        yield f"{row['text']}: {row['source']}"
+    yield ""
+    yield Listing(
+        f"Mean memory durations in characters: {budget.description}",
         _without_constants(readable(budget, short=True)),
-        f"Mean memory durations in characters: {tables.describe(budget)}",
     )
     for row in items["summary"].numbers.to_dict("records"):
         for status, heading in WITHOUT_RESULT.items():
             if row[status]:
                 words = f"{heading}: {row['variant']}, {row['text']}"
-                console.print(Text(f"{words} (runs: {row[status]})"))
-    console.print(Text(SHORT_FOOTNOTE))
+                yield f"{words} (runs: {row[status]})"
+    yield SHORT_FOOTNOTE
     verdicts = items["verdicts"].text
     columns = ["text", "variant", "section", "verdict", "seeds", "reading"]
     for claim, rows in verdicts.groupby("claim", sort=False):
-        console.print()
-        text = rows.loc[rows["verdict"] != report.NOT_ENOUGH, columns]
+        yield ""
+        text = rows.loc[rows["verdict"] != NOT_ENOUGH, columns]
         if text.empty:
-            console.print(Text(f"Claim: {claim}: {report.NOT_ENOUGH}"))
+            yield f"Claim: {claim}: {NOT_ENOUGH}"
         else:
-            text = _without_constants(text)
-            report.show(console, text, f"Claim: {claim}")
-    if "all_settings" in items:
-        console.print()
-        report.show(
-            console,
-            _without_constants(readable(found, short=True)),
-            "All settings that were run",
-            most=20,
-        )
-    for other in others:
-        console.print(Text(f"Not shown: {other}"))
+            yield Listing(f"Claim: {claim}", _without_constants(text))
 
 
 def _without_constants(text):
@@ -260,11 +179,41 @@ def readable(found, short=False):
 
 
 def _with_interval(row, name, in_brackets=None):
-    text = report.with_interval(row, name, _figure)
+    text = with_interval(row, name, _figure)
     if text and in_brackets:
-        text += f" ({report.with_interval(row, in_brackets, _figure)})"
+        text += f" ({with_interval(row, in_brackets, _figure)})"
     return text
 
 
 def _figure(value):
     return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+
+
+def pictures(budget):
+    """The pictures, see `engine.report.Report`."""
+    return {
+        "histograms.png": (
+            figures.histograms,
+            "Figure 1: histograms by layer.",
+        ),
+        "modulation.png": (
+            figures.modulation,
+            "Figure 2: mean durations by r_1, r_2 and r_3 of eq. 7.",
+        ),
+        "variants.png": (
+            figures.variants,
+            "Mean durations by layer and variant; small points are single "
+            "runs.",
+        ),
+    }
+
+
+REPORT = Report(
+    title="Layer specificity of memory duration in multilayer LSTM networks",
+    sources="Hatanaka, Teramae & Wakamiya, NOLTA 2017, reproduced",
+    split=tables.split,
+    items=contents,
+    pictures=pictures,
+    brief=brief,
+    all_settings=all_settings,
+)

@@ -4,7 +4,7 @@ import dataclasses
 
 import pandas as pd
 
-from experiments.engine.budgets import split
+from experiments.engine import budgets
 from experiments.engine.confidence import confidence_interval
 from experiments.engine.grid import varied
 from experiments.memory_duration.config import COEFFICIENTS, Config
@@ -15,17 +15,12 @@ AXES = ("text", "variant", "learning_rate", *COEFFICIENTS, "seed")
 HELD = [f.name for f in dataclasses.fields(Config) if f.name not in AXES]
 
 
-def budgets(found):
-    """Splits runs into those that may share a table.
+def split(found):
+    """Splits runs into budgets, see `engine.budgets.split`.
 
-    Args:
-        found: `engine.results.Results`.
-
-    Returns:
-        List of `engine.results.Results`, the one with most epochs trained
-        first. Texts with the same name, such as the reference of two versions
-        of Python, get their fingerprints appended, and variants their learning
-        rates where a budget has several.
+    Texts with the same name, such as the reference of two versions of Python,
+    get their fingerprints appended, and variants their learning rates where a
+    budget has several.
     """
     fingerprints = found.runs.groupby("text")["data_fingerprint"]
     is_ambiguous = fingerprints.transform("nunique") > 1
@@ -33,7 +28,8 @@ def budgets(found):
     text = found.runs["text"].where(~is_ambiguous, name)
     found = found._replace(runs=found.runs.assign(text=text))
     return [
-        one._replace(runs=_with_rates(one.runs)) for one in split(found, HELD)
+        one._replace(runs=_with_rates(one.runs))
+        for one in budgets.split(found, HELD, _describe)
     ]
 
 
@@ -45,30 +41,21 @@ def _with_rates(runs):
     return runs.assign(variant=runs["variant"] + " at " + rates)
 
 
-def describe(budget):
-    """Describes what the runs of a budget have in common."""
-    first = budget.runs.iloc[0]
-    defaults = {
-        field.name: field.default for field in dataclasses.fields(Config)
-    }
+def _describe(runs):
+    """What the runs of a budget have in common."""
+    first, rates = runs.iloc[0], runs["learning_rate"].unique()
     words = [
         f"{first['layers']} layers of {first['units']} units",
         f"{first['epochs']} epochs",
+        "whole texts"
+        if pd.isna(first["characters"])
+        else f"{first['characters']:,} characters",
     ]
-    rates = budget.runs["learning_rate"].unique()
-    if len(rates) == 1 and rates[0] != defaults["learning_rate"]:
-        words.append(f"learning_rate {rates[0]:g}")
-    for name in HELD:
-        value = first[name]
-        if name in ("layers", "units", "epochs", "backend"):
-            continue
-        if pd.isna(value):
-            value = None
-        if value != defaults[name]:
-            words.append(
-                "whole texts" if name == "characters" else f"{name} {value}"
-            )
-    return ", ".join(words)
+    said = ("layers", "units", "epochs", "characters")
+    others = [name for name in HELD if name not in said]
+    if len(rates) == 1:
+        others.append("learning_rate")
+    return ", ".join([*words, *budgets.other_settings(Config, runs, others)])
 
 
 def layer_durations(budget):

@@ -1,8 +1,8 @@
 """The experiment for the engine, see `engine.experiment`."""
 
 from experiments.engine.experiment import Experiment
-from experiments.newsgroups import report
 from experiments.newsgroups.grid import AXES, PRESETS
+from experiments.newsgroups.report import REPORT
 from experiments.newsgroups.results import TABLES
 from experiments.newsgroups.run import OF_DATA, execute, figures, load_data
 
@@ -51,8 +51,7 @@ NEWSGROUPS = Experiment(
     execute=execute,
     label=label,
     outcome=outcome,
-    write_report=report.write,
-    show_report=report.show,
+    report=REPORT,
     figures_of=figures_of,
     unsaid={"seed": "the clock"},
 )

@@ -17,15 +17,15 @@ pytestmark = pytest.mark.any_backend
 def experiment(experiment, reported):
     """Whose runs are not trained, and whose reports are not written."""
 
-    def write_report(found, folder, budget):
-        reported.append(found)
-        return []
+    class Report:
+        def write(self, found, folder, number):
+            reported.append(found)
+            return [folder / "index.html"]
 
-    return dataclasses.replace(
-        untrained(experiment),
-        write_report=write_report,
-        show_report=lambda *arguments: None,
-    )
+        def show(self, found, console, number):
+            pass
+
+    return dataclasses.replace(untrained(experiment), report=Report())
 
 
 @pytest.fixture

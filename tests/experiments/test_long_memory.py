@@ -1,16 +1,15 @@
 import gzip
 import struct
-import types
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from experiments.engine.budgets import choose
 from experiments.engine.report import FAILS, HOLDS
 from experiments.engine.results import Results, frame
-from experiments.long_memory import claims, report, tables, tasks
+from experiments.long_memory import claims, tables, tasks
 from experiments.long_memory.config import Config
+from experiments.long_memory.report import REPORT
 from experiments.long_memory.results import TABLES
 from experiments.long_memory.tasks import COPIED, SYMBOLS
 
@@ -235,7 +234,7 @@ def test_claims_of_the_papers():
 
 
 def test_pictures_and_page_of_several_lengths(found, tmp_path):
-    paths = report.write(found, tmp_path)
+    paths = REPORT.write(found, tmp_path)
     names = [path.name for path in paths]
     assert names == ["index.html", "lengths.png"]
     page = (tmp_path / "index.html").read_text()
@@ -245,7 +244,4 @@ def test_pictures_and_page_of_several_lengths(found, tmp_path):
 
 def test_there_is_no_such_budget(found):
     with pytest.raises(ValueError, match="1 budgets.*Received: budget=1"):
-        report.choose(found, 1)
-    budget = types.SimpleNamespace(runs=[1, 2])
-    chosen, others = choose([budget, budget], 1, lambda one: "words")
-    assert chosen is budget and others == ["words (runs: 2; --budget 0)"]
+        REPORT.show(found, None, 1)

@@ -298,8 +298,7 @@ def test_a_run_ends_in_a_table_and_pictures(arguments, wide_terminal, capsys):
     told = capsys.readouterr().out
     assert "learned nothing but" not in told
     assert "bits" in told and "the mean duration grows" in told
-    pictures = [line for line in told.splitlines() if ".png" in line]
-    assert len(pictures) == 2  # histograms and variants
+    assert told.splitlines()[-1] == "Pictures: histograms.png, variants.png"
     # Again: nothing is trained, the same is shown.
     assert cli.main(["run", *arguments]) == 0
     again = capsys.readouterr().out
@@ -519,7 +518,7 @@ def of_three_seeds():
 def test_what_learned_nothing_is_in_no_mean_and_no_claim(
     of_three_seeds, tmp_path
 ):
-    (budget,) = tables.budgets(of_three_seeds)
+    (budget,) = tables.split(of_three_seeds)
     assert set(tables.layer_durations(budget)["id"]) == {"0", "1"}
     (row,) = tables.summary(budget).to_dict("records")
     assert (row["seeds"], row["learned_nothing"]) == (2, 1)
@@ -531,7 +530,7 @@ def test_what_learned_nothing_is_in_no_mean_and_no_claim(
     assert "2.25 < 3.08 < 3.92" in found["reading"].tolist()[0]
     console = Console(width=80, record=True, file=open("/dev/null", "w"))
     with console.file:
-        report.show(of_three_seeds, console)
+        report.REPORT.show(of_three_seeds, console)
     told = console.export_text()
     assert "learned nothing: lstm, python_reference (runs: 1)" in told
     text = report.readable(budget).iloc[0]
@@ -543,7 +542,7 @@ def test_table_and_picture_pool_a_layer_in_one_way(
     of_three_seeds, tmp_path, monkeypatch
 ):
     """Each seed counts once, however many durations it has."""
-    (budget,) = tables.budgets(of_three_seeds)
+    (budget,) = tables.split(of_three_seeds)
     row = tables.summary(budget).iloc[0]
     drawn = []
     monkeypatch.setattr("matplotlib.pyplot.close", drawn.append)
@@ -574,14 +573,14 @@ def test_runs_of_other_settings_share_no_table(tiny_config, tmp_path):
     empty = pd.DataFrame({"id": []})
     details = {name: empty for name in results.TABLES.details}
     runs = pd.DataFrame(rows)
-    found = tables.budgets(results.results.Results(runs, empty, details))
+    found = tables.split(results.results.Results(runs, empty, details))
     assert [len(budget.runs) for budget in found] == [1, 2]
-    assert "2 layers of 7 units, 9 epochs" in tables.describe(found[0])
+    assert "2 layers of 7 units, 9 epochs" in found[0].description
     # Learning rates share a table, but no row.
     of_rates = runs.assign(learning_rate=[1e-3, 3e-3, 3e-3])
-    found = tables.budgets(results.results.Results(of_rates, empty, details))
+    found = tables.split(results.results.Results(of_rates, empty, details))
     assert set(found[1].runs["variant"]) == {"lstm at 0.001", "lstm at 0.003"}
     assert set(found[0].runs["variant"]) == {"lstm"}
-    assert "learning_rate 0.003" in tables.describe(found[0])
+    assert "learning_rate 0.003" in found[0].description
     # Nor do two texts of one name share a row.
     assert set(found[1].runs["text"]) == {"t 012345", "t abcdef"}

@@ -6,14 +6,18 @@ import pytest
 from made_results import CORNER, GRID, a_row, made, the_paper
 from rich.console import Console
 
-from experiments.engine import report as engine_report
-from experiments.newsgroups import report
-from experiments.newsgroups.report import figures, published, tables
-from experiments.newsgroups.report.budgets import choose
+from experiments.engine import formats
+from experiments.newsgroups.report import REPORT, figures, published, tables
+from experiments.newsgroups.report.budgets import split
 
 pytestmark = pytest.mark.any_backend
 
 FAILED, UNFINISHED = ("relu", 2e-3, "lstm2"), ("relu", 1e-3, "lstm")
+
+
+def the_budget(rows):
+    (budget,) = split(made(rows))
+    return budget
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +33,13 @@ def small():
 
 
 @pytest.fixture(scope="module")
+def budget(small):
+    return split(small)[0]
+
+
+@pytest.fixture(scope="module")
 def written(small, tmp_path_factory):
-    return report.write(small, tmp_path_factory.mktemp("report"))[0].parent
+    return REPORT.write(small, tmp_path_factory.mktemp("report"))[0].parent
 
 
 def test_the_tables_as_printed():
@@ -47,8 +56,8 @@ def test_the_tables_as_printed():
     assert printed["val_loss"].loc["tanh", 2e-3, "lstm"] == 1.26626372355
 
 
-def test_published_reproduced_and_difference_side_by_side(small):
-    table = tables.long_table(small)
+def test_published_reproduced_and_difference_side_by_side(budget):
+    table = tables.long_table(budget)
     assert table.shape == (15 * 4, 8)
     entry = table.loc[("tanh", 2e-3, "lstm3")]
     assert entry["published"] == 0.74469
@@ -56,34 +65,34 @@ def test_published_reproduced_and_difference_side_by_side(small):
     assert entry["spread"] == pytest.approx(0.01 * np.sqrt(2))
     assert entry["difference"] == pytest.approx(0.71 - 0.74469)
     assert entry["n"] == 2
-    text = tables.marked(small).loc[("tanh", "2e-3")]["lstm3"]
+    text = tables.marked(budget).loc[("tanh", "2e-3")]["lstm3"]
     assert text.tolist() == ["74.469", "71.000 ± 1.414 (2)", "-3.469"]
 
 
-def test_where_there_is_no_run_the_entry_is_empty(small):
-    entry = tables.long_table(small).loc[("tanh", 1e-3, "lstm")]
+def test_where_there_is_no_run_the_entry_is_empty(budget):
+    entry = tables.long_table(budget).loc[("tanh", 1e-3, "lstm")]
     assert np.isnan([entry["reproduced"], entry["spread"]]).all()
     assert entry["n"] == 0
-    text = tables.marked(small).loc[("tanh", "1e-3")]["lstm"]
+    text = tables.marked(budget).loc[("tanh", "1e-3")]["lstm"]
     assert text.tolist() == ["72.443", "", ""]
 
 
-def test_runs_without_a_result_stay_visible(small, written):
-    text = tables.marked(small)
+def test_runs_without_a_result_stay_visible(budget, written):
+    text = tables.marked(budget)
     assert text.loc[("relu", "2e-3")]["lstm2", "reproduced"] == "‡"
     assert text.loc[("relu", "1e-3")]["lstm", "reproduced"] == "§"
     assert text.loc[("tanh", "2e-3")]["lstm", "reproduced"] == "70.000†"
-    long = tables.long_table(small)
+    long = tables.long_table(budget)
     assert long["failed"].sum() == long["unfinished"].sum() == 1
     assert long["broke_down"].sum() == 1
     page = (written / "index.html").read_text("utf-8")
     assert "ValueError: no" in page and "‡ a run failed" in page
 
 
-def test_a_reduced_budget_is_never_taken_for_the_full_one(small, written):
+def test_a_reduced_budget_is_never_taken_for_the_full_one(budget, written):
     words = "epochs 20 of 100"
     for metric in tables.METRICS:
-        assert words in tables.caption(small, metric)
+        assert words in tables.caption(budget, metric)
     for path in written.glob("*.tex"):
         if path.stem in (
             "contradictions",
@@ -97,27 +106,27 @@ def test_a_reduced_budget_is_never_taken_for_the_full_one(small, written):
     assert "Not the full experiment" in page
     # The other budget is named, and its run of 99 % in no table.
     assert "epochs 10 of 100; all posts (runs: 1; --budget 1)" in page
-    assert tables.long_table(small)["reproduced"].max() < 0.9
+    assert tables.long_table(budget)["reproduced"].max() < 0.9
 
 
 def test_a_loss_that_is_not_finite_is_said_to_be_so():
     rows = [a_row(CORNER[0]), a_row(CORNER[0], 1)]
     rows[0]["val_loss"] = None
-    text = tables.marked(made(rows), "val_loss")
+    text = tables.marked(the_budget(rows), "val_loss")
     entry = text.loc[("tanh", "2e-3")]["lstm", "reproduced"]
     assert entry.startswith("not finite")
 
 
 def test_entries_that_the_paper_does_not_have_come_behind():
     rows = [a_row(("tanh", 2e-3, "lstm4a")), a_row(("tanh", 3e-3, "lstm"))]
-    table = tables.marked(made(rows))
+    table = tables.marked(the_budget(rows))
     assert list(table.columns.get_level_values(0).unique()) == [
         *("lstm", "lstm1", "lstm2", "lstm3", "lstm4a"),
     ]
     assert list(table.index[:4]) == [
         *(("tanh", rate) for rate in ("2e-3", "1e-3", "5e-4", "3e-3")),
     ]
-    assert tables.rate(3e-3) == "3e-3" and tables.rate(1.5e-4) == "1.5e-4"
+    assert formats.rate(3e-3) == "3e-3" and formats.rate(1.5e-4) == "1.5e-4"
 
 
 def test_layers_are_timed_by_device():
@@ -125,7 +134,7 @@ def test_layers_are_timed_by_device():
         a_row(CORNER[0], seed, device=device, seconds_per_epoch=seconds)
         for seed, (device, seconds) in enumerate([("a", 2), ("a", 4), ("b", 9)])
     ]
-    layers = tables.layers(made(rows))
+    layers = tables.layers(the_budget(rows))
     assert layers["seconds_per_epoch"].to_dict() == {
         ("lstm", "a"): 3,
         ("lstm", "b"): 9,
@@ -134,7 +143,7 @@ def test_layers_are_timed_by_device():
 
 
 def test_csv_has_the_numbers(small, written):
-    for made_report in report.contents(small):
+    for made_report in REPORT.contents(small):
         read = pd.read_csv(written / f"{made_report.name}.csv")
         expected = made_report.numbers.reset_index(drop=True)
         assert list(read.columns) == list(expected.columns)
@@ -205,7 +214,7 @@ def test_latex_has_as_many_entries_in_each_row(written):
 def shown(results, width):
     console = Console(width=width, record=True, file=open("/dev/null", "w"))
     with console.file:
-        report.show(results, console)
+        REPORT.show(results, console)
     return console.export_text()
 
 
@@ -228,12 +237,12 @@ def test_in_a_terminal(small, width):
 def test_every_column_is_that_of_its_variant(variants):
     entries = [("tanh", 2e-3, variant) for variant in variants]
     values = [0.5 + 0.1 * k for k, _ in enumerate(variants)]
-    results = made(
+    budget = the_budget(
         [a_row(e, value=v) for e, v in zip(entries, values, strict=True)]
     )
-    in_terminal = tables.short(results)
-    page = tables.marked(results).loc[("tanh", "2e-3")]
-    loss = tables.marked(results, "best_val_loss").loc[("tanh", "2e-3")]
+    in_terminal = tables.short(budget)
+    page = tables.marked(budget).loc[("tanh", "2e-3")]
+    loss = tables.marked(budget, "best_val_loss").loc[("tanh", "2e-3")]
     assert set(in_terminal.columns) == {"activation", "rate", *variants}
     for variant, value in zip(variants, values, strict=True):
         (found,) = in_terminal[variant]
@@ -252,14 +261,14 @@ def test_in_a_terminal_the_whole_paper_is_short():
 
 def test_settings_that_vary_are_columns():
     rows = [a_row(CORNER[0], units=u, value=u / 200) for u in (64, 128)]
-    items = {item.name: item for item in report.contents(made(rows))}
+    items = {item.name: item for item in REPORT.contents(made(rows))}
     text = items["all_settings"].text
     assert text[["units", "val accuracy"]].to_numpy().tolist() == [
         ["64", "32.0 %"],
         ["128", "64.0 %"],
     ]
     assert "all_settings" not in {
-        item.name for item in report.contents(made(rows[:1]))
+        item.name for item in REPORT.contents(made(rows[:1]))
     }
 
 
@@ -269,7 +278,7 @@ def test_no_word_of_a_table_is_split(width):
     frame = pd.DataFrame({f"{w} {w}": [" ".join(words), w] for w in words[:4]})
     console = Console(width=width, record=True, file=open("/dev/null", "w"))
     with console.file:
-        engine_report.show(console, frame, "title")
+        formats.show(console, frame, "title")
     text = console.export_text()
     printed = text.replace(":", " ").replace(";", " ").split()
     for word in words:
@@ -282,11 +291,11 @@ def test_legends_and_titles_fit_their_pictures(tmp_path, monkeypatch):
     rows = [
         a_row(CORNER[0], s, samples=2_000, epochs=9, **more) for s in (0, 1)
     ]
-    results, drawn = made(rows), []
+    budget, drawn = the_budget(rows), []
     monkeypatch.setattr("matplotlib.pyplot.close", drawn.append)
-    figures.overview(results, tmp_path / "x.png")
-    figures.variant_curves(results, tmp_path / "x.png")
-    figures.seed_spread(results, tmp_path / "x.png", "lstm")
+    figures.overview(budget, tmp_path / "x.png")
+    figures.variant_curves(budget, tmp_path / "x.png")
+    figures.seed_spread(budget, tmp_path / "x.png", "lstm")
     assert len(drawn) == 3
     for figure in drawn:
         texts = [*figure.legends, *filter(None, [figure._suptitle])]
@@ -301,11 +310,11 @@ def test_an_interval_of_few_seeds_does_not_shrink_the_curves(
 ):
     values = (0.75, 0.74, 0.05)
     rows = [a_row(CORNER[0], seed, value) for seed, value in enumerate(values)]
-    results, drawn = made(rows), []
+    budget, drawn = the_budget(rows), []
     monkeypatch.setattr("matplotlib.pyplot.close", drawn.append)
-    figures.variant_curves(results, tmp_path / "x.png", CORNER[0][0])
+    figures.variant_curves(budget, tmp_path / "x.png", CORNER[0][0])
     accuracy = drawn[0].axes[0]
-    shown = 100 * results.history["val_accuracy"]
+    shown = 100 * budget.history["val_accuracy"]
     span = shown.max() - shown.min()
     low, high = accuracy.get_ylim()
     assert shown.min() - 0.1 * span < low < shown.min()
@@ -313,9 +322,9 @@ def test_an_interval_of_few_seeds_does_not_shrink_the_curves(
 
 
 def test_before_any_run(tmp_path):
-    page = report.write(made([]), tmp_path)[0].read_text("utf-8")
+    page = REPORT.write(made([]), tmp_path)[0].read_text("utf-8")
     assert "no runs" in page and "74.469" in page
-    report.show(made([]), Console(quiet=True))
+    REPORT.show(made([]), Console(quiet=True))
 
 
 def test_pictures_of_what_was_run(tmp_path):
@@ -328,7 +337,7 @@ def test_pictures_of_what_was_run(tmp_path):
     for row in rows:
         if row["activation"] == "linear" and row["variant"] == "lstm":
             row["breakdown_epoch"] = 2
-    results = choose(made(rows))
+    budget = the_budget(rows)
     for draw in (
         figures.variant_curves,
         figures.seed_spread,
@@ -336,9 +345,9 @@ def test_pictures_of_what_was_run(tmp_path):
         figures.overview,
     ):
         path = tmp_path / f"{draw.__name__}.png"
-        draw(results, path)
+        assert draw(budget, path)
         assert path.read_bytes().startswith(b"\x89PNG")
-    assert not figures.seed_spread(results, tmp_path / "x.png", "lstm2")
+    assert not figures.seed_spread(budget, tmp_path / "x.png", "lstm2")
     assert not (tmp_path / "x.png").exists()
 
 
@@ -350,6 +359,6 @@ def test_each_variant_has_one_colour():
 
 def test_runs_like_the_paper_differ_by_nothing():
     for metric in ("val_accuracy", "val_loss"):
-        long = tables.long_table(the_paper(), metric)
+        long = tables.long_table(split(the_paper())[0], metric)
         assert list(long.index) == GRID
         np.testing.assert_allclose(long["difference"], 0, atol=1e-12)

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from experiments.engine.config import to_text
+from experiments.engine.formats import percent, rate, significant
 from experiments.engine.report import Item
-from experiments.newsgroups.report.budgets import budgets, choose
 from experiments.newsgroups.report.published import BEST_ENTRY
 from experiments.newsgroups.report.statistics import (
     LEVEL,
@@ -20,7 +20,6 @@ from experiments.newsgroups.report.tables import (
     layers,
     long_table,
     marked,
-    rate,
 )
 from experiments.newsgroups.report.verdicts import contradictions, verdicts
 
@@ -37,17 +36,15 @@ MADE_WITH = [
 ]
 
 
-def contents(results, number=0):
-    """All tables of one budget.
+def contents(budget):
+    """All tables of a budget.
 
     Args:
-        results: `results.Results`, or a `Budget`.
-        number: Integer, position of the budget in the list of `budgets`.
+        budget: `engine.budgets.Budget`.
 
     Returns:
         List of `Item`.
     """
-    budget = choose(results, number)
     checked = verdicts(budget)
     made = [
         Item(
@@ -60,7 +57,8 @@ def contents(results, number=0):
         for name, metric in zip(ENTRY_TABLES, METRICS, strict=True)
     ]
     said = contradictions(checked)
-    made += [
+    return [
+        *made,
         Item(
             "verdicts",
             "The paper's sentences, checked against its own tables and our "
@@ -76,7 +74,7 @@ def contents(results, number=0):
             "contradictions",
             "Sentences that the paper's own tables, or its own list of seeds, "
             "contradict, as we read them.",
-            said.assign(published=said["published"].map(_figure)),
+            said.assign(published=said["published"].map(significant)),
             said,
         ),
         _comparison("comparison_settings", budget),
@@ -85,17 +83,15 @@ def contents(results, number=0):
         _runs_without_result(budget),
         _made_with(budget),
     ]
-    if len(budgets(results)) > 1:
-        made.append(_all_settings(results))
-    return made
 
 
-def _all_settings(results):
+def all_settings_item(results):
+    """The table of the runs of all budgets, an `Item`."""
     numbers = all_settings(results)
     text = numbers.assign(
         learning_rate=numbers["learning_rate"].map(rate),
         **{
-            name: numbers[name].map(lambda v: f"{100 * v:.1f} %")
+            name: numbers[name].map(lambda v: f"{percent(v)} %")
             for name in ("val_accuracy", "best_val_accuracy")
         },
         val_loss=numbers["val_loss"].map("{:.3f}".format),
@@ -110,14 +106,10 @@ def _all_settings(results):
     )
 
 
-def _figure(value):
-    return "" if pd.isna(value) else f"{value:.4g}"
-
-
 def _verdict_text(checked):
     several = checked["seeds"] > 1
     mean, low, high = (
-        checked[name].map(_figure) for name in ("mean", "low", "high")
+        checked[name].map(significant) for name in ("mean", "low", "high")
     )
     seeds = (
         checked[["seeds_hold", "seeds"]].astype(str).agg(" of ".join, axis=1)
@@ -126,9 +118,9 @@ def _verdict_text(checked):
         {
             "section": checked["section"],
             "claim": checked["claim"],
-            "published": checked["published"].map(_figure),
+            "published": checked["published"].map(significant),
             "by its table": checked["published_verdict"],
-            "reproduced": checked["reproduced"].map(_figure),
+            "reproduced": checked["reproduced"].map(significant),
             "by our runs": checked["reproduced_verdict"],
             "mean of seeds": (mean + " (" + low + " to " + high + ")").where(
                 several, ""
@@ -156,7 +148,7 @@ def _comparison(name, budget, setting=None):
     pairs, overall = compare(wide, over), friedman(wide, over)
     figures_in = ("difference", "low", "high", "p", "Holm", "reach")
     text = pairs.assign(
-        **{name: pairs[name].map(_figure) for name in figures_in}
+        **{name: pairs[name].map(significant) for name in figures_in}
     ).rename(
         columns={
             "difference": "difference (points)",
@@ -170,7 +162,7 @@ def _comparison(name, budget, setting=None):
     test = (
         "No Friedman test: too few runs"
         if pd.isna(overall.p)
-        else f"Friedman's test: p = {_figure(overall.p)}, n = {overall.n}; "
+        else f"Friedman's test: p = {significant(overall.p)}, n = {overall.n}; "
         f"mean ranks, 1 the best: {ranks}"
     )
     return Item(
@@ -192,7 +184,7 @@ def _layers(budget):
             for name in ("parameters", "trainable_parameters")
         },
         **{
-            name: numbers[name].map(_figure)
+            name: numbers[name].map(significant)
             for name in ("seconds_per_epoch", "spread")
         },
     ).rename(columns=lambda name: name.replace("_", " "))

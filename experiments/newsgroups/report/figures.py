@@ -6,14 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from experiments.engine.confidence import LEVEL, confidence_intervals
+from experiments.engine.formats import rate
 from experiments.engine.pictures import picture, wrapped
-from experiments.newsgroups.report.budgets import choose
 from experiments.newsgroups.report.published import EPOCHS
-from experiments.newsgroups.report.tables import (
-    by_variant,
-    long_table,
-    rate,
-)
+from experiments.newsgroups.report.tables import by_variant, long_table
 
 # Okabe and Ito's palette, which the colour-blind can tell apart.
 COLOURS = {
@@ -68,9 +64,8 @@ def learning_curves(runs, path):
         figure.suptitle("20 Newsgroups: validation (solid), training (dotted)")
 
 
-def _runs_of(results, activation, learning_rate, **more):
-    """A budget, and the history of the runs of a setting that are done."""
-    budget = choose(results)
+def _history_of(budget, activation, learning_rate, **more):
+    """The history of the runs of a setting that are done."""
     runs = budget.runs
     wanted = {
         "status": "done",
@@ -81,7 +76,7 @@ def _runs_of(results, activation, learning_rate, **more):
     for name, value in wanted.items():
         runs = runs[runs[name] == value]
     settings = runs[["id", "variant", "seed", "breakdown_epoch"]]
-    return budget, budget.history.merge(settings, on="id")
+    return budget.history.merge(settings, on="id")
 
 
 def _title(figure, budget, activation, learning_rate, what):
@@ -93,13 +88,13 @@ def _count(seeds):
     return "1 seed" if seeds == 1 else f"{seeds} seeds"
 
 
-def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
+def variant_curves(budget, path, activation="tanh", learning_rate=2e-3):
     """Draws the learning curves of the variants in one setting.
 
     Means over seeds, with their 95 % confidence intervals.
 
     Args:
-        results: `results.Results`, or a `Budget`.
+        budget: `engine.budgets.Budget`.
         path: `pathlib.Path` of the PNG.
         activation: Name of the activation.
         learning_rate: Float.
@@ -107,7 +102,7 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
     Returns:
         Boolean, whether there was something to draw.
     """
-    budget, history = _runs_of(results, activation, learning_rate)
+    history = _history_of(budget, activation, learning_rate)
     if history.empty:
         return False
     variants = _in_order(history["variant"])
@@ -164,12 +159,12 @@ def variant_curves(results, path, activation="tanh", learning_rate=2e-3):
 
 
 def seed_spread(
-    results, path, variant="lstm3", activation="tanh", learning_rate=2e-3
+    budget, path, variant="lstm3", activation="tanh", learning_rate=2e-3
 ):
     """Draws the seeds of one entry, like the paper's Figure 2.
 
     Args:
-        results: `results.Results`, or a `Budget`.
+        budget: `engine.budgets.Budget`.
         path: `pathlib.Path` of the PNG.
         variant: Name of the variant.
         activation: Name of the activation.
@@ -178,9 +173,7 @@ def seed_spread(
     Returns:
         Boolean, whether there was something to draw.
     """
-    budget, history = _runs_of(
-        results, activation, learning_rate, variant=variant
-    )
+    history = _history_of(budget, activation, learning_rate, variant=variant)
     if history.empty:
         return False
     with picture(path, 1, 2, figsize=(10, 4.2), width_ratios=(3, 1)) as (
@@ -218,13 +211,13 @@ def seed_spread(
     return True
 
 
-def breakdowns(results, path, activation="linear", learning_rate=2e-3):
+def breakdowns(budget, path, activation="linear", learning_rate=2e-3):
     """Draws where runs of a setting broke down, like Figures 3 and 4.
 
     Each seed has a panel with all variants.
 
     Args:
-        results: `results.Results`, or a `Budget`.
+        budget: `engine.budgets.Budget`.
         path: `pathlib.Path` of the PNG.
         activation: Name of the activation.
         learning_rate: Float.
@@ -232,7 +225,7 @@ def breakdowns(results, path, activation="linear", learning_rate=2e-3):
     Returns:
         Boolean, whether there was something to draw.
     """
-    budget, history = _runs_of(results, activation, learning_rate)
+    history = _history_of(budget, activation, learning_rate)
     if history.empty:
         return False
     variants = _in_order(history["variant"])
@@ -286,15 +279,17 @@ def breakdowns(results, path, activation="linear", learning_rate=2e-3):
     return True
 
 
-def overview(results, path, metric="val_accuracy"):
+def overview(budget, path, metric="val_accuracy"):
     """Draws each entry as published and reproduced, one panel per variant.
 
     Args:
-        results: `results.Results`, or a `Budget`.
+        budget: `engine.budgets.Budget`.
         path: `pathlib.Path` of the PNG.
         metric: `"val_accuracy"` or `"val_loss"`.
+
+    Returns:
+        `True`: there are always published entries to draw.
     """
-    budget = choose(results)
     entries = long_table(budget, metric)
     scale = 100 if "accuracy" in metric else 1
     wide = by_variant(scale * entries[["published", "reproduced", "spread"]])
@@ -383,6 +378,7 @@ def overview(results, path, metric="val_accuracy"):
             ],
             loc="outside upper center",
         )
+    return True
 
 
 def _in_order(variants):

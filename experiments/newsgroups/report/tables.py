@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from experiments.engine.formats import decimal, percent, rate
 from experiments.engine.grid import varied
 from experiments.newsgroups.config import Config
 from experiments.newsgroups.report import published
-from experiments.newsgroups.report.budgets import choose
 from experiments.newsgroups.report.entries import done
 from experiments.newsgroups.report.published import ENTRY
 
@@ -31,11 +31,11 @@ SHORT_FOOTNOTE = (
 )
 
 
-def long_table(results, metric="val_accuracy"):
+def long_table(budget, metric="val_accuracy"):
     """One row per entry, of the paper's grid and of all other runs.
 
     Args:
-        results: `results.Results`, or a `Budget`.
+        budget: `engine.budgets.Budget`.
         metric: One of `METRICS`.
 
     Returns:
@@ -45,7 +45,7 @@ def long_table(results, metric="val_accuracy"):
         `difference`, reproduced less published; how many of the `n` runs
         `broke_down`; and how many others `failed` or are `unfinished`.
     """
-    runs, printed = choose(results).runs, published.load()
+    runs, printed = budget.runs, published.load()
     finished = done(runs).groupby(ENTRY)
     count = runs.groupby([*ENTRY, "status"]).size().unstack(fill_value=0)
     index = printed.index.append(count.index.difference(printed.index))
@@ -98,11 +98,11 @@ def by_variant(long):
     return long.set_axis(index).unstack("variant", sort=False)
 
 
-def marked(results, metric="val_accuracy"):
+def marked(budget, metric="val_accuracy"):
     """The table as text for readers, see `FOOTNOTE`.
 
     Args:
-        results: `results.Results`, or a `Budget`.
+        budget: `engine.budgets.Budget`.
         metric: One of `METRICS`. Accuracies are in percent, their differences
             in percentage points.
 
@@ -111,15 +111,15 @@ def marked(results, metric="val_accuracy"):
         the columns published, reproduced and difference of each variant. For
         metrics that the paper does not print, one column per variant.
     """
-    long = long_table(results, metric)
+    long = long_table(budget, metric)
     scale = 100 if "accuracy" in metric else 1
     text = pd.DataFrame(
         {
-            "published": [_number(scale * v) for v in long["published"]],
+            "published": [decimal(scale * v) for v in long["published"]],
             "reproduced": [
                 _reproduced(row, scale) for row in long.to_dict("records")
             ],
-            "difference": [_number(scale * v, "+") for v in long["difference"]],
+            "difference": [decimal(scale * v, "+") for v in long["difference"]],
         },
         index=long.index,
     )
@@ -137,18 +137,18 @@ def marked(results, metric="val_accuracy"):
     return wide
 
 
-def short(results):
+def short(budget):
     """Accuracies as text for a terminal, published above reproduced.
 
     Args:
-        results: `results.Results`, or a `Budget`.
+        budget: `engine.budgets.Budget`.
 
     Returns:
         `pandas.DataFrame` of strings: activation, learning rate, and one
         column per variant with a run. It has the settings with a run, or all
         of the paper's if there is no run.
     """
-    long = long_table(results)
+    long = long_table(budget)
     counts = long[["n", "failed", "unfinished"]].sum(axis=1)
     if counts.any():
         long = long[counts.groupby(level=[0, 1]).transform("sum") > 0]
@@ -156,7 +156,7 @@ def short(results):
         kept = counts.index[counts > 0]
         long = long[long.index.get_level_values("variant").isin(kept)]
     entries = [
-        f"{_percent(row['published'])}\n{_percent(row['reproduced'])}"
+        f"{percent(row['published'])}\n{percent(row['reproduced'])}"
         + (f" ±{100 * row['spread']:.1f}" if row["n"] > 1 else "")
         + _marks(row)
         for row in long.to_dict("records")
@@ -165,10 +165,6 @@ def short(results):
     wide = wide.fillna("").rename_axis(columns=None).reset_index()
     wide["learning_rate"] = wide["learning_rate"].map(rate)
     return wide.rename(columns={"learning_rate": "rate"})
-
-
-def _percent(value):
-    return "" if pd.isna(value) else f"{100 * value:.1f}"
 
 
 def all_settings(results):
@@ -189,22 +185,10 @@ def all_settings(results):
     return groups[measures].mean().assign(n=groups.size()).reset_index()
 
 
-def rate(value):
-    """A learning rate as text, such as 2e-3."""
-    digits, exponent = f"{value:e}".split("e")
-    return f"{float(digits):g}e{int(exponent)}"
-
-
-def _number(value, sign=""):
-    if pd.isna(value):
-        return ""
-    return f"{value:{sign}.3f}" if np.isfinite(value) else "not finite"
-
-
 def _reproduced(row, scale):
-    text = _number(scale * row["reproduced"])
+    text = decimal(scale * row["reproduced"])
     if row["n"] > 1:
-        text += f" ± {_number(scale * row['spread'])} ({row['n']})"
+        text += f" ± {decimal(scale * row['spread'])} ({row['n']})"
     return text + _marks(row)
 
 
@@ -212,11 +196,11 @@ def _marks(row):
     return "".join(MARKS[name] for name in MARKS if row[name])
 
 
-def caption(results, metric="val_accuracy"):
+def caption(budget, metric="val_accuracy"):
     """The caption of a table, with the budget that it shows.
 
     Args:
-        results: `results.Results`, or a `Budget`.
+        budget: `engine.budgets.Budget`.
         metric: One of `METRICS`.
 
     Returns:
@@ -230,24 +214,22 @@ def caption(results, metric="val_accuracy"):
     )
     return (
         f"{METRICS[metric]} ({unit}). Reproduced: "
-        f"{choose(results).description}{published_epochs}."
+        f"{budget.description}{published_epochs}."
     )
 
 
-def layers(results):
+def layers(budget):
     """Size and speed of each variant's recurrent layer.
 
     Args:
-        results: `results.Results`, or a `Budget`.
+        budget: `engine.budgets.Budget`.
 
     Returns:
         `pandas.DataFrame` by `(variant, device)`: `parameters` of the layer,
         `trainable_parameters` of the network, `seconds_per_epoch` (of the
         network, on that device), their `spread`, and the number `n` of runs.
     """
-    groups = done(choose(results).runs).groupby(
-        ["variant", "device"], dropna=False
-    )
+    groups = done(budget.runs).groupby(["variant", "device"], dropna=False)
     seconds = groups["seconds_per_epoch"]
     return pd.DataFrame(
         {

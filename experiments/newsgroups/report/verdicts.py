@@ -6,7 +6,6 @@ from experiments.engine.confidence import confidence_interval
 from experiments.engine.report import FAILS, HOLDS, NOT_ENOUGH, NOT_PRINTED
 from experiments.newsgroups.grid import SEEDS
 from experiments.newsgroups.report import published
-from experiments.newsgroups.report.budgets import choose
 from experiments.newsgroups.report.claims import CLAIMS
 from experiments.newsgroups.report.entries import entries, with_breakdowns
 
@@ -52,7 +51,7 @@ def check(claim, frame):
     return value, HOLDS if claim.holds(value) else FAILS
 
 
-def verdicts(results, claims=CLAIMS):
+def verdicts(budget, claims=CLAIMS):
     """Checks the claims on the published tables and on one budget of runs.
 
     The verdict on our runs follows from the means over seeds that the tables
@@ -63,7 +62,7 @@ def verdicts(results, claims=CLAIMS):
     maximum or a count, it may differ from the mean over the seeds.
 
     Args:
-        results: `results.Results`, or a `Budget`.
+        budget: `engine.budgets.Budget`.
         claims: Sequence of `claims.Claim`.
 
     Returns:
@@ -73,7 +72,7 @@ def verdicts(results, claims=CLAIMS):
         them, its 95 % confidence interval from `low` to `high`, and
         `seeds_hold`, the number of seeds for which the claim holds.
     """
-    runs = choose(results).runs
+    runs = budget.runs
     printed, made = published_entries(), entries(runs)
     by_seed = [entries(group) for _, group in runs.groupby("seed")]
     rows = []
