@@ -148,12 +148,10 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
             sample. Default: `None`, zeros.
 
     Returns:
-        - `return_sequences=False`: a 2D tensor, `(batch, units)`.
-        - `return_sequences=True`: a 3D tensor, `(batch, timesteps, units)`.
-        - `return_cell_states=True`: the above, then `c` of all steps,
-          `(batch, timesteps, units)`.
-        - `return_state=True`: the above, then the last states, each
-          `(batch, units)`.
+        A 2D tensor, `(batch, units)`, or with `return_sequences=True` a 3D
+        tensor, `(batch, timesteps, units)`. With `return_cell_states=True`
+        then `c` of all steps, `(batch, timesteps, units)`, and with
+        `return_state=True` then the last states, each `(batch, units)`.
 
     Raises:
         ValueError: if `units`, `variant`, `dropout`, `recurrent_dropout`,

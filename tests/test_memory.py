@@ -295,14 +295,14 @@ def test_cell_states_of_wrapped_layers_in_a_nested_model():
     assert {"forward_lstm1", "backward_lstm1"} <= found.keys()
 
 
-def readme_lines():
-    """The code of the section "Memory"."""
-    readme = pathlib.Path(__file__).parents[1] / "README.md"
-    section = readme.read_text("utf-8").split("\n### Memory\n")[1]
+def guide_lines():
+    """The code of the guide."""
+    guide = pathlib.Path(__file__).parents[1] / "docs" / "memory.md"
+    section = guide.read_text("utf-8")
     return re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
 
 
-def test_lines_of_the_readme_do_not_count_padding(monkeypatch, capsys):
+def test_lines_of_the_guide_do_not_count_padding(monkeypatch, capsys):
     """Against the LSTM in NumPy on the sequences without their padding."""
     monkeypatch.setitem(sys.modules, "pandas", None)  # not said to install
     model = keras.Sequential(
@@ -324,7 +324,7 @@ def test_lines_of_the_readme_do_not_count_padding(monkeypatch, capsys):
     model(inputs)
     randomise(model)
     lines = {"model": model, "inputs": inputs}
-    exec(readme_lines(), lines)
+    exec(guide_lines(), lines)
     embedding, *wrappers = model.layers
     wanted = {}
     for sample, length in enumerate(lengths):

@@ -121,10 +121,10 @@ def test_table_takes_numpy_integers_and_names_rows_of_the_table():
     assert made["parameters"] == 4 * 3 + 4 * 4 + 4 * 4
 
 
-def test_the_table_of_the_readme():
-    readme = Path(__file__).parents[1].joinpath("README.md").read_text()
+def test_the_table_of_the_guide():
+    guide = Path(__file__).parents[1] / "docs" / "layers.md"
     lines = re.findall(
-        r"^\| (\w+) +\| (.+) \| (.+) \| ([\d,]+) \|$", readme, re.M
+        r"^\| (\w+) +\| (.+) \| (.+) \| ([\d,]+) \|$", guide.read_text(), re.M
     )
     assert len(lines) == 12
     for name, gates, candidate, parameters in lines:

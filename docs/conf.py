@@ -1,0 +1,45 @@
+"""Settings of Sphinx; `tox -e docs` calls it from the root of the checkout."""
+
+import inspect
+import os
+
+# Keras wants to know it before it is imported; the quickest to install.
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+from keras_slim import __version__
+
+project = "keras_slim"
+author = "The authors of keras_slim"
+release = __version__
+root_doc = "docs/index"
+# Pages, results and notebooks are where they belong in the checkout.
+include_patterns = [
+    "docs/*.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "data/README.md",
+    "notebooks/*.ipynb",
+    "results/**/README.md",
+]
+exclude_patterns = [".*", "runs", "build"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = f"keras_slim {release}"
+myst_heading_anchors = 3
+nb_execution_mode = "off"  # they are committed with what they show
+# Docstrings are those of Keras: headings as in Google's style, `code`.
+default_role = "literal"
+napoleon_custom_sections = [("Call arguments", "params_style")]
+autodoc_member_order = "bysource"
+
+
+def setup(app):
+    """Shows the arguments of layers, which Keras hides behind `__new__`."""
+
+    def signature(app, what, name, obj, options, given, returns):
+        if what == "class" and given == "(*args, **kwargs)":
+            whole = inspect.signature(obj.__init__)
+            own = list(whole.parameters.values())[1:]
+            return str(whole.replace(parameters=own)), returns
+
+    app.connect("autodoc-process-signature", signature)

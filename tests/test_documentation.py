@@ -1,0 +1,43 @@
+"""The Python code of README.md and of the guides runs as it stands."""
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import keras_slim
+
+ROOT = Path(__file__).parents[1]
+
+
+def code_of(path):
+    """The Python code blocks of a page."""
+    text = (ROOT / path).read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert blocks
+    return blocks
+
+
+def test_the_readme(capsys):
+    first, then = code_of("README.md")
+    names = {}
+    exec(first, names)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(8, 5, 3)).astype("float32")
+    y = keras.utils.to_categorical(np.arange(8), 20)
+    model = names["model"]
+    model.compile("adam", "categorical_crossentropy")
+    model.fit(x, y, verbose=0)
+    # The README's model is slim already.
+    names["model"] = keras_slim.to_keras(model)
+    names["model"].compile("adam", "categorical_crossentropy")
+    exec(then, names | {"x": x, "y": y})
+    shown = capsys.readouterr().out
+    assert "Epoch 3/3" in shown and "lstm3" in shown.lower()
+
+
+def test_the_guide_to_layers(capsys):
+    for block in code_of("docs/layers.md"):
+        exec(block, {})
+    assert "lstm5a" in capsys.readouterr().out
