@@ -43,6 +43,7 @@ def compilations():
     return counts
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 def test_no_step_compiles_but_the_first(compilations, way):
     first, *others = compilations[way]

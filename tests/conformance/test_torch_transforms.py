@@ -151,6 +151,7 @@ def test_traced_and_exported(way):
     )
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # PyTorch warns of itself.
 @pytest.mark.parametrize("variant", ["lstm1", "gru3"])
 def test_compiled(variant):

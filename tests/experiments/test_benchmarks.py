@@ -732,6 +732,7 @@ def few_steps(monkeypatch):
     monkeypatch.setattr(models, "STEPS", 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", models.MODELS)
 def test_models_are_trained_by_fit(name, few_steps):
     shape = Shape(2, 5, 3, 4)
@@ -772,6 +773,7 @@ def test_tokens_are_padded_to_the_right():
     )
 
 
+@pytest.mark.long
 def test_training_and_validation_of_the_network_are_timed(data_dir, tmp_path):
     settings = {k: v for k, v in TINY.items() if k not in ("backend", "epochs")}
     served = Newsgroups(tmp_path / "checkpoints", None, **settings)

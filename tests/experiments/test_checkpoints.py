@@ -62,6 +62,7 @@ def variables(folder):
         return {name: saved[name] for name in saved if name != "history"}
 
 
+@pytest.mark.long
 def test_more_epochs_go_on_bit_for_bit(experiment, carry_out, capsys):
     whole = carry_out("whole", 4, keep_checkpoint=True)
     fewer = carry_out("kept", 2, keep_checkpoint=True)

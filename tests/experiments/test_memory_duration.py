@@ -201,6 +201,7 @@ def test_a_text_is_read_as_one_stream(tiny_config, monkeypatch, length):
             )
 
 
+@pytest.mark.long
 @pytest.mark.any_backend
 def test_a_run_learns_and_leaves_its_folder(tiny_config, tmp_path):
     config = dataclasses.replace(
@@ -255,6 +256,7 @@ class CutOff(Exception):
     pass
 
 
+@pytest.mark.long
 def test_a_run_cut_off_goes_on_bit_for_bit(tiny_config, tmp_path, monkeypatch):
     whole = MEMORY_DURATION.carry_out(
         tiny_config, tmp_path / "whole", verbose=0
@@ -291,6 +293,7 @@ def wide_terminal(monkeypatch):
 LEARNING = ("--epochs=20", "--learning-rate=0.03", "--units=12")
 
 
+@pytest.mark.long
 @pytest.mark.any_backend
 def test_a_run_ends_in_a_table_and_pictures(arguments, wide_terminal, capsys):
     arguments = replaced(arguments, *LEARNING)
@@ -306,6 +309,7 @@ def test_a_run_ends_in_a_table_and_pictures(arguments, wide_terminal, capsys):
     assert again.splitlines()[-2:] == told.splitlines()[-2:]
 
 
+@pytest.mark.long
 @pytest.mark.any_backend
 def test_a_sweep_and_its_report(arguments, wide_terminal, tmp_path, capsys):
     axes = ["--variant=lstm3", "--layers=3", "--seed=0-1", "--r-1=0,1"]

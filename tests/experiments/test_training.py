@@ -54,6 +54,7 @@ def test_the_same_seed_gives_the_same_history(tiny_config, tmp_path):
     assert first.result["best_val_accuracy"] == best
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("moment", ["after", "between"])
 def test_a_run_cut_off_goes_on_bit_for_bit(
     tiny_config, tmp_path, monkeypatch, moment
