@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 
 import keras_slim
-from experiments.benchmarks.in_worker.backends import own_backend
+from experiments.benchmarks.in_worker.timing import BACKEND
 from experiments.benchmarks.subjects import KERAS_LSTM
 from experiments.memory_duration import cli
 
@@ -120,11 +120,11 @@ class Meter:
 
     def __init__(self):
         self._process = psutil.Process()
-        self._compilations = own_backend().compilations()
+        self._compilations = BACKEND.compilations()
         self._before = time.perf_counter()
 
     def read(self, done):
-        """A sample, see `benchmarks.soak.COLUMNS`."""
+        """A sample, the columns of a row of `soak.csv`."""
         now = time.perf_counter()
         seconds, self._before = now - self._before, now
         return {
