@@ -55,11 +55,11 @@ def speed_ups(layers, path):
         _legend_of_all(figure, axes)
         peer = KERAS_LSTM
         if (layers["peer"] == KERAS_GRU).any():
-            peer += f" (of gru and mgu: {KERAS_GRU})"
+            peer += f" (gru and mgu: {KERAS_GRU})"
         figure.suptitle(
-            f"{mode.capitalize()}: times as fast as {peer}, same backend\n"
-            "batch x time steps x features x units; median, 10th to 90th "
-            "percentile",
+            f"{mode.capitalize()}: times as fast as {peer}\n"
+            "on the same backend; median, 10th to 90th percentile\n"
+            "batch x time steps x features x units",
             fontsize=11,
         )
 

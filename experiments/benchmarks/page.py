@@ -100,8 +100,7 @@ def _table(folder, name, tables):
 
 
 def _layers_overview(found, about, folder):
-    ours = summary.to_keras(found[found["equal"] == "units"])
-    ours = ours[(ours["recurrence"] == "fast") & ours["ratio"].notna()]
+    ours = summary.to_keras(found)
     picture = folder / "layers_training.png"
     if not ours["default"].any():
         picture.unlink(missing_ok=True)
@@ -110,37 +109,42 @@ def _layers_overview(found, about, folder):
     peers = f"`{KERAS_LSTM}`"
     if (ours["peer"] == KERAS_GRU).any():
         peers += f" (GRU and MGU variants: `{KERAS_GRU}`)"
-    count = ours["shape"].nunique()
-    ranges = (
-        f" A range is that of the {count} shapes in the picture."
-        if count > 1
-        else ""
-    )
     yield (
         f"How many times as fast as {peers} the variants of "
-        "`keras_slim.SlimRNN` are, with the same number of units on the same "
-        "backend. Training computes the outputs and all gradients, and updates "
-        f"the weights.{ranges} Layers of Keras run with their defaults, next "
-        "to `jit_compile=True` the LSTM with its fastest settings. "
-        "Parameters are in % of those of the layer of Keras. Measured on "
-        f"{about['cpu']}, {about['cores']} cores."
+        "`keras_slim.SlimRNN` train and predict, with the same number of units "
+        f"on the same backend. Measured on {about['cpu']}, {about['cores']} "
+        "cores."
     )
     yield f"![Times as fast as layers of Keras]({picture.name})"
-    by_xla = ours["jit"] & (ours["backend"] == "tensorflow")
-    backends = ours["backend"].mask(by_xla, "tensorflow, jit_compile=True")
     lines = []
     for (mode, layer), rows in ours.groupby(["mode", "layer"], sort=False):
         share = _range(100 * rows["share"])
         lines.append(
-            {"": mode, "variant": f"`{layer}`", "parameters": share + "%"}
+            {"": mode, "variant": f"`{layer}`", "parameters": f"{share}%"}
         )
-        for backend, ratios in rows["ratio"].groupby(backends, sort=False):
-            lines[-1][backend] = _range(ratios) + "x"
+        for where, own in rows.groupby("where", sort=False):
+            lines[-1][where] = _range(own["ratio"]) + "x"
     yield _markdown(lines)
+    count = ours["shape"].nunique()
+    ranges = f" A range is over the {count} shapes of the picture." * (
+        count > 1
+    )
+    yield (
+        "Parameters are a share of those of the layer of Keras. Training "
+        "computes the outputs and all gradients, and updates the weights. "
+        "Layers of Keras run with their default settings; next to "
+        f"`jit_compile=True`, the LSTM runs with its fastest.{ranges}"
+    )
 
 
 def _layers(found, about, folder):
-    yield _checks(found)
+    largest = found.loc[found["error"] == "", "difference"].max()
+    if largest >= 0:
+        yield (
+            "The outputs and gradients of a layer differ from those that it "
+            f"must agree with by {largest:.0e} at most, relative to the "
+            "largest number."
+        )
     for (shape, mode), rows in found.groupby(["shape", "mode"], sort=False):
         larger = rows[rows["equal"] == "parameters"]
         units = dict(zip(larger["layer"], larger["units"], strict=True))
@@ -188,24 +192,6 @@ def _layers_table(rows):
             "first call (s)": _figures(shown["compile_seconds"]),
             "memory (MB)": megabytes.map("{:,.1f}".format, na_action="ignore"),
         }
-    )
-
-
-def _checks(found):
-    """How far the outputs and gradients of equal layers differ."""
-    right = found[found["difference"].notna() & (found["error"] == "")]
-    slim = (right["recurrence"] != "") & (right["layer"] != "lstm")
-    largest = [
-        f"{rows['difference'].max():.0e} between {words}"
-        for rows, words in (
-            (right[~slim], "the full LSTMs and `keras.layers.LSTM`"),
-            (right[slim], "the slim variants and their plain loop"),
-        )
-        if len(rows)
-    ]
-    return (
-        "Largest difference of outputs and gradients, relative to the largest "
-        f"number: {', '.join(largest) or 'none was measured'}."
     )
 
 
@@ -405,7 +391,7 @@ def _warnings(found, where, title):
     if "rounds_used" not in found:
         return
     is_busy = found["rounds_used"] == "all"
-    places = [title] if is_busy.any() else []
+    places = [title.lower()] if is_busy.any() else []
     if where:
         places = map(
             " ".join, found.loc[is_busy, where].drop_duplicates().values

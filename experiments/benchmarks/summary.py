@@ -202,23 +202,14 @@ def products(rounds, layers):
         parts.insert(0, "shape", shape)
         tables.append(parts.reset_index())
     names = ["shape", "backend", "layer", "jit", "dtype"]
-    training = fast(layers, "training").rename(
-        columns={"us_per_step": "training"}
-    )
+    ours = (layers["recurrence"] == "fast") & (layers["equal"] == "units")
+    training = layers[ours & (layers["mode"] == "training")]
+    training = training.rename(columns={"us_per_step": "training"})
     found = pd.concat(tables).merge(
         training[[*names, "training"]], how="left", on=names
     )
     found["rounds_used"] = found.pop("rounds_used")
     return found[[*names, *found.columns.difference(names, sort=False)]]
-
-
-def fast(layers, mode):
-    """The rows of our layers with the fast loop and the units of the shape."""
-    return layers[
-        (layers["mode"] == mode)
-        & (layers["recurrence"] == "fast")
-        & (layers["equal"] == "units")
-    ]
 
 
 def to_keras(layers):
@@ -228,18 +219,23 @@ def to_keras(layers):
         layers: What the function `layers` returns.
 
     Returns:
-        `layers` with the columns `peer`, `keras.layers.GRU` of GRU and MGU
-        variants if it was timed, else `keras.layers.LSTM`; `ratio` to it by
-        Keras's default settings, or if they are not those of the layer to the
-        fastest LSTM, with `p10` and `p90`; and `share` of its parameters.
+        Our layers of as many units, with the columns `where`, the backend and
+        whether XLA compiles; `peer`, `keras.layers.GRU` of GRU and MGU variants
+        if it was timed, else `keras.layers.LSTM`; `ratio` to it by Keras's
+        default settings, next to XLA to the fastest LSTM, with `p10` and `p90`;
+        and `share` of its parameters.
     """
+    by_xla = layers["jit"] & (layers["backend"] == "tensorflow")
     is_gru = layers["layer"].str.startswith(("gru", "mgu"))
     is_gru &= (layers["layer"] == KERAS_GRU).any()
-    table = layers.assign(peer=is_gru.map({True: KERAS_GRU, False: KERAS_LSTM}))
+    table = layers.assign(
+        where=layers["backend"]
+        + by_xla.map({True: ", jit_compile=True", False: ""}),
+        peer=is_gru.map({True: KERAS_GRU, False: KERAS_LSTM}),
+    )
     for part in ("", *(f"_{part}" for part in SPREAD)):
-        ratio = layers[f"keras_default{part}"].where(
-            layers["default"], layers[f"keras_best{part}"]
-        )
+        ratio = layers[f"keras_default{part}"]
+        ratio = ratio.mask(by_xla, layers[f"keras_best{part}"])
         if is_gru.any():
             ratio = ratio.mask(is_gru, layers[f"keras_gru{part}"])
         table[f"ratio{part}"] = ratio
@@ -247,7 +243,8 @@ def to_keras(layers):
     sizes = layers.drop_duplicates(key).set_index(key)["parameters"]
     peers = pd.MultiIndex.from_frame(table[["shape", "peer"]])
     table["share"] = table["parameters"] / sizes.reindex(peers).to_numpy()
-    return table
+    ours = (table["recurrence"] == "fast") & (table["equal"] == "units")
+    return table[ours & table["ratio"].notna()]
 
 
 def _of_keras(subjects):

@@ -18,6 +18,7 @@ from experiments.benchmarks.in_worker.files import FORMATS
 from experiments.benchmarks.in_worker.timing import (
     Timed,
     difference,
+    layer_of,
     peak_of,
 )
 from experiments.benchmarks.subjects import (
@@ -35,23 +36,14 @@ ENOUGH = 0.01  # A network is as good as the LSTM down to this difference.
 
 
 class Task(NamedTuple):
-    """What networks learn.
+    """What networks learn."""
 
-    Args:
-        train, test: Pairs of arrays, `(samples, timesteps, features)` and
-            targets.
-        output: Function that returns the last layer of a network.
-        loss: Name of the loss.
-        epochs: Integer, epochs of training.
-        score: Function of the test targets and predictions; 1 is perfect.
-    """
-
-    train: tuple
+    train: tuple  # arrays (samples, timesteps, features), and targets
     test: tuple
-    output: Callable
+    output: Callable  # returns the last layer of a network
     loss: str
     epochs: int
-    score: Callable
+    score: Callable  # of the test targets and predictions; 1 is perfect
 
     def score_of(self, model):
         x, y = self.test
@@ -120,11 +112,8 @@ def network(task, layer, size, unroll=False):
             keras.layers.Conv1D(size, 3, strides=2, activation="relu"),
             keras.layers.Flatten(),
         ]
-    elif layer in (KERAS_LSTM, KERAS_GRU):
-        kind = getattr(keras.layers, layer.rpartition(".")[-1])
-        body = [kind(size, unroll=unroll)]
     else:
-        body = [keras_slim.SlimRNN(size, variant=layer, unroll=unroll)]
+        body = [layer_of(layer, size, unroll=unroll)]
     shape = task.train[0].shape[1:]
     return keras.Sequential([keras.Input(shape), *body, task.output()])
 

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
-import keras_slim
 from experiments.benchmarks.in_worker.timing import (
     BACKEND,
     Timed,
     TorchLSTM,
     difference,
     in_keras_form,
+    layer_of,
 )
 from experiments.benchmarks.subjects import (
     KERAS_GRU,
@@ -110,22 +110,16 @@ def build(contender, shape):
     """
     units, dtype = contender.units, contender.dtype
     options = {"return_sequences": True, "dtype": dtype}
-    if contender.layer == KERAS_LSTM:
-        layer = keras.layers.LSTM(units, unroll=contender.unroll, **options)
-    elif contender.layer == KERAS_GRU:
-        layer = keras.layers.GRU(units, **options)
-    elif contender.layer == KERAS_RNN:
+    if contender.recurrence:
+        options["recurrence"] = contender.recurrence
+    if contender.layer == KERAS_RNN:
         cell = keras.layers.LSTMCell(units, dtype=dtype)
         layer = keras.layers.RNN(cell, **options)
     elif contender.layer == TORCH_LSTM:
         layer = TorchLSTM(units, shape.features, dtype)
     else:
-        layer = keras_slim.SlimRNN(
-            units,
-            variant=contender.layer,
-            recurrence=contender.recurrence,
-            **options,
-        )
+        unroll = contender.unroll
+        layer = layer_of(contender.layer, units, unroll=unroll, **options)
     if isinstance(layer, keras.layers.Layer):
         layer.build((shape.batch, shape.timesteps, shape.features))
     # So small that no rounding error grows over a thousand steps, as it does

@@ -7,8 +7,7 @@ import time
 import keras
 import numpy as np
 
-import keras_slim
-from experiments.benchmarks.in_worker.timing import difference, timed
+from experiments.benchmarks.in_worker.timing import difference, layer_of, timed
 from experiments.benchmarks.subjects import KERAS_LSTM, Network, Trained
 from experiments.engine.names import parameters
 from experiments.engine.runs import RunFolder
@@ -133,11 +132,8 @@ class Models:
 
     def _model(self, name, jit_compile="auto", **options):
         if name == KERAS_LSTM:
-            layer = keras.layers.LSTM
-        else:
-            layer = functools.partial(
-                keras_slim.SlimRNN, variant=name, **options
-            )
+            options = {}  # those of our layers
+        layer = functools.partial(layer_of, name, **options)
         model = self._build(self._shape, layer)
         model.compile(
             "adam", self._loss, jit_compile=jit_compile == "True" or "auto"

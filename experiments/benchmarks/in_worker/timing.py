@@ -14,6 +14,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+import keras_slim
+from experiments.benchmarks.subjects import KERAS_GRU, KERAS_LSTM
 from experiments.engine.runs import provenance
 from keras_slim.variants import VARIANTS
 
@@ -53,6 +55,14 @@ class About:
 
     def variants(self):
         return list(VARIANTS)
+
+
+def layer_of(name, units, **options):
+    """A layer by its name in tables: of Keras, or of ours by its variant."""
+    if name in (KERAS_LSTM, KERAS_GRU):
+        kind = getattr(keras.layers, name.rpartition(".")[-1])
+        return kind(units, **options)
+    return keras_slim.SlimRNN(units, variant=name, **options)
 
 
 class Timed:
