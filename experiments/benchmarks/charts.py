@@ -131,7 +131,8 @@ def memory_held(found, path):
                     label=f"{backend} {layer}",
                 )
             axis.set(title=f"{kind} in one process", xlabel=kind)
-            axis.set(ylabel="memory, MB", ylim=(0, None))
+            top = 1.2e-6 * of_kind["memory_bytes"].max()
+            axis.set(ylabel="memory, MB", ylim=(0, top))
             axis.grid(alpha=0.3)
             axis.legend(fontsize=8)
 
