@@ -18,6 +18,7 @@ include_patterns = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "data/README.md",
+    "experiments/benchmarks/README.md",
     "notebooks/*.ipynb",
     "results/**/README.md",
 ]

@@ -8,11 +8,10 @@ from keras import layers
 from sklearn.datasets import load_digits
 
 import keras_slim
-from experiments.benchmarks.deploy import TASKS
 from experiments.benchmarks.in_worker import files
 from experiments.benchmarks.in_worker.deploy import Deploy
 from experiments.benchmarks.in_worker.files import FORMATS
-from experiments.benchmarks.subjects import CNN
+from experiments.benchmarks.subjects import CNN, TASKS
 
 pytestmark = pytest.mark.deploy
 

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 
+from experiments.benchmarks.subjects import KERAS_GRU, KERAS_LSTM
 from experiments.engine.pictures import picture
 
 # Okabe and Ito's palette, which the colour-blind can tell apart.
@@ -9,67 +10,56 @@ COLOURS = {"tensorflow": "#E69F00", "jax": "#0072B2", "torch": "#009E73"}
 FORMATS = ("#E69F00", "#D55E00", "#CC79A7", "#0072B2", "#009E73")
 
 
-def speed_ups(layers, path, peer="keras_default"):
-    """Draws how many times as fast as a peer our fast layers train.
+def speed_ups(layers, path):
+    """Draws how many times as fast as layers of Keras ours are.
 
     Args:
-        layers: What `summary.layers` returns.
+        layers: `pandas.DataFrame`, rows of what `summary.to_keras` returns.
         path: `pathlib.Path` of the PNG.
-        peer: Name of the peer.
     """
-    ours = layers[
-        (layers["mode"] == "training")
-        & (layers["recurrence"] == "fast")
-        & (layers["equal"] == "units")
-        & layers["default"].astype(bool)
-        & layers[peer].notna()
-    ]
-    shapes = list(ours["shape"].unique())
-    if not shapes:
-        path.unlink(missing_ok=True)
-        return
-    variants = list(ours["layer"].unique())
-    backends = [b for b in COLOURS if b in set(ours["backend"])]
+    mode = layers["mode"].iloc[0]
+    layers = layers[(layers["mode"] == mode) & layers["default"]]
+    shapes = layers["shape"].unique()
     columns = min(2, len(shapes))
     rows = math.ceil(len(shapes) / columns)
-    width = 0.8 / len(backends)
-    size = 2 + columns * max(5, 0.6 * len(variants)), 1.2 + 3 * rows
-    shape = rows, columns
-    with picture(path, *shape, figsize=size, squeeze=False) as (figure, axes):
-        for axis, shape in zip(axes.flat, shapes, strict=False):
-            for number, backend in enumerate(backends):
-                own = ours[
-                    (ours["shape"] == shape) & (ours["backend"] == backend)
-                ].set_index("layer")
-                own = own.reindex(variants)
-                places = np.arange(len(variants))
-                ratio = own[peer]
-                spread = [
-                    ratio - own[f"{peer}_p10"],
-                    own[f"{peer}_p90"] - ratio,
-                ]
-                axis.bar(
-                    places + (number - (len(backends) - 1) / 2) * width,
-                    ratio,
-                    width,
-                    yerr=spread,
-                    capsize=2,
-                    error_kw={"linewidth": 1},
-                    color=COLOURS[backend],
-                    label=backend,
-                )
-            axis.axhline(1, color="black", linewidth=1)
-            axis.set_xticks(range(len(variants)), variants, rotation=45)
-            axis.set(title=shape, ylabel="times as fast")
-            axis.grid(alpha=0.3, axis="y")
-            axis.set_axisbelow(True)
+    wide = max(5, 0.6 * layers["layer"].nunique())
+    size = 2 + columns * wide, 1.2 + 3 * rows
+    options = {"figsize": size, "squeeze": False}
+    with picture(path, rows, columns, **options) as (figure, axes):
         for axis in axes.flat[len(shapes) :]:
             axis.set_visible(False)
+        for axis, shape in zip(axes.flat, shapes, strict=False):
+            own = layers[layers["shape"] == shape].pivot(
+                index="layer", columns="backend"
+            )
+            own = own.reindex(layers["layer"].unique())
+            backends = [b for b in COLOURS if b in own["ratio"]]
+            low, ratio, high = (
+                own[name][backends]
+                for name in ("ratio_p10", "ratio", "ratio_p90")
+            )
+            ratio.plot.bar(
+                ax=axis,
+                yerr=np.stack([(ratio - low).T, (high - ratio).T], axis=1),
+                capsize=2,
+                error_kw={"linewidth": 1},
+                color=COLOURS,
+                width=0.8,
+                legend=False,
+                rot=45,
+            )
+            axis.axhline(1, color="black", linewidth=1)
+            axis.set(title=shape, xlabel="", ylabel="times as fast")
+            axis.grid(alpha=0.3, axis="y")
+            axis.set_axisbelow(True)
         _legend_of_all(figure, axes)
+        peer = KERAS_LSTM
+        if (layers["peer"] == KERAS_GRU).any():
+            peer += f" (gru and mgu: {KERAS_GRU})"
         figure.suptitle(
-            "Training: times as fast as keras.layers.LSTM, same backend\n"
-            "batch x time steps x features x units; median, 10th to 90th "
-            "percentile",
+            f"{mode.capitalize()}: times as fast as {peer}\n"
+            "on the same backend; median, 10th to 90th percentile\n"
+            "batch x time steps x features x units",
             fontsize=11,
         )
 
@@ -78,13 +68,9 @@ def files(files, path):
     """Draws time and size of exported networks.
 
     Args:
-        files: What `summary.deploy` returns.
+        files: `pandas.DataFrame`, timed rows of what `summary.deploy` returns.
         path: `pathlib.Path` of the PNG.
     """
-    files = files[files["seconds"].notna()]
-    if files.empty:
-        path.unlink(missing_ok=True)
-        return
     tasks = list(files["task"].unique())
     panels = {"µs per call": ("seconds", 1e6), "kB": ("file_bytes", 1e-3)}
     size, shape = (13, 1 + 4 * len(tasks)), (len(tasks), len(panels))
@@ -129,16 +115,14 @@ def memory_held(found, path):
         path: `pathlib.Path` of the PNG.
     """
     kinds = list(found["mode"].unique())
+    styles = dict(zip(found["layer"].unique(), ("-", "--", ":"), strict=False))
     size = 6 * len(kinds), 4.5
     with picture(path, 1, len(kinds), figsize=size, squeeze=False) as (_, axes):
         for axis, kind in zip(axes.flat, kinds, strict=True):
-            groups = found[found["mode"] == kind].groupby(
+            of_kind = found[found["mode"] == kind]
+            for (layer, backend), rows in of_kind.groupby(
                 ["layer", "backend"], sort=False
-            )
-            styles = dict.fromkeys(layer for (layer, _), _ in groups)
-            for style, layer in zip(("-", "--", ":"), styles, strict=False):
-                styles[layer] = style
-            for (layer, backend), rows in groups:
+            ):
                 axis.plot(
                     rows["done"],
                     rows["memory_bytes"] / 1e6,
@@ -146,12 +130,9 @@ def memory_held(found, path):
                     color=COLOURS[backend],
                     label=f"{backend} {layer}",
                 )
-            axis.set(
-                title=f"{kind} in one process",
-                xlabel=kind,
-                ylabel="memory, MB",
-                ylim=(0, None),
-            )
+            axis.set(title=f"{kind} in one process", xlabel=kind)
+            top = 1.2e-6 * of_kind["memory_bytes"].max()
+            axis.set(ylabel="memory, MB", ylim=(0, top))
             axis.grid(alpha=0.3)
             axis.legend(fontsize=8)
 

@@ -4,25 +4,31 @@ A temporary disturbance of the machine thus affects all subjects alike, and a
 ratio is taken between two times of the same round.
 """
 
+import contextlib
 import csv
+import dataclasses
+import os
 import random
 import time
 
-from experiments.benchmarks.other_work import OtherWork
-from experiments.benchmarks.workers import WorkerError
+import psutil
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from experiments.benchmarks import workers
 
 PAUSE = 0.02  # seconds, see workers.py
 # Columns of a row: of round 0, in which a subject is prepared, or a later one.
-OUTCOMES = (
-    "round",
-    "compile_seconds",
-    "peak_memory_bytes",
-    "difference",
-    "calls",
-    "seconds",
-    "other_cpu",
-    "error",
-)
+OUTCOMES = ("round", "compile_seconds", "peak_memory_bytes", "difference")
+OUTCOMES += ("calls", "seconds", "other_cpu", "error")
+# Fields of `psutil.cpu_times` without work, or whose time is also counted in
+# another field.
+_NOT_WORK = ("idle", "iowait", "guest", "guest_nice")
 
 
 class RoundsFile:
@@ -51,12 +57,59 @@ class RoundsFile:
         self._file.close()
 
 
-def measure(subjects, workers, rounds, append, show, seed=0):
+def path_of(folder, name):
+    """The file of the rounds of a table."""
+    return folder / ("rounds.csv" if name == "layers" else f"{name}_rounds.csv")
+
+
+def measure_sets(name, columns, sets, options, console):
+    """Measures sets of subjects, and writes each round when it is complete.
+
+    Each set has processes of its own: their end frees all memory, and one that
+    dies affects only its part of the set.
+
+    Args:
+        name: String, of the table, in place of an earlier one.
+        columns: Names of the columns before those of outcomes.
+        sets: Iterable of triples: a tuple of the class of a worker's object
+            and its arguments; names of variants; and a dict of the columns
+            with the same value for all subjects of the set.
+        options: Namespace of the command line.
+        console: `rich.console.Console`, for the progress.
+    """
+    folder = options.results_dir
+    (folder / f"{name}.csv").unlink(missing_ok=True)
+    with RoundsFile(path_of(folder, name), columns) as file:
+        for served, names, where in sets:
+            with workers.start(options.backend, *served) as started:
+                _measure_set(started, names, where, options, file, console)
+
+
+def _measure_set(started, names, where, options, file, console):
+    subjects = [
+        subject
+        for worker in started.values()
+        for subject in worker.call("subjects", names)
+    ]
+
+    def append(outcomes):
+        file.append(
+            {**where, **dataclasses.asdict(subject), **outcome}
+            for subject, outcome in outcomes
+        )
+
+    title = " ".join(map(str, where.values()))
+    steps = len(subjects) * (1 + options.rounds)
+    with progress(console, title, steps) as show:
+        measure(subjects, started, options.rounds, append, show)
+
+
+def measure(subjects, started, rounds, append, show, seed=0):
     """Prepares all subjects, then measures them in rounds.
 
     Args:
         subjects: List of subjects, each with a `backend`.
-        workers: Dict from backends to objects with a method `call`, which
+        started: Dict from backends to objects with a method `call`, which
             takes `"prepare"` or `"measure"` and a subject, and returns a dict
             of `OUTCOMES`.
         rounds: Integer.
@@ -67,7 +120,7 @@ def measure(subjects, workers, rounds, append, show, seed=0):
     ready = []
     for subject in subjects:
         show(f"preparing {subject}")
-        outcome = _outcome(workers[subject.backend], "prepare", subject)
+        outcome = _outcome(started[subject.backend], "prepare", subject)
         append([(subject, {"round": 0, **outcome})])
         if "error" not in outcome:
             ready.append(subject)
@@ -81,7 +134,7 @@ def measure(subjects, workers, rounds, append, show, seed=0):
                 if subject.backend != backend:
                     backend = subject.backend
                     time.sleep(PAUSE)
-                outcome = _outcome(workers[backend], "measure", subject)
+                outcome = _outcome(started[backend], "measure", subject)
                 rows.append((subject, {"round": number, **outcome}))
                 if "error" in outcome:
                     ready.remove(subject)
@@ -94,5 +147,72 @@ def measure(subjects, workers, rounds, append, show, seed=0):
 def _outcome(worker, method, subject):
     try:
         return worker.call(method, subject)
-    except WorkerError as error:
+    except workers.WorkerError as error:
         return {"error": str(error)}
+
+
+@contextlib.contextmanager
+def progress(console, title, steps):
+    """Shows the progress and what is being measured.
+
+    Args:
+        console: `rich.console.Console`.
+        title: String, what the steps have in common.
+        steps: Integer, their largest number.
+
+    Yields:
+        A function to call with a text before each step.
+    """
+    with Progress(
+        TextColumn(title),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[now]}"),
+        console=console,
+        # Drawing takes CPU time from what is measured.
+        refresh_per_second=1,
+    ) as bar:
+        task = bar.add_task(title, total=steps, now="starting")
+        begun = 0
+
+        def show(text):
+            nonlocal begun
+            bar.update(task, completed=begun, now=text)
+            begun += 1
+
+        yield show
+        bar.update(task, completed=begun, now="done")
+
+
+class OtherWork:
+    """The CPU time that other processes and machines take from now on."""
+
+    def __init__(self):
+        self._began = time.perf_counter()
+        self._of_others = _busy_seconds() - _own_seconds()
+
+    def share(self):
+        """The time they took, as a share of the machine's CPU time."""
+        capacity = (time.perf_counter() - self._began) * os.cpu_count()
+        taken = _busy_seconds() - _own_seconds() - self._of_others
+        return max(taken, 0.0) / capacity
+
+
+def _busy_seconds():
+    """CPU time of the whole machine, including steal time."""
+    times = psutil.cpu_times()._asdict()
+    return sum(s for name, s in times.items() if name not in _NOT_WORK)
+
+
+def _own_seconds():
+    """CPU time of this process and its descendants."""
+    own = psutil.Process()
+    total = 0.0
+    for process in [own, *own.children(recursive=True)]:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total

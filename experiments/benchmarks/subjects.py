@@ -11,6 +11,18 @@ KERAS_GRU = "keras.layers.GRU"
 KERAS_RNN = "keras.layers.RNN(LSTMCell)"
 TORCH_LSTM = "torch.nn.LSTM"
 CNN = "1D-CNN"
+# What the command `layers` times in addition to the peers of the ratios.
+CONTENDERS = ("fast", "plain", "gru", "rnn")
+# What small networks learn that are exported and slimmed.
+TASKS = {
+    "digits": "Digits of scikit-learn, 8 rows of 8 pixels as 8 time steps; the "
+    "score is the accuracy on a third of them.",
+    "lorenz": "The first coordinate of Lorenz's equations (1963), sampled each "
+    "0.05: 20 values are read, and the 10th after them is predicted; the "
+    "score is the coefficient of determination R² on the last quarter.",
+}
+EPOCHS = 3  # of training after slimming
+WAYS = ("right after", "fine-tuned", "distilled", "from scratch")
 
 
 @dataclass(frozen=True)
@@ -23,7 +35,7 @@ class Shape:
     units: int
 
     def __str__(self):
-        return "x".join(str(size) for size in dataclasses.astuple(self))
+        return "x".join(map(str, dataclasses.astuple(self)))
 
     @classmethod
     def parse(cls, text):
@@ -43,130 +55,74 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A layer with one choice of its options.
-
-    Args:
-        backend: Name of the Keras backend.
-        layer: Name of the layer; of ours, the name of the variant.
-        recurrence: `"plain"` or `"fast"`, and `""` for layers not ours.
-        jit: Boolean, whether XLA compiles it.
-        unroll: Boolean, see the layer.
-        default: Boolean, whether `jit` and `unroll` are Keras's defaults.
-        units: Integer, number of units.
-        equal: What it has in common with a full LSTM with the units of the
-            shape: `"units"`, or `"parameters"`, up to the rounding of its
-            number of units.
-        parameters: Integer, number of weights.
-        dtype: Name of the dtype of weights, inputs and outputs.
-    """
+class Subject:
+    """What is timed. Layers of ours have the names of their variants."""
 
     backend: str
     layer: str
-    recurrence: str
-    jit: bool
+
+    def __str__(self):
+        values = dataclasses.astuple(self)
+        return " ".join(v for v in values if v and isinstance(v, str))
+
+
+@dataclass(frozen=True)
+class Contender(Subject):
+    """A layer with one choice of its options."""
+
+    recurrence: str  # "plain" or "fast", "" for layers not ours
+    jit: bool  # whether XLA compiles it
     unroll: bool
-    default: bool
+    default: bool  # whether `jit` and `unroll` are Keras's defaults
     units: int
+    # What it has in common with a full LSTM with the units of the shape:
+    # "units", or "parameters", up to the rounding of its number of units.
     equal: str
     parameters: int
     dtype: str
 
     def __str__(self):
-        settings = [self.recurrence] if self.recurrence else []
-        settings += [name for name in ("jit", "unroll") if getattr(self, name)]
+        settings = [self.recurrence, "jit" * self.jit, "unroll" * self.unroll]
         if self.equal == "parameters":
             settings.append(f"{self.units} units")
-        return " ".join([self.backend, self.layer, *settings])
+        return " ".join(filter(None, [self.backend, self.layer, *settings]))
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part of the matrix products of a training step.
+class Part(Subject):
+    """A part of the matrix products of a training step."""
 
-    Args:
-        backend: Name of the Keras backend.
-        layer: Name of our variant.
-        part: Which products, see `in_worker.products.PARTS`.
-        jit: Boolean, whether XLA compiles them.
-        dtype: Name of the dtype.
-    """
-
-    backend: str
-    layer: str
-    part: str
+    part: str  # one of `in_worker.layers.PARTS`
     jit: bool
     dtype: str
 
-    def __str__(self):
-        return f"{self.backend} {self.layer} {self.part}"
+
+@dataclass(frozen=True)
+class Trained(Subject):
+    """A model with one kind of recurrent layer, trained by `model.fit`."""
+
+    jit_compile: str  # "auto" or "True"
+    parameters: int  # of the model
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A model with one kind of recurrent layer, trained by `model.fit`.
+class Network(Subject):
+    """The network of the newsgroups experiment with one recurrent layer."""
 
-    Args:
-        backend: Name of the Keras backend.
-        layer: Name of the layer; of ours, the name of the variant.
-        jit_compile: `"auto"` or `"True"`, see `keras.Model.compile`.
-        parameters: Integer, weights of the model.
-    """
-
-    backend: str
-    layer: str
-    jit_compile: str
-    parameters: int
-
-    def __str__(self):
-        by_xla = "jit_compile=True" if self.jit_compile == "True" else ""
-        return " ".join([self.backend, self.layer, by_xla]).strip()
-
-
-@dataclass(frozen=True)
-class Network:
-    """The network of the newsgroups experiment with one recurrent layer.
-
-    Args:
-        backend: Name of the Keras backend.
-        layer: Name of the layer; of ours, the name of the variant.
-        parameters: Integer, weights of the layer in both directions.
-        padding: `"skipped"` by the layer of the experiment, or `"computed"` by
-            Keras's embedding, convolution and pooling layers.
-        mode: `"training"` or `"validation"`.
-    """
-
-    backend: str
-    layer: str
-    parameters: int
+    parameters: int  # of the layer in both directions
+    # "skipped" by the layer of the experiment, or "computed" by Keras's
+    # embedding, convolution and pooling layers.
     padding: str
-    mode: str
-
-    def __str__(self):
-        padding = f"padding {self.padding}"
-        return " ".join([self.backend, self.layer, padding, self.mode])
+    mode: str  # "training" or "validation"
 
 
 @dataclass(frozen=True)
-class Exported:
-    """A trained network in a file, with one recurrent layer or convolutions.
+class Exported(Subject):
+    """A trained network in a file, with one recurrent layer or convolutions."""
 
-    Args:
-        backend: Name of the Keras backend that exports it.
-        layer: Name of the layer; of ours, the name of the variant.
-        format: Name in `in_worker.files.FORMATS`.
-        size: Integer, units of the layer or filters of the convolutions.
-        parameters: Integer, weights of the network.
-    """
-
-    backend: str
-    layer: str
-    format: str
-    size: int
-    parameters: int
-
-    def __str__(self):
-        return f"{self.layer} {self.format}"
+    format: str  # of `in_worker.files.FORMATS`
+    size: int  # units of the layer or filters of the convolutions
+    parameters: int  # of the network
 
 
 def columns_of(kind):

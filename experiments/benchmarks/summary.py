@@ -7,11 +7,9 @@ quiet, the others do not count.
 
 import io
 import math
-from typing import NamedTuple
 
 import pandas as pd
 
-from experiments.benchmarks.deploy import COLUMNS
 from experiments.benchmarks.subjects import (
     KERAS_GRU,
     KERAS_LSTM,
@@ -28,6 +26,8 @@ from experiments.engine.files import replacing
 
 BUSY = 0.05  # CPU time of others in a busy round, as a share of all
 SPREAD = {"p10": 0.1, "p90": 0.9}
+# What is found of an exported file, besides times.
+FILE_COLUMNS = ("file_bytes", "score", "score_min", "score_max")
 # The columns of strings. All others are numbers.
 _WORDS = ("model", "shape", "mode", "backend", "layer", "part", "recurrence")
 _WORDS += ("jit_compile", "equal", "dtype", "padding", "rounds_used", "error")
@@ -51,16 +51,10 @@ def read(path):
     )
 
 
-class Times(NamedTuple):
-    """The seconds of a set of subjects that were measured together.
-
-    Args:
-        seconds: `pandas.DataFrame`, one row per subject, one column per round.
-        table: `pandas.DataFrame`, one row per subject, see `times`.
-    """
-
-    seconds: pd.DataFrame
-    table: pd.DataFrame
+def write(table, path):
+    """Writes a table as CSV, with the significant digits of numbers."""
+    with replacing(path, encoding="utf-8", newline="") as file:
+        table.to_csv(file, index=False, float_format="%.5g")
 
 
 def times(rows, columns):
@@ -71,7 +65,8 @@ def times(rows, columns):
         columns: Names of the columns that identify a subject.
 
     Returns:
-        `Times`. Its table has the columns `rounds`, their number;
+        Two of `pandas.DataFrame` with a row per subject: seconds, one column
+        per round that is used; and a table of `rounds`, their number;
         `busy_rounds`; `rounds_used`, `"quiet"` or `"all"`; `seconds`, the
         median over the used rounds, with `p10` and `p90`; and the outcomes of
         the preparation.
@@ -101,7 +96,7 @@ def times(rows, columns):
         },
         index=first.index,
     )
-    return Times(seconds, table)
+    return seconds, table
 
 
 def _spread(values, name):
@@ -112,84 +107,94 @@ def _spread(values, name):
     return columns
 
 
-def _ratios(seconds, peer, name):
-    """Columns with the ratio of the time of a peer to that of each subject.
+def _table(rounds, where, kind, ratios):
+    """A row per subject: the columns of `times`, and ratios to its peers.
 
     Args:
-        seconds: `pandas.DataFrame`, one row per subject, one column per round.
-        peer: Rows of it. The fastest of them is the peer.
-        name: Name of the columns.
+        rounds: `pandas.DataFrame`, a file of rounds as `read` returns it.
+        where: Names of the columns that were the same for a set of subjects.
+        kind: Class of the subjects.
+        ratios: Dict from names of ratios to pairs: a function that tells from
+            a `pandas.DataFrame` of subjects which are peers, and the columns
+            whose values a subject and its peer have in common. The fastest of
+            several peers counts.
     """
-    medians = peer.median(axis=1).dropna()
-    if medians.empty:
-        return dict.fromkeys((name, *(f"{name}_{s}" for s in SPREAD)), math.nan)
-    fastest = peer.loc[medians.idxmin()]
-    return _spread(seconds.rdiv(fastest, axis=1), name)
-
-
-def layers(rounds):
-    """The table of the layers.
-
-    Args:
-        rounds: `pandas.DataFrame`, `rounds.csv` as `read` returns it.
-
-    Returns:
-        `pandas.DataFrame` with one row per shape, mode and contender: the
-        columns of `times`; `us_per_step`; and the ratios to four peers, as
-        median with p10 and p90. `keras_default` is `keras.layers.LSTM` on the
-        same backend with Keras's defaults, `keras_best` the fastest choice of
-        its options there, `keras_gru` is `keras.layers.GRU` with Keras's
-        defaults, `torch_lstm` is `torch.nn.LSTM`.
-    """
+    groups = rounds.groupby(where, sort=False) if where else [((), rounds)]
     tables = []
-    for (shape, mode), rows in rounds.groupby(["shape", "mode"], sort=False):
-        seconds, table = times(rows, columns_of(Contender))
-        steps = Shape.parse(shape).timesteps
-        table.insert(6, "us_per_step", 1e6 * table["seconds"] / steps)
-        names = seconds.index.to_frame()
-        of_keras = names["layer"] == KERAS_LSTM
-        default = names["default"].astype(bool)
-        of_gru = default & (names["layer"] == KERAS_GRU)
-        ratios = []
-        for backend, own in seconds.groupby(level="backend", sort=False):
-            here = names["backend"] == backend
-            peers = {
-                "keras_default": of_keras & default,
-                "keras_best": of_keras,
-                "keras_gru": of_gru,
-            }
-            found = {}
-            for name, peer in peers.items():
-                found |= _ratios(own, seconds[peer & here], name)
-            ratios.append(pd.DataFrame(found, index=own.index))
-        of_torch = seconds[names["layer"] == TORCH_LSTM]
-        to_torch = pd.DataFrame(
-            _ratios(seconds, of_torch, "torch_lstm"), index=seconds.index
-        )
-        table = table.join(pd.concat(ratios)).join(to_torch).reset_index()
-        table.insert(0, "shape", shape)
-        table.insert(1, "mode", mode)
+    for values, rows in groups:
+        seconds, table = times(rows, columns_of(kind))
+        subjects = seconds.index.to_frame()
+        for name, (is_peer, common) in ratios.items():
+            found = _ratios(seconds, is_peer(subjects), common, name)
+            table = table.join(found)
+        table = table.reset_index()
+        for place, column in enumerate(where):
+            table.insert(place, column, values[place])
         # The longest text at the end.
         table["error"] = table.pop("error")
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 
+def _ratios(seconds, is_peer, common, name):
+    """Columns with the ratio of the time of a peer to that of each subject."""
+    groups = [((), seconds)]
+    if common:
+        groups = seconds.groupby(level=common, sort=False)
+    found = []
+    for _, own in groups:
+        medians = own[is_peer.reindex(own.index)].median(axis=1).dropna()
+        peer = math.nan if medians.empty else own.loc[medians.idxmin()]
+        ratios = own.rdiv(peer, axis=1)
+        found.append(pd.DataFrame(_spread(ratios, name), index=own.index))
+    return pd.concat(found)
+
+
+def layers(rounds):
+    """The table of the layers, from `rounds.csv`.
+
+    Besides the columns of `times` it has `us_per_step` and the ratios to four
+    peers: `keras_default` is `keras.layers.LSTM` on the same backend with
+    Keras's defaults, `keras_best` the fastest choice of its options there,
+    `keras_gru` is `keras.layers.GRU` with Keras's defaults, `torch_lstm` is
+    `torch.nn.LSTM`.
+    """
+
+    def keras_default(subjects, layer=KERAS_LSTM):
+        return subjects["default"].astype(bool) & (subjects["layer"] == layer)
+
+    table = _table(
+        rounds,
+        ["shape", "mode"],
+        Contender,
+        {
+            "keras_default": (keras_default, ["backend"]),
+            "keras_best": (lambda s: s["layer"] == KERAS_LSTM, ["backend"]),
+            "keras_gru": (lambda s: keras_default(s, KERAS_GRU), ["backend"]),
+            "torch_lstm": (lambda s: s["layer"] == TORCH_LSTM, []),
+        },
+    )
+    steps = table["shape"].map(lambda shape: Shape.parse(shape).timesteps)
+    place = table.columns.get_loc("compile_seconds")
+    table.insert(place, "us_per_step", 1e6 * table["seconds"] / steps)
+    return table
+
+
 def products(rounds, layers):
-    """The matrix products of a training step, timed alone.
+    """The matrix products of a training step, from `products_rounds.csv`.
 
     Args:
-        rounds: `pandas.DataFrame`, `products_rounds.csv` as `read` returns it.
+        rounds: `pandas.DataFrame`.
         layers: What the function `layers` returns.
 
     Returns:
-        `pandas.DataFrame` with one row per shape, backend, layer and jit, in
-        microseconds per time step: each part, their sum `products`, and the
+        `pandas.DataFrame` with one row per shape, backend, layer and `jit`:
+        microseconds per time step of each part, their sum `products`, and the
         whole `training` step of our fast layer.
     """
     tables = []
     for shape, rows in rounds.groupby("shape", sort=False):
-        table = times(rows, columns_of(Part)).table
+        _, table = times(rows, columns_of(Part))
         steps = Shape.parse(shape).timesteps
         parts = (1e6 * table["seconds"] / steps).unstack("part", sort=False)
         parts["products"] = parts.sum(axis=1, skipna=False)
@@ -197,12 +202,9 @@ def products(rounds, layers):
         parts.insert(0, "shape", shape)
         tables.append(parts.reset_index())
     names = ["shape", "backend", "layer", "jit", "dtype"]
-    ours = layers[
-        (layers["mode"] == "training")
-        & (layers["recurrence"] == "fast")
-        & (layers["equal"] == "units")
-    ]
-    training = ours.rename(columns={"us_per_step": "training"})
+    ours = (layers["recurrence"] == "fast") & (layers["equal"] == "units")
+    training = layers[ours & (layers["mode"] == "training")]
+    training = training.rename(columns={"us_per_step": "training"})
     found = pd.concat(tables).merge(
         training[[*names, "training"]], how="left", on=names
     )
@@ -210,102 +212,102 @@ def products(rounds, layers):
     return found[[*names, *found.columns.difference(names, sort=False)]]
 
 
+def to_keras(layers):
+    """Our layers next to those of Keras.
+
+    Args:
+        layers: What the function `layers` returns.
+
+    Returns:
+        Our layers of as many units, with the columns `where`, the backend and
+        whether XLA compiles; `peer`, `keras.layers.GRU` of GRU and MGU variants
+        if it was timed, else `keras.layers.LSTM`; `ratio` to it by Keras's
+        default settings, next to XLA to the fastest LSTM, with `p10` and `p90`;
+        and `share` of its parameters.
+    """
+    by_xla = layers["jit"] & (layers["backend"] == "tensorflow")
+    is_gru = layers["layer"].str.startswith(("gru", "mgu"))
+    is_gru &= (layers["layer"] == KERAS_GRU).any()
+    table = layers.assign(
+        where=layers["backend"]
+        + by_xla.map({True: ", jit_compile=True", False: ""}),
+        peer=is_gru.map({True: KERAS_GRU, False: KERAS_LSTM}),
+    )
+    for part in ("", *(f"_{part}" for part in SPREAD)):
+        ratio = layers[f"keras_default{part}"]
+        ratio = ratio.mask(by_xla, layers[f"keras_best{part}"])
+        if is_gru.any():
+            ratio = ratio.mask(is_gru, layers[f"keras_gru{part}"])
+        table[f"ratio{part}"] = ratio
+    key = ["shape", "layer"]
+    sizes = layers.drop_duplicates(key).set_index(key)["parameters"]
+    peers = pd.MultiIndex.from_frame(table[["shape", "peer"]])
+    table["share"] = table["parameters"] / sizes.reindex(peers).to_numpy()
+    ours = (table["recurrence"] == "fast") & (table["equal"] == "units")
+    return table[ours & table["ratio"].notna()]
+
+
+def _of_keras(subjects):
+    return subjects["layer"] == KERAS_LSTM
+
+
 def models(rounds):
     """The table of the models trained by `model.fit`.
 
-    Args:
-        rounds: `pandas.DataFrame`, `models_rounds.csv` as `read` returns it.
-
-    Returns:
-        `pandas.DataFrame` with one row per model, backend, `jit_compile` and
-        layer: the columns of `times`, with seconds per training step, and the
-        ratio `keras` to the same model with Keras's layer.
+    The seconds are those per training step; the ratio `keras` is to the same
+    model with Keras's layer.
     """
-    tables = []
-    for (model, shape), rows in rounds.groupby(["model", "shape"], sort=False):
-        seconds, table = times(rows, columns_of(Trained))
-        ratios = []
-        for _, own in seconds.groupby(level=["backend", "jit_compile"]):
-            of_keras = own.index.get_level_values("layer") == KERAS_LSTM
-            found = _ratios(own, own[of_keras], "keras")
-            ratios.append(pd.DataFrame(found, index=own.index))
-        table = table.join(pd.concat(ratios)).reset_index()
-        table.insert(0, "model", model)
-        table.insert(1, "shape", shape)
-        # The longest text at the end.
-        table["error"] = table.pop("error")
-        tables.append(table.drop(columns="peak_memory_bytes"))
-    return pd.concat(tables, ignore_index=True)
+    common = ["backend", "jit_compile"]
+    ratios = {"keras": (_of_keras, common)}
+    table = _table(rounds, ["model", "shape"], Trained, ratios)
+    return table.drop(columns="peak_memory_bytes")
 
 
 def newsgroups(rounds):
-    """The table of the networks.
+    """The table of the networks of the newsgroups experiment.
 
-    Args:
-        rounds: `pandas.DataFrame`, `newsgroups_rounds.csv` as `read` returns
-            it.
-
-    Returns:
-        `pandas.DataFrame` with one row per network and mode: the columns of
-        `times`, with seconds per batch, and two ratios in the same mode:
-        `computed` to the network with the same recurrent layer that computes
-        all padding, and `keras` to the one with Keras's layers only.
+    The seconds are those per batch; the ratio `computed` is to the network
+    with the same recurrent layer that computes all padding, and `keras` to the
+    one with Keras's layers only.
     """
-    seconds, table = times(rounds, columns_of(Network))
-    ratios = []
-    by_mode = seconds.groupby(level=["backend", "mode"], sort=False)
-    for _, mode in by_mode:
-        computed = mode.xs("computed", level="padding", drop_level=False)
-        of_keras = computed.xs(KERAS_LSTM, level="layer", drop_level=False)
-        for _, same in mode.groupby(level="layer", sort=False):
-            found = _ratios(
-                same, same[same.index.isin(computed.index)], "computed"
-            )
-            found |= _ratios(same, of_keras, "keras")
-            ratios.append(pd.DataFrame(found, index=same.index))
-    table = table.join(pd.concat(ratios))
-    table["error"] = table.pop("error")
-    empty = ["peak_memory_bytes", "difference"]
-    return table.drop(columns=empty).reset_index()
+
+    def computed(networks):
+        return networks["padding"] == "computed"
+
+    table = _table(
+        rounds,
+        [],
+        Network,
+        {
+            "computed": (computed, ["backend", "mode", "layer"]),
+            "keras": (
+                lambda n: computed(n) & _of_keras(n),
+                ["backend", "mode"],
+            ),
+        },
+    )
+    return table.drop(columns=["peak_memory_bytes", "difference"])
 
 
 def deploy(rounds):
-    """The table of exported networks.
+    """The table of exported networks, with the columns `FILE_COLUMNS`.
 
-    Args:
-        rounds: `pandas.DataFrame`, `deploy_rounds.csv` as `read` returns it.
-
-    Returns:
-        `pandas.DataFrame` with one row per task, network and format: the
-        columns of `times`, with seconds per call; those of `deploy.COLUMNS`;
-        and the ratio `keras` to `keras.layers.LSTM` in the same format.
+    The seconds are those per call; the ratio `keras` is to `keras.layers.LSTM`
+    in the same format.
     """
-    tables = []
-    for task, rows in rounds.groupby("task", sort=False):
-        columns = columns_of(Exported)
-        seconds, table = times(rows, columns)
-        first = rows[rows["round"] == 0].set_index(columns)
-        table = table.join(first[list(COLUMNS)])
-        table["file_bytes"] = table["file_bytes"].astype("Int64")
-        ratios = []
-        for _, own in seconds.groupby(level="format", sort=False):
-            of_keras = own.index.get_level_values("layer") == KERAS_LSTM
-            found = _ratios(own, own[of_keras], "keras")
-            ratios.append(pd.DataFrame(found, index=own.index))
-        table = table.join(pd.concat(ratios)).reset_index()
-        table.insert(0, "task", task)
-        # The files of a network together, whichever backend exports them.
-        order = {name: k for k, name in enumerate(table["layer"].unique())}
-        table = table.sort_values(
-            "layer", key=lambda names: names.map(order), kind="stable"
-        )
-        # The longest text at the end.
-        table["error"] = table.pop("error")
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
-def write(table, path):
-    """Writes a table as CSV, with the significant digits of numbers."""
-    with replacing(path, encoding="utf-8", newline="") as file:
-        table.to_csv(file, index=False, float_format="%.5g")
+    table = _table(
+        rounds, ["task"], Exported, {"keras": (_of_keras, ["format"])}
+    )
+    names = ["task", *columns_of(Exported)]
+    first = rounds[rounds["round"] == 0].set_index(names)
+    first = first.reindex(pd.MultiIndex.from_frame(table[names]))
+    place = table.columns.get_loc("keras")
+    for column in reversed(FILE_COLUMNS):
+        table.insert(place, column, first[column].to_numpy())
+    table["file_bytes"] = table["file_bytes"].astype("Int64")
+    # The files of a network together, whichever backend exports them.
+    order = {name: k for k, name in enumerate(table["layer"].unique())}
+    tasks = {name: k for k, name in enumerate(table["task"].unique())}
+    return table.sort_values(
+        ["task", "layer"], key=lambda s: s.map(tasks | order), kind="stable"
+    )

@@ -9,10 +9,16 @@ setting that PyTorch does not run with elsewhere.
 import contextlib
 import importlib
 import importlib.util
+import json
 import multiprocessing
 import os
+import platform
 import signal
+import time
 import traceback
+from pathlib import Path
+
+import psutil
 
 from experiments.engine.backend import BACKENDS
 
@@ -22,6 +28,9 @@ _ENVIRONMENT = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
+
+# Environment variables that change the speed of a backend.
+_TELLING = ("OMP_", "MKL_", "KMP_", "XLA_", "TF_NUM_", "TF_XLA_", "TF_ENABLE_")
 
 
 class WorkerError(RuntimeError):
@@ -115,3 +124,51 @@ def in_one_line(error, longest=300):
     lines = "".join(traceback.format_exception_only(error)).split()
     text = " ".join(lines)
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def describe(backends, command):
+    """Describes machine, backends and time as a dict for JSON.
+
+    Args:
+        backends: Names of the backends.
+        command: String, the command line of the measurement.
+    """
+    about = "experiments.benchmarks.in_worker.timing:About"
+    with start(backends, about) as started:
+        described = {
+            b: worker.call("describe") for b, worker in started.items()
+        }
+        variants = next(iter(started.values())).call("variants")
+    return {
+        "command": command,
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "cpu": _cpu(),
+        "cores": psutil.cpu_count(logical=False),
+        "logical_cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": platform.platform(),
+        "environment": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(_TELLING)
+        },
+        "backends": described,
+        "variants": variants,
+        "is_gpu": any(backend["is_gpu"] for backend in described.values()),
+    }
+
+
+def write_description(description, path):
+    """Writes what `describe` returned, and what a command adds, as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(description, indent=2) + "\n"
+    path.write_text(text, encoding="utf-8")
+
+
+def _cpu():
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -14,38 +14,22 @@ from frameworks import gradients, to_numpy
 from rich.console import Console
 from tiny import TINY
 
-from experiments.benchmarks import (
-    cli,
-    deploy,
-    machine,
-    page,
-    rounds,
-    slimming,
-    soak,
-    summary,
-    workers,
-)
+from experiments.benchmarks import cli, page, rounds, summary, workers
 from experiments.benchmarks.in_worker import (
-    calls,
-    contenders,
+    deploy,
     layers,
     models,
-    products,
-    tasks,
+    soak,
+    timing,
 )
-from experiments.benchmarks.in_worker import slimming as in_worker_slimming
-from experiments.benchmarks.in_worker import soak as in_worker_soak
-from experiments.benchmarks.in_worker.newsgroups import (
-    Newsgroups,
-    _with_layers,
-)
-from experiments.benchmarks.layers import CONTENDERS
 from experiments.benchmarks.subjects import (
     CNN,
+    CONTENDERS,
     KERAS_GRU,
     KERAS_LSTM,
     KERAS_RNN,
     TORCH_LSTM,
+    WAYS,
     Contender,
     Exported,
     Network,
@@ -133,7 +117,7 @@ def write_page(folder, command="layers"):
         "seeds": 3,
         "runtimes": {"onnxruntime": "1.0"},
     }
-    machine.write(about, folder / f"{command}.json")
+    workers.write_description(about, folder / f"{command}.json")
     console = Console(record=True, width=200, file=open(os.devnull, "w"))
     with console.file:
         page.write(folder, console)
@@ -327,7 +311,7 @@ def test_the_products_are_summed_up(tmp_path):
         tmp_path / "products_rounds.csv", ["shape", *columns_of(Part)]
     ) as file:
         for seconds, name in zip(
-            (0.1, 0.2, 0.3, 0.05), products.PARTS, strict=True
+            (0.1, 0.2, 0.3, 0.05), layers.PARTS, strict=True
         ):
             part = Part("tensorflow", "lstm3", name, False, "float32")
             row = {"shape": LARGE, **dataclasses.asdict(part)}
@@ -374,7 +358,7 @@ def test_models_are_set_next_to_the_same_model_with_keras_layer(tmp_path):
 
 @pytest.mark.any_backend
 def test_files_are_set_next_to_those_of_keras_in_the_same_format(tmp_path):
-    columns = ["task", *columns_of(Exported), *deploy.COLUMNS]
+    columns = ["task", *columns_of(Exported), *summary.FILE_COLUMNS]
     seconds = {
         (KERAS_LSTM, "LiteRT"): [60e-6, 80e-6, 120e-6],
         ("lstm3", "LiteRT"): [20e-6, 40e-6, 30e-6],
@@ -412,7 +396,7 @@ def test_slimmed_networks_are_scored(tmp_path, monkeypatch):
     random = np.random.default_rng(0)
     x = random.normal(size=(40, 3, 2)).astype("float32")
     y = (x[:, -1, 0] > 0).astype(int)
-    task = tasks.Task(
+    task = deploy.Task(
         (x, y),
         (x, y),
         functools.partial(keras.layers.Dense, 2, "softmax"),
@@ -420,17 +404,17 @@ def test_slimmed_networks_are_scored(tmp_path, monkeypatch):
         1,
         lambda y, found: np.mean(y == found.argmax(axis=1)),
     )
-    monkeypatch.setitem(in_worker_slimming.TASKS, "digits", lambda: task)
-    served = in_worker_slimming.Slimming("digits")
+    monkeypatch.setitem(deploy.TASKS, "digits", lambda: task)
+    served = deploy.Slimming("digits")
     original = served.train(0)
     scores = served.scores("lstm3", 0)
-    assert len(scores) == len(slimming.WAYS)
+    assert len(scores) == len(WAYS)
     assert all(0 <= score <= 1 for score in [original, *scores])
     rows = [("digits", 0, "lstm", "original", original)]
     rows += [
         ("digits", seed, "lstm3", way, score - seed / 10)
         for seed in (0, 1)
-        for way, score in zip(slimming.WAYS, scores, strict=True)
+        for way, score in zip(WAYS, scores, strict=True)
     ]
     columns = ["task", "seed", "layer", "way", "score"]
     summary.write(
@@ -446,9 +430,9 @@ def test_slimmed_networks_are_scored(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("layer", ["lstm", "lstm3"])
 def test_nothing_grows_once_all_shapes_were_there(layer, monkeypatch):
-    monkeypatch.setattr(in_worker_soak, "MOST_ROWS", 2)
-    monkeypatch.setattr(in_worker_soak, "MOST_STEPS", 2)
-    served = in_worker_soak.Calls(layer)
+    monkeypatch.setattr(soak, "MOST_ROWS", 2)
+    monkeypatch.setattr(soak, "MOST_STEPS", 2)
+    served = soak.Calls(layer)
     before, after = (served.call(count) for count in (30, 20))
     assert (before["done"], after["done"]) == (30, 50)
     for name in ("open_files", "compilations"):
@@ -458,16 +442,19 @@ def test_nothing_grows_once_all_shapes_were_there(layer, monkeypatch):
 
 
 def test_calls_and_runs_are_sampled(tmp_path):
-    served = in_worker_soak.Calls("lstm3")
+    served = soak.Calls("lstm3")
     rows = [("calls", "lstm3", served.call(2)) for _ in range(3)]
-    runs = in_worker_soak.Sweep(2).sweep(4)
+    runs = soak.Sweep(2).sweep(4)
     assert [sample["done"] for sample in runs] == [2, 4]
     rows += [("runs", "lstm3", sample) for sample in runs]
     found = pd.DataFrame(
         {"backend": keras.backend.backend(), "mode": mode, "layer": layer} | row
         for mode, layer, row in rows
     )
-    assert set(soak.COLUMNS) < set(found)
+    assert set(found) == {
+        *("backend", "mode", "layer", "done", "seconds", "memory_bytes"),
+        *("open_files", "compilations"),
+    }
     summary.write(found, tmp_path / "soak.csv")
     readme, _ = write_page(tmp_path, "soak")
     for row in rows:
@@ -593,11 +580,11 @@ def measured(served, subjects, count):
 @pytest.fixture
 def brief(monkeypatch):
     """On a machine that others use, calls may take a thousand times longer."""
-    monkeypatch.setattr(calls, "LONG_ENOUGH", 1e-6)
+    monkeypatch.setattr(timing, "LONG_ENOUGH", 1e-6)
 
 
 def test_layers_are_checked_and_timed(monkeypatch, brief):
-    right = contenders.build
+    right = layers.build
 
     def build(contender, shape):
         layer = right(contender, shape)
@@ -641,7 +628,7 @@ def test_contenders_are_chosen_the_peers_always_compete():
         ("plain", "gru"): {"lstm plain", "lstm3 plain", KERAS_GRU},
         ("rnn",): {KERAS_RNN},
     }.items():
-        found = contenders.contenders(shape, names, "float32", kinds)
+        found = layers.contenders(shape, names, "float32", kinds)
         named = {f"{c.layer} {c.recurrence}".strip() for c in found}
         assert named == peers | others
         # One as large as the full LSTM wherever it has as many units.
@@ -651,7 +638,7 @@ def test_contenders_are_chosen_the_peers_always_compete():
             if c.layer == "lstm3" and c.recurrence == "fast"
         ] == [
             (units, units > 5, jit)
-            for jit in contenders.own_backend().JITS
+            for jit in timing.BACKEND.JITS
             for units in (5, equal_units("lstm3", 5, 4))
             if "fast" in kinds
         ]
@@ -662,7 +649,7 @@ def test_training_takes_all_gradients():
     subject = served.subjects(["lstm3"])[0]
     assert (subject.layer, subject.default) == (KERAS_LSTM, True)
     outputs, *found = map(to_numpy, served.build(subject)())
-    layer = contenders.build(subject, Shape(2, 3, 4, 5))
+    layer = layers.build(subject, Shape(2, 3, 4, 5))
     inputs, upstream = to_numpy(served._inputs), to_numpy(served._random(5))
     np.testing.assert_allclose(outputs, to_numpy(layer(inputs)), rtol=1e-5)
     expected = gradients(layer, inputs, upstream).values()
@@ -683,9 +670,7 @@ def test_a_training_step_updates_the_weights(monkeypatch):
     ]
     for subject in [keras_lstm, *tested]:
         slim = subject.layer == "lstm3"
-        layer = contenders.build(
-            subject if slim else keras_lstm, Shape(2, 3, 4, 5)
-        )
+        layer = layers.build(subject if slim else keras_lstm, Shape(2, 3, 4, 5))
         rates = [0.1] * len(layer.weights)
         if subject.layer == TORCH_LSTM:
             rates[-1] = 0.2  # it has two biases that are added
@@ -720,9 +705,9 @@ def test_inference_is_timed(brief):
 
 
 def test_products_are_timed(brief):
-    served = products.Products(Shape(2, 3, 4, 5), "float32")
-    parts = served.subjects(["lstm1"])[: len(products.PARTS)]
-    assert [part.part for part in parts] == list(products.PARTS)
+    served = layers.Products(Shape(2, 3, 4, 5), "float32")
+    parts = served.subjects(["lstm1"])[: len(layers.PARTS)]
+    assert [part.part for part in parts] == list(layers.PARTS)
     found = measured(served, parts, 1)
     assert len(found) == 8 and not any("error" in o for _, o in found)
 
@@ -776,7 +761,7 @@ def test_tokens_are_padded_to_the_right():
 @pytest.mark.long
 def test_training_and_validation_of_the_network_are_timed(data_dir, tmp_path):
     settings = {k: v for k, v in TINY.items() if k not in ("backend", "epochs")}
-    served = Newsgroups(tmp_path / "checkpoints", None, **settings)
+    served = models.Newsgroups(tmp_path / "checkpoints", None, **settings)
     assert served.describe()["padding"] == 0  # 50 words of 40
     subjects = served.subjects(["lstm3"])
     assert len(subjects) == len(set(map(str, subjects))) == 8
@@ -836,7 +821,7 @@ def test_the_network_with_the_layers_of_keras_is_the_same(
     config = dataclasses.replace(tiny_config, variant="lstm")
     embeddings = np.random.default_rng(0).normal(size=(40, 8)).astype("float32")
     ours = build_model(config, embeddings, 4)
-    theirs = _with_layers(ours, True, skips_padding)
+    theirs = models._with_layers(ours, True, skips_padding)
     kinds = {type(layer) for layer in theirs._flatten_layers()}
     assert (SkipPadding in kinds) == skips_padding
     assert {keras.layers.Conv1D, keras.layers.Embedding} < kinds

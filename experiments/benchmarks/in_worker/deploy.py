@@ -1,31 +1,129 @@
+"""Small networks that are exported or slimmed, on tasks without a download."""
+
+import functools
 import statistics
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
+import numpy as np
+from scipy.integrate import solve_ivp
+from sklearn.datasets import load_digits
+from sklearn.metrics import accuracy_score, r2_score
 
-from experiments.benchmarks.in_worker.calls import Calls
-from experiments.benchmarks.in_worker.checks import difference
+import keras_slim
 from experiments.benchmarks.in_worker.files import FORMATS
-from experiments.benchmarks.in_worker.memory import peak_of
-from experiments.benchmarks.in_worker.tasks import (
-    TASKS,
-    UNITS,
-    compiled,
-    network,
+from experiments.benchmarks.in_worker.timing import (
+    Timed,
+    difference,
+    layer_of,
+    peak_of,
 )
 from experiments.benchmarks.subjects import (
     CNN,
+    EPOCHS,
     KERAS_GRU,
     KERAS_LSTM,
     Exported,
 )
 
+UNITS = 32
+PAST, AHEAD = 20, 10  # Steps that are read, and the one to predict.
 FILTERS = (4, 8, 16, 32)
 ENOUGH = 0.01  # A network is as good as the LSTM down to this difference.
 
 
-class Deploy(Calls):
+class Task(NamedTuple):
+    """What networks learn."""
+
+    train: tuple  # arrays (samples, timesteps, features), and targets
+    test: tuple
+    output: Callable  # returns the last layer of a network
+    loss: str
+    epochs: int
+    score: Callable  # of the test targets and predictions; 1 is perfect
+
+    def score_of(self, model):
+        x, y = self.test
+        return float(self.score(y, model.predict(x, verbose=0)))
+
+
+def digits():
+    """Digits of scikit-learn, read row by row."""
+    data = load_digits()
+    order = np.random.default_rng(0).permutation(len(data.target))
+    x = (data.images / 16).astype("float32")[order]
+    y = data.target[order]
+    cut = 2 * len(x) // 3
+    return Task(
+        (x[:cut], y[:cut]),
+        (x[cut:], y[cut:]),
+        functools.partial(keras.layers.Dense, 10, "softmax"),
+        "sparse_categorical_crossentropy",
+        30,
+        lambda y, found: accuracy_score(y, found.argmax(axis=1)),
+    )
+
+
+def lorenz():
+    """The first coordinate of Lorenz's equations (1963), predicted ahead."""
+
+    def derivatives(_, state):
+        x, y, z = state
+        return 10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z
+
+    times = np.arange(0, 250, 0.05)
+    series = solve_ivp(
+        derivatives, times[[0, -1]], (1, 1, 1), t_eval=times, rtol=1e-8
+    ).y[0, 1000:]
+    series = (series / series.std()).astype("float32")
+    windows = np.lib.stride_tricks.sliding_window_view(series, PAST + AHEAD)
+    x, y = windows[:, :PAST, None], windows[:, -1:]
+    cut = 3 * len(x) // 4
+    # Without the windows that overlap those for training.
+    start = cut + PAST + AHEAD
+    return Task(
+        (x[:cut], y[:cut]),
+        (x[start:], y[start:]),
+        functools.partial(keras.layers.Dense, 1),
+        "mse",
+        30,
+        r2_score,
+    )
+
+
+TASKS = {"digits": digits, "lorenz": lorenz}
+
+
+def network(task, layer, size, unroll=False):
+    """A recurrent layer, or two convolutions, and an output layer.
+
+    Args:
+        task: A `Task`.
+        layer: Name of the layer.
+        size: Integer, its units or filters.
+        unroll: Boolean, of a recurrent layer.
+    """
+    if layer == CNN:
+        body = [
+            keras.layers.Conv1D(size, 3, strides=2, activation="relu"),
+            keras.layers.Conv1D(size, 3, strides=2, activation="relu"),
+            keras.layers.Flatten(),
+        ]
+    else:
+        body = [layer_of(layer, size, unroll=unroll)]
+    shape = task.train[0].shape[1:]
+    return keras.Sequential([keras.Input(shape), *body, task.output()])
+
+
+def compiled(task, model, loss=None):
+    model.compile(keras.optimizers.Adam(3e-3), loss or task.loss)
+    return model
+
+
+class Deploy(Timed):
     """Times exported networks in their runtimes, for a batch of one.
 
     Args:
@@ -141,3 +239,55 @@ class Deploy(Calls):
 
     def _parameters(self, layer, size):
         return network(self._task, layer, size).count_params()
+
+
+class Slimming:
+    """Scores of slimmed networks, by what they were trained with.
+
+    Args:
+        task: Name of the task.
+        epochs: Integer, of the original, or `None` for those of the task.
+    """
+
+    def __init__(self, task, epochs=None):
+        self._task = TASKS[task]()
+        self._epochs = epochs or self._task.epochs
+        self._full = self._outputs = None
+
+    def train(self, seed):
+        """Trains the original, and returns its score."""
+        keras.utils.set_random_seed(seed)
+        self._full = compiled(
+            self._task, network(self._task, KERAS_LSTM, UNITS)
+        )
+        self._fit(self._full, self._epochs)
+        x, _ = self._task.train
+        self._outputs = self._full.predict(x, verbose=0)
+        return self._task.score_of(self._full)
+
+    def scores(self, variant, seed):
+        """Scores by way, see `subjects.WAYS`."""
+        keras.utils.set_random_seed(seed)
+        fine_tuned = keras_slim.slim(self._full, variant)
+        after = self._task.score_of(fine_tuned)
+        self._fit(fine_tuned, EPOCHS)
+
+        distilled = keras_slim.slim(self._full, variant)
+        # The loss of the task, with the outputs of the original as targets.
+        loss = self._task.loss.removeprefix("sparse_")
+        compiled(self._task, distilled, loss)
+        self._fit(distilled, EPOCHS, self._outputs)
+
+        from_scratch = compiled(self._task, network(self._task, variant, UNITS))
+        self._fit(from_scratch, EPOCHS)
+        scores = [
+            self._task.score_of(model)
+            for model in (fine_tuned, distilled, from_scratch)
+        ]
+        return [after, *scores]
+
+    def _fit(self, model, epochs, targets=None):
+        x, y = self._task.train
+        model.fit(
+            x, y if targets is None else targets, epochs=epochs, verbose=0
+        )

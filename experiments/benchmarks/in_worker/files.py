@@ -118,22 +118,13 @@ class OpenVINO:
 
 
 class Format(NamedTuple):
-    """A kind of file.
+    """A kind of file."""
 
-    Args:
-        backend: Name of the Keras backend that exports it.
-        unroll: Boolean, whether the layers are built with `unroll=True`.
-        is_exact: Boolean, whether it computes what Keras computes.
-        export: Function of a model, a path and samples of its input.
-        runtime: Class that opens the path.
-        suffix: String, of the path.
-    """
-
-    backend: str
-    unroll: bool
-    is_exact: bool
-    export: Callable
-    runtime: type
+    backend: str  # of Keras, that exports it
+    unroll: bool  # whether the layers are built with `unroll=True`
+    is_exact: bool  # whether it computes what Keras computes
+    export: Callable  # of a model, a path and samples of its input
+    runtime: type  # opens the path
     suffix: str
 
 

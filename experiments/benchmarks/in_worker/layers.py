@@ -1,25 +1,140 @@
+"""Layers and their peers, and the matrix products of layers alone."""
+
 import dataclasses
+import math
 
 import keras
 import numpy as np
+from keras import ops
 
-from experiments.benchmarks.in_worker.backends import own_backend
-from experiments.benchmarks.in_worker.calls import Calls
-from experiments.benchmarks.in_worker.checks import difference
-from experiments.benchmarks.in_worker.contenders import build, contenders
+from experiments.benchmarks.in_worker.timing import (
+    BACKEND,
+    Timed,
+    TorchLSTM,
+    difference,
+    in_keras_form,
+    layer_of,
+)
 from experiments.benchmarks.subjects import (
     KERAS_GRU,
     KERAS_LSTM,
     KERAS_RNN,
     TORCH_LSTM,
+    Contender,
+    Part,
 )
+from experiments.engine.names import equal_units, parameters
+from keras_slim import variants
 
+UNROLLED = 10  # time steps at most
 # So small that the weights stay about the same over all calls of a round.
 LEARNING_RATE = 1e-8
+PARTS = ("input_projection", "forward_loop", "reverse_loop", "after_loop")
 _LIKE_KERAS_LSTM = (KERAS_LSTM, KERAS_RNN, TORCH_LSTM, "lstm")
 
 
-class Layers(Calls):
+def contenders(shape, names, dtype, kinds):
+    """Lists the contenders, which include the peers of the ratios.
+
+    Args:
+        shape: A `Shape`.
+        names: Names of our variants.
+        dtype: Name of the dtype.
+        kinds: Which others: `"fast"` and `"plain"`, our layers with either
+            time loop; `"gru"`, `keras.layers.GRU`; `"rnn"`,
+            `keras.layers.RNN` of a cell.
+
+    Returns:
+        List of `Contender`.
+    """
+    units, features = shape.units, shape.features
+    full = parameters("lstm", units, features)
+    found = []
+
+    def add(layer, count, jit, unroll=False, units=units, **more):
+        found.append(
+            Contender(
+                backend=keras.backend.backend(),
+                layer=layer,
+                jit=jit,
+                unroll=unroll,
+                default=jit == _default_jit(layer) and not unroll,
+                units=units,
+                parameters=count,
+                dtype=dtype,
+                **{"recurrence": "", "equal": "units", **more},
+            )
+        )
+
+    for jit in BACKEND.JITS:
+        add(KERAS_LSTM, full, jit)
+        if shape.timesteps <= UNROLLED:
+            add(KERAS_LSTM, full, jit, unroll=True)
+        if "gru" in kinds:
+            add(KERAS_GRU, 3 * units * (features + units + 2), jit)
+        if "rnn" in kinds:
+            add(KERAS_RNN, full, jit)
+        for name in names:
+            count = parameters(name, units, features)
+            for recurrence in ("plain", "fast"):
+                if recurrence in kinds:
+                    add(name, count, jit, recurrence=recurrence)
+            if "fast" in kinds and count < full:
+                more = equal_units(name, units, features)
+                add(
+                    name,
+                    parameters(name, more, features),
+                    jit,
+                    units=more,
+                    recurrence="fast",
+                    equal="parameters",
+                )
+    if keras.backend.backend() == "torch":
+        add(TORCH_LSTM, full + 4 * units, jit=False)  # it has two biases
+    return found
+
+
+def _default_jit(layer):
+    """Whether Keras compiles the layer by XLA by default."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        # XLA does not use cuDNN, which these two layers do.
+        return BACKEND.has_gpu() and layer not in (KERAS_LSTM, KERAS_GRU)
+    return backend == "jax"
+
+
+def build(contender, shape):
+    """Builds the layer of a contender.
+
+    Layers with weights of the same shapes get the same weights.
+    """
+    units, dtype = contender.units, contender.dtype
+    options = {"return_sequences": True, "dtype": dtype}
+    if contender.recurrence:
+        options["recurrence"] = contender.recurrence
+    if contender.layer == KERAS_RNN:
+        cell = keras.layers.LSTMCell(units, dtype=dtype)
+        layer = keras.layers.RNN(cell, **options)
+    elif contender.layer == TORCH_LSTM:
+        layer = TorchLSTM(units, shape.features, dtype)
+    else:
+        unroll = contender.unroll
+        layer = layer_of(contender.layer, units, unroll=unroll, **options)
+    if isinstance(layer, keras.layers.Layer):
+        layer.build((shape.batch, shape.timesteps, shape.features))
+    # So small that no rounding error grows over a thousand steps, as it does
+    # where the forget gate and the output gate are nearly 1.
+    random = np.random.default_rng(0)
+    layer.set_weights(
+        [
+            random.normal(size=size) * 0.1 / math.sqrt(size[0])
+            for size in (tuple(weight.shape) for weight in layer.weights)
+        ]
+    )
+    return layer
+
+
+class Layers(Timed):
     """Checks and times the layers of one shape.
 
     Args:
@@ -43,10 +158,9 @@ class Layers(Calls):
 
     def build(self, contender):
         layer = build(contender, self._shape)
-        backend = own_backend()
         if self._mode == "inference":
-            return backend.inference(layer, self._inputs, contender.jit)
-        return backend.training(
+            return BACKEND.inference(layer, self._inputs, contender.jit)
+        return BACKEND.training(
             layer,
             self._inputs,
             self._random(contender.units),
@@ -55,7 +169,7 @@ class Layers(Calls):
         )
 
     def examine(self, contender, call, result):
-        outcome = {"peak_memory_bytes": own_backend().peak_memory(call)}
+        outcome = {"peak_memory_bytes": BACKEND.peak_memory(call)}
         reference = self._reference(contender)
         if reference is not None:
             outcome["difference"] = difference(
@@ -66,7 +180,7 @@ class Layers(Calls):
     def _random(self, width):
         random = np.random.default_rng(1)
         size = (self._shape.batch, self._shape.timesteps, width)
-        return own_backend().tensor(random.normal(size=size), self._dtype)
+        return BACKEND.tensor(random.normal(size=size), self._dtype)
 
     def _reference(self, contender):
         """The expected results, of Keras's LSTM or of the plain time loop."""
@@ -91,7 +205,85 @@ def _arrays(contender, result):
         result = [result]  # of inference
     elif contender.layer == TORCH_LSTM:
         outputs, *by_weights, by_inputs = result
-        by_weights = own_backend().in_keras_form(by_weights)
-        result = [outputs, *by_weights, by_inputs]
-    arrays = map(keras.ops.convert_to_numpy, result)
+        result = [outputs, *in_keras_form(by_weights), by_inputs]
+    arrays = map(ops.convert_to_numpy, result)
     return [np.asarray(array, "float32") for array in arrays]
+
+
+class Products(Timed):
+    """Times the matrix products of a training step of layers of one shape.
+
+    Each part is a function of its own. Their sum is no lower bound for a
+    layer, whose compiler may multiply in another way or overlap products with
+    other work. In the loops, a product wider than the state is also reduced to
+    its width, which a layer does not do, so that several gates take a little
+    longer here.
+
+    Args:
+        shape: A `Shape`.
+        dtype: Name of the dtype.
+    """
+
+    def __init__(self, shape, dtype):
+        super().__init__()
+        self._shape, self._dtype = shape, dtype
+        self._random = np.random.default_rng(0)
+
+    def subjects(self, names):
+        backend = keras.backend.backend()
+        return [
+            Part(backend, name, part, jit, self._dtype)
+            for jit in BACKEND.JITS
+            for name in names
+            for part in PARTS
+        ]
+
+    def build(self, part):
+        batch, steps = self._shape.batch, self._shape.timesteps
+        features, units = self._shape.features, self._shape.units
+        variant = variants.get(part.layer)
+        of_inputs, of_outputs = (
+            units * len(variant.gates_with(term)) for term in "xh"
+        )
+        if part.part in ("forward_loop", "reverse_loop"):
+            matrix = self._turn(units, of_outputs // units)
+            if part.part == "reverse_loop":
+                matrix = matrix.T / (of_outputs // units)
+            return BACKEND.product_in_a_loop(
+                self._tensor((batch, units)),
+                BACKEND.tensor(matrix, self._dtype),
+                steps,
+                part.jit,
+            )
+        inputs = self._tensor((batch * steps, features))
+        kernel = self._tensor((features, of_inputs))
+        if part.part == "input_projection":
+            return BACKEND.compiled(ops.matmul, (inputs, kernel), part.jit)
+        return BACKEND.compiled(
+            _after_loop,
+            (
+                inputs,
+                kernel,
+                self._tensor((batch * steps, units)),
+                self._tensor((batch * steps, of_inputs)),
+                self._tensor((batch * steps, of_outputs)),
+            ),
+            part.jit,
+        )
+
+    def _tensor(self, size):
+        return BACKEND.tensor(self._random.normal(size=size), self._dtype)
+
+    def _turn(self, units, gates):
+        """A matrix of gates by which no output grows or fades in the loop."""
+        square = self._random.normal(size=(units, units))
+        return np.tile(np.linalg.qr(square)[0], (1, gates))
+
+
+def _after_loop(inputs, kernel, outputs, by_inputs, by_outputs):
+    """Gradients of the kernel, the inputs and the recurrent kernel."""
+    return [
+        ops.matmul(ops.transpose(inputs), by_inputs),
+        ops.matmul(by_inputs, ops.transpose(kernel)),
+        ops.matmul(ops.transpose(outputs), by_outputs),
+    ]

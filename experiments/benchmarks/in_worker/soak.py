@@ -9,9 +9,7 @@ import keras
 import numpy as np
 import psutil
 
-import keras_slim
-from experiments.benchmarks.in_worker.backends import own_backend
-from experiments.benchmarks.subjects import KERAS_LSTM
+from experiments.benchmarks.in_worker.timing import BACKEND, layer_of
 from experiments.memory_duration import cli
 
 UNITS = 8
@@ -32,10 +30,7 @@ class Calls:
     def __init__(self, name):
         self._meter, self._done = Meter(), 0
         self._random = np.random.default_rng(0)
-        if name == KERAS_LSTM:
-            self._layer = keras.layers.LSTM(UNITS)
-        else:
-            self._layer = keras_slim.SlimRNN(UNITS, variant=name)
+        self._layer = layer_of(name, UNITS)
         self._model = keras.Sequential(
             [
                 keras.Input((None, FEATURES)),
@@ -120,11 +115,11 @@ class Meter:
 
     def __init__(self):
         self._process = psutil.Process()
-        self._compilations = own_backend().compilations()
+        self._compilations = BACKEND.compilations()
         self._before = time.perf_counter()
 
     def read(self, done):
-        """A sample, see `benchmarks.soak.COLUMNS`."""
+        """A sample, the columns of a row of `soak.csv`."""
         now = time.perf_counter()
         seconds, self._before = now - self._before, now
         return {
