@@ -1,6 +1,7 @@
 """Configs: the settings of a run, and where each default comes from."""
 
 import dataclasses
+import functools
 import numbers
 import os
 import sys
@@ -55,21 +56,6 @@ def setting(
     )
 
 
-def variant_setting(default, origin, note):
-    """A field for a variant, see `names.variant_name`."""
-    return setting(default, origin, note, read=variant_name)
-
-
-def activation_setting(default, origin, note):
-    """A field for an activation, see `names.activation_name`."""
-    return setting(default, origin, note, read=activation_name)
-
-
-def path_setting(default, origin, note):
-    """A field for a name or the path of a file; `~` is the home folder."""
-    return setting(default, origin, note, read=_expanded)
-
-
 def _expanded(path):
     found = os.path.expanduser(path)
     if found.startswith("~") and not os.path.exists(found):
@@ -77,9 +63,12 @@ def _expanded(path):
     return found
 
 
-def seed_setting(default, origin, note):
-    """A field for a seed of Keras and NumPy, see `setting`."""
-    return setting(default, origin, note, least=0, below=2**32)
+# A name or the path of a file; `~` is the home folder.
+path_setting = functools.partial(setting, read=_expanded)
+variant_setting = functools.partial(setting, read=variant_name)
+activation_setting = functools.partial(setting, read=activation_name)
+# A seed of Keras and NumPy.
+seed_setting = functools.partial(setting, least=0, below=2**32)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
