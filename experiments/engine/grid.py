@@ -119,14 +119,8 @@ def product(config_type, settings):
         ValueError: if a value is not one that `config_type` allows.
     """
     fields = [field.name for field in dataclasses.fields(config_type)]
-    order = sorted(
-        settings,
-        key=lambda name: (
-            name == "variant",
-            name == "seed",
-            fields.index(name),
-        ),
-    )
+    order = sorted(settings, key=fields.index)
+    order.sort(key=lambda name: (name == "variant", name == "seed"))
     axes = [
         value if isinstance(value, tuple) else (value,)
         for value in map(settings.get, order)
