@@ -55,8 +55,8 @@ class _Flags(argparse.BooleanOptionalAction):
 
     def __call__(self, parser, namespace, values, option_string=None):
         text = "false" if option_string.startswith("--no-") else "true"
-        found = [*getattr(namespace, self.dest, ()), text]
-        setattr(namespace, self.dest, found)
+        found = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*found, text])
 
 
 def path(text):
@@ -102,7 +102,6 @@ def add_settings(
             text = f"{note}; {origin}; default: {default_of(field, unsaid)}"
         options = {
             "dest": field.name,
-            "default": argparse.SUPPRESS,
             "help": text.replace("%", "%%"),  # it is a format
         }
         if kind is bool:
@@ -227,11 +226,9 @@ def add_sweep(parser, experiment, data, presets):
         "slurm_cluster": "slurm, or local to try it without one",
     }
     for field in dataclasses.fields(Options):
-        kind = {"workers": int, "cpus_per_run": int, "slurm_minutes": int}
-        kind |= {"gpus_per_run": float, "slurm_folder": folder}
         group.add_argument(
             "--" + field.name.replace("_", "-"),
-            type=kind.get(field.name, str),
+            type=folder if field.name == "slurm_folder" else value_type(field),
             choices=LAUNCHERS if field.name == "launcher" else None,
             default=argparse.SUPPRESS,
             help=helps[field.name]
@@ -412,9 +409,9 @@ def settings_given(options, experiment, several=False):
     found = {"backend": keras.backend.backend()}
     for field in dataclasses.fields(config_type):
         name = field.name
-        if not hasattr(options, name):
-            continue
         texts = getattr(options, name)
+        if texts is None:
+            continue
         if several and name not in ONE_VALUE:
             found[name] = parse_axis(config_type, name, *texts)
         elif len(texts) == 1:
@@ -441,11 +438,8 @@ def launch_options(options, experiment):
         ValueError: if a value is not allowed.
         ImportError: if `--tensorboard` needs a package that is not installed.
     """
-    named = {
-        field.name: getattr(options, field.name)
-        for field in dataclasses.fields(Options)
-        if hasattr(options, field.name)
-    }
+    names = [field.name for field in dataclasses.fields(Options)]
+    named = {n: value for n, value in vars(options).items() if n in names}
     if named.get("launcher") == "slurm":
         # Workers may start in another folder.
         folder = options.results_dir.absolute() / experiment.name / ".slurm"
