@@ -31,8 +31,8 @@ CEILING = 4.5
 # Without a product with the previous output, the ceiling does not apply.
 _WITHOUT_PRODUCT = ("lstm10", "lstm11")
 HOW = """\
-`experiments/benchmarks/README.md` says how everything is measured. A ratio is the
-time of a peer divided by that of the subject, so that more is faster: the
+`experiments/benchmarks/README.md` says how everything is measured. A ratio is
+the time of a peer divided by that of the subject, so that more is faster: the
 median over rounds, with the 10th and 90th percentile."""
 PEERS = {
     "keras_default": "x Keras default",
