@@ -324,9 +324,9 @@ def report_to(experiment, found, folder, number=0):
     """Writes and shows the report of one budget, and prints where it is."""
     page, *pictures = experiment.report.write(found, folder, number)
     experiment.report.show(found, Console(), number)
-    print(f"Written: {page}")
     if pictures:
         print(f"Pictures: {', '.join(path.name for path in pictures)}")
+    print(f"Written: {page}")
 
 
 def commands(experiment):

@@ -10,8 +10,6 @@ import typing
 import numpy as np
 import pandas as pd
 
-from experiments.engine.names import activation_name, variant_name
-
 
 def setting(
     default,
@@ -65,8 +63,8 @@ def _expanded(path):
 
 # A name or the path of a file; `~` is the home folder.
 path_setting = functools.partial(setting, read=_expanded)
-variant_setting = functools.partial(setting, read=variant_name)
-activation_setting = functools.partial(setting, read=activation_name)
+# Each smaller number is looked for, as a run that may be resumed.
+epochs_setting = functools.partial(setting, least=1, below=100_000)
 # A seed of Keras and NumPy.
 seed_setting = functools.partial(setting, least=0, below=2**32)
 
@@ -187,8 +185,13 @@ def checked(field, value):
         except ValueError as error:
             valid, expected = False, str(error)
     if not valid:
-        raise ValueError(
-            f"Invalid value for `{field.name}`. Expected {expected}. "
-            f"Received: {field.name}={value!r}"
-        )
+        raise invalid(field.name, expected, value)
     return kind(value)
+
+
+def invalid(name, expected, value):
+    """The error that a value is not allowed."""
+    return ValueError(
+        f"Invalid value for `{name}`. Expected {expected}. "
+        f"Received: {name}={value!r}"
+    )

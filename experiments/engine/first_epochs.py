@@ -1,6 +1,7 @@
 """The first epochs of a run as a run of fewer epochs."""
 
 from experiments.engine import merging
+from experiments.engine.config import invalid
 from experiments.engine.merging import ORIGIN
 from experiments.engine.results import frame, nothing
 from experiments.engine.runs import finite, identity
@@ -28,10 +29,7 @@ def with_first_epochs(found, epochs, experiment):
     """
     tables = experiment.tables
     if epochs < 1:
-        raise ValueError(
-            "Invalid value for `epochs`. Expected an integer >= 1. Received: "
-            f"epochs={epochs}"
-        )
+        raise invalid("epochs", "an integer >= 1", epochs)
     if experiment.figures_of is None:
         raise ValueError(
             f"The result of a run of {experiment.name} follows from its "

@@ -12,6 +12,7 @@ import pandas as pd
 from experiments.engine.config import (
     checked,
     from_text,
+    invalid,
     is_path,
     value_type,
 )
@@ -73,10 +74,8 @@ def _values(field, part, text):
                 f"{len(values):,}"
             )
     if not values or _is_unread(field, values[0]):
-        raise ValueError(
-            f"Invalid value for `{field.name}`. Expected {_expected(field)}, "
-            f"between commas. Received: {field.name}={text!r}"
-        )
+        expected = f"{_expected(field)}, between commas"
+        raise invalid(field.name, expected, text)
     return [checked(field, value) for value in values]
 
 

@@ -9,11 +9,11 @@ Errors are passed as text, as exceptions of a backend may not be picklable.
 """
 
 import dataclasses
+import functools
 import importlib
 import itertools
 import multiprocessing
 import multiprocessing.connection
-import numbers
 import os
 import pickle
 import signal
@@ -23,85 +23,12 @@ import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
+from experiments.engine.config import checked, invalid, setting
+
 # Prefixes of environment variables that Ray passes to workers on other
 # machines. Workers on this one, like all processes of the other launchers,
 # inherit the whole environment.
 _HANDED_ON = ("KERAS_", "TF_", "JAX_", "XLA_")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
-    """How tasks are launched.
-
-    An option that the launcher does not use must have its default.
-
-    Args:
-        launcher: String, `"serial"`: one task after another, in this process;
-            `"processes"`: a new process for each; `"ray"`: a process for each
-            on Ray; `"slurm"`: a Slurm job for each.
-        workers: Positive integer, how many tasks run at once. For all but
-            serial.
-        cpus_per_run: Positive integer, cores reserved for a task on Ray and
-            Slurm. It does not limit the number of threads, on which rounding
-            depends.
-        gpus_per_run: Number, GPUs reserved for a task on Ray and Slurm. A
-            fraction shares a GPU, on Ray only. With 0 none is reserved, and a
-            task sees all GPUs of its machine.
-        ray_address: String, the address of a running cluster, see `ray.init`.
-            Its machines must have the working directory at the same path.
-            Default: `None`, a cluster of this machine for these tasks only.
-        slurm_folder: Path of a folder that the machines share, for pickles
-            and output.
-        slurm_partition: String. Default: `None`, that of the cluster.
-        slurm_minutes: Positive integer, the time limit of a task.
-        slurm_cluster: `"slurm"`, or `"local"` for processes of this machine.
-
-    Raises:
-        ValueError: if a value is not allowed.
-    """
-
-    launcher: str = "serial"
-    workers: int = 1
-    cpus_per_run: int = 1
-    gpus_per_run: float = 0
-    ray_address: str | None = None
-    slurm_folder: str | os.PathLike | None = None
-    slurm_partition: str | None = None
-    slurm_minutes: int = 240
-    slurm_cluster: str = "slurm"
-
-    def __post_init__(self):
-        for name in ("workers", "cpus_per_run", "slurm_minutes"):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise _invalid(name, "an integer >= 1", value)
-        gpus = self.gpus_per_run
-        if not isinstance(gpus, numbers.Real) or not 0 <= gpus < float("inf"):
-            raise _invalid("gpus_per_run", "a number >= 0", gpus)
-        if self.slurm_cluster not in ("slurm", "local"):
-            raise _invalid(
-                "slurm_cluster", "'slurm' or 'local'", self.slurm_cluster
-            )
-        if self.launcher not in _LAUNCHERS:
-            raise _invalid(
-                "launcher", f"one of {', '.join(_LAUNCHERS)}", self.launcher
-            )
-        takes = _LAUNCHERS[self.launcher].takes
-        for field in dataclasses.fields(self)[1:]:
-            value = getattr(self, field.name)
-            if field.name not in takes and value != field.default:
-                raise ValueError(
-                    f"The launcher {self.launcher!r} takes no `{field.name}`. "
-                    f"It takes: {', '.join(takes) or 'no option'}. Received: "
-                    f"{field.name}={value!r}"
-                )
-
-
-def _invalid(name, expected, value):
-    return ValueError(
-        f"Invalid value for `{name}`. Expected {expected}. "
-        f"Received: {name}={value!r}"
-    )
 
 
 def launch(function, tasks, options):
@@ -201,7 +128,7 @@ def _ray(function, tasks, options):
     try:
         gpus = ray.cluster_resources().get("GPU", 0)
         if local and options.gpus_per_run > gpus:  # Ray would wait for ever
-            raise _invalid(
+            raise invalid(
                 "gpus_per_run",
                 f"at most {gpus:g}, the GPUs of this machine",
                 options.gpus_per_run,
@@ -240,9 +167,9 @@ def _slurm(function, tasks, options):
     import submitit
 
     if options.slurm_folder is None:
-        raise _invalid("slurm_folder", "a path", None)
+        raise invalid("slurm_folder", "a path", None)
     if options.gpus_per_run != int(options.gpus_per_run):
-        raise _invalid(
+        raise invalid(
             "gpus_per_run", "a whole number on Slurm", options.gpus_per_run
         )
     local = options.slurm_cluster == "local"
@@ -358,4 +285,63 @@ _LAUNCHERS = {
         _slurm, (*_RESOURCES, *(f"slurm_{n}" for n in _SLURM)), "submitit"
     ),
 }
+
 LAUNCHERS = tuple(_LAUNCHERS)
+_option = functools.partial(setting, origin="ours")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """How tasks are launched; see the note of each field.
+
+    An option that the launcher does not use must have its default. Reserved
+    cores do not limit the number of threads, on which rounding depends. With
+    no GPU reserved, a task sees all GPUs of its machine. The machines of a
+    cluster must have the working directory at the same path.
+
+    Raises:
+        ValueError: if a value is not allowed.
+    """
+
+    launcher: str = _option(
+        "serial",
+        note="serial: one after another, in this process; processes: a "
+        "process each; ray: on Ray (the extra `ray`); slurm: as Slurm jobs "
+        "(the extra `slurm`)",
+        choices=LAUNCHERS,
+    )
+    workers: int = _option(1, note="how many runs at once", least=1)
+    cpus_per_run: int = _option(
+        1, note="cores reserved for a run, on Ray and Slurm", least=1
+    )
+    gpus_per_run: float = _option(
+        0.0, note="GPUs reserved for a run; a fraction on Ray only", least=0
+    )
+    ray_address: str | None = _option(
+        None, note="a running Ray cluster; default: one of this machine"
+    )
+    slurm_folder: str | None = _option(
+        None, note="for the files of the jobs; all machines share it"
+    )
+    slurm_partition: str | None = _option(
+        None, note="default: that of the cluster"
+    )
+    slurm_minutes: int = _option(240, note="time limit of a run", least=1)
+    slurm_cluster: str = _option(
+        "slurm",
+        note="slurm, or local to try it without one",
+        choices=("slurm", "local"),
+    )
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            checked(field, getattr(self, field.name))
+        takes = _LAUNCHERS[self.launcher].takes
+        for field in dataclasses.fields(self)[1:]:
+            value = getattr(self, field.name)
+            if field.name not in takes and value != field.default:
+                raise ValueError(
+                    f"The launcher {self.launcher!r} takes no `{field.name}`. "
+                    f"It takes: {', '.join(takes) or 'no option'}. Received: "
+                    f"{field.name}={value!r}"
+                )

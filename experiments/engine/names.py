@@ -6,6 +6,7 @@ import math
 import keras
 
 import keras_slim
+from experiments.engine.config import setting
 from keras_slim.variants import VARIANTS, get
 
 
@@ -127,3 +128,8 @@ def activation_name(name):
         "the name of a Keras activation that keeps the shape of its input, "
         f"such as tanh, relu or gelu, or one of {', '.join(_OWN)}"
     )
+
+
+# Fields of a config. Not in `config.py`, which does without Keras.
+variant_setting = functools.partial(setting, read=variant_name)
+activation_setting = functools.partial(setting, read=activation_name)

@@ -12,7 +12,7 @@ import keras
 
 from experiments.engine.config import checked, from_text, value_type
 from experiments.engine.grid import parse_axis
-from experiments.engine.launchers import LAUNCHERS, Options
+from experiments.engine.launchers import Options
 
 # Settings with one value per sweep: Keras has one backend per process.
 ONE_VALUE = ("backend",)
@@ -33,6 +33,10 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
         for name in (None, "store"):
             self.register("action", name, _Once)
+
+    def error(self, message):
+        """One line; the usage, which may have thirty, is in the help."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
 
     def _get_values(self, action, arg_strings):
         if action.option_strings and arg_strings == ["--"]:  # else dropped
@@ -212,26 +216,13 @@ def add_sweep(parser, experiment, data, presets):
         help=f"write logs under <results-dir>/{experiment.name}/tensorboard",
     )
     group = parser.add_argument_group("how the runs are made")
-    helps = {
-        "launcher": "serial: one after another, in this process; processes: a "
-        "process each; ray: on Ray (the extra `ray`); slurm: as Slurm jobs "
-        "(the extra `slurm`)",
-        "workers": "how many runs at once",
-        "cpus_per_run": "cores reserved for a run, on Ray and Slurm",
-        "gpus_per_run": "GPUs reserved for a run; a fraction on Ray only",
-        "ray_address": "a running Ray cluster; default: one of this machine",
-        "slurm_folder": "for the files of the jobs",
-        "slurm_partition": "default: that of the cluster",
-        "slurm_minutes": "time limit of a run",
-        "slurm_cluster": "slurm, or local to try it without one",
-    }
     for field in dataclasses.fields(Options):
         group.add_argument(
             "--" + field.name.replace("_", "-"),
             type=folder if field.name == "slurm_folder" else value_type(field),
-            choices=LAUNCHERS if field.name == "launcher" else None,
+            choices=field.metadata["choices"],
             default=argparse.SUPPRESS,
-            help=helps[field.name]
+            help=field.metadata["note"]
             + (f"; default: {field.default}" if field.default else ""),
         )
 
@@ -444,6 +435,8 @@ def launch_options(options, experiment):
         # Workers may start in another folder.
         folder = options.results_dir.absolute() / experiment.name / ".slurm"
         named.setdefault("slurm_folder", folder)
+    if "slurm_folder" in named:
+        named["slurm_folder"] = str(named["slurm_folder"])
     how = Options(**named)
     if options.tensorboard and importlib.util.find_spec("tensorboardX") is None:
         raise ImportError(

@@ -9,10 +9,12 @@ import dataclasses
 from experiments.engine.backend import BACKENDS
 from experiments.engine.config import (
     BaseConfig,
+    epochs_setting,
+    invalid,
     seed_setting,
     setting,
-    variant_setting,
 )
+from experiments.engine.names import variant_setting
 from experiments.long_memory.tasks import TASKS
 
 EXPERIMENT = "long_memory"  # the folder of its runs
@@ -53,7 +55,7 @@ class Config(BaseConfig):
     )
     learning_rate: float = setting(3e-3, "ours", "of Adam", least=0, below=1e9)
     seed: int = seed_setting(0, "ours", "of the weights and of the batches")
-    epochs: int = setting(40, "ours", "passes over the sequences", least=1)
+    epochs: int = epochs_setting(40, "ours", "passes over the sequences")
 
     samples: int = setting(
         6_400, "ours", "training sequences; of images, at most", least=1
@@ -83,7 +85,5 @@ class Config(BaseConfig):
         else:
             valid, expected = self.length == fixed, f"none or {fixed}"
         if not valid:
-            raise ValueError(
-                f"Invalid value for `length`. Expected {expected} with "
-                f"task={self.task}. Received: length={self.length!r}"
-            )
+            expected += f" with task={self.task}"
+            raise invalid("length", expected, self.length)

@@ -10,11 +10,13 @@ from pathlib import Path
 from experiments.engine.backend import BACKENDS
 from experiments.engine.config import (
     BaseConfig,
+    epochs_setting,
+    invalid,
     path_setting,
     seed_setting,
     setting,
-    variant_setting,
 )
+from experiments.engine.names import variant_setting
 
 EXPERIMENT = "memory_duration"  # the folder of its runs
 # Of eq. 7: those of the first, the second and the third layer.
@@ -63,7 +65,7 @@ class Config(BaseConfig):
     r_2: float = _coefficient(2)
     r_3: float = _coefficient(3)
     seed: int = seed_setting(0, "ours", "the paper shows one run of each")
-    epochs: int = setting(10, "ours", "passes over the training text", least=1)
+    epochs: int = epochs_setting(10, "ours", "passes over the training text")
 
     batch_size: int = setting(
         100, "stated", "sequences in a batch (3.3)", least=1
@@ -110,11 +112,8 @@ class Config(BaseConfig):
         super().__post_init__()
         for name in COEFFICIENTS[self.layers :]:
             if getattr(self, name):
-                raise ValueError(
-                    f"Invalid value for `{name}`. Expected 0 with "
-                    f"layers={self.layers}. Received: "
-                    f"{name}={getattr(self, name)!r}"
-                )
+                expected = f"0 with layers={self.layers}"
+                raise invalid(name, expected, getattr(self, name))
 
     def as_dict(self):
         # The id depends on the content of a file, by its fingerprint, but not

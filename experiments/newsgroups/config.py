@@ -11,11 +11,11 @@ import dataclasses
 from experiments.engine.backend import BACKENDS
 from experiments.engine.config import (
     BaseConfig,
-    activation_setting,
+    epochs_setting,
     seed_setting,
     setting,
-    variant_setting,
 )
+from experiments.engine.names import activation_setting, variant_setting
 
 EXPERIMENT = "newsgroups"  # the folder of its runs
 
@@ -44,7 +44,7 @@ class Config(BaseConfig):
         2e-3, "stated", "2e-3, 1e-3, 5e-4 (II.C)", least=0, below=1e9
     )
     seed: int = seed_setting(0, "stated", "from the clock unless given (III.A)")
-    epochs: int = setting(100, "stated", "Tables I and II", least=1)
+    epochs: int = epochs_setting(100, "stated", "Tables I and II")
     batch_size: int = setting(128, "example", "posts per step", least=1)
     optimizer: str = setting(
         "rmsprop", "example", "no other is offered", choices=("rmsprop",)

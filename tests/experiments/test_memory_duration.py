@@ -301,7 +301,7 @@ def test_a_run_ends_in_a_table_and_pictures(arguments, wide_terminal, capsys):
     told = capsys.readouterr().out
     assert "learned nothing but" not in told
     assert "bits" in told and "the mean duration grows" in told
-    assert told.splitlines()[-1] == "Pictures: histograms.png, variants.png"
+    assert told.splitlines()[-2] == "Pictures: histograms.png, variants.png"
     # Again: nothing is trained, the same is shown.
     assert cli.main(["run", *arguments]) == 0
     again = capsys.readouterr().out
