@@ -19,7 +19,7 @@ def code_of(path):
     return blocks
 
 
-def test_the_readme(capsys):
+def test_the_readme(tmp_path, monkeypatch, capsys):
     first, then = code_of("README.md")
     names = {}
     exec(first, names)
@@ -30,8 +30,10 @@ def test_the_readme(capsys):
     model.compile("adam", "categorical_crossentropy")
     model.fit(x, y, verbose=0)
     # The README's model is slim already.
-    names["model"] = keras_slim.to_keras(model)
-    names["model"].compile("adam", "categorical_crossentropy")
+    full = keras_slim.to_keras(model)
+    full.compile("adam", "categorical_crossentropy")
+    full.save(tmp_path / "mine.keras")
+    monkeypatch.chdir(tmp_path)
     exec(then, names | {"x": x, "y": y})
     shown = capsys.readouterr().out
     assert "Epoch 3/3" in shown and "lstm3" in shown.lower()

@@ -9,7 +9,7 @@ from experiments.engine.report import FAILS, HOLDS
 from experiments.long_memory.tables import chosen
 
 NEAR = 0.02  # the largest loss of accuracy that counts as "as good"
-LU = "Lu & Salem 2017"  # arXiv:1707.04619 and its predecessor, MNIST
+LU = "Lu & Salem 2017"  # arXiv:1701.03441 and its predecessor, MNIST
 DEY = "Dey & Salem 2017"  # arXiv:1701.05923, MNIST
 _SOURCES = {
     **dict.fromkeys(("lstm1", "lstm2", "lstm3"), LU),
