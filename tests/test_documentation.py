@@ -32,6 +32,7 @@ def test_the_readme(tmp_path, monkeypatch, capsys):
     # The README's model is slim already.
     full = keras_slim.to_keras(model)
     full.compile("adam", "categorical_crossentropy")
+    full.fit(x, y, verbose=0)
     full.save(tmp_path / "mine.keras")
     monkeypatch.chdir(tmp_path)
     exec(then, names | {"x": x, "y": y})
