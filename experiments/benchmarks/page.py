@@ -367,7 +367,7 @@ def _soak(found, about, folder):
             "after": shown["done"].map("{:,} ".format) + shown["mode"],
             "memory, MB": (shown["memory_bytes"] / 1e6).map("{:,.1f}".format),
             "open files": shown["open_files"],
-            "compilations": _figures(shown["compilations"]),
+            "compilations": shown["compilations"].astype("Int64"),
             "ms each": _figures(1000 * shown["each"]),
         }
     )
