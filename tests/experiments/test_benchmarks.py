@@ -261,7 +261,8 @@ def test_a_contender_that_fails_stays_visible_and_stops_no_other(tmp_path):
     assert never not in orders[1] and late in orders[1]
     assert all(set(orders[n]) == {KERAS, KERAS_JIT, OURS} for n in range(2, 9))
     assert len({tuple(orders[n]) for n in range(2, 9)}) > 1  # shuffled
-    assert all(0 <= o["other_cpu"] <= 2 for _, o in found if o["round"])
+    # Its ticks are longer than these rounds, which may have any share.
+    assert all(o["other_cpu"] >= 0 for _, o in found if o["round"])
 
     with rounds.RoundsFile(
         tmp_path / "rounds.csv", ["shape", "mode", *columns_of(Contender)]
