@@ -11,6 +11,7 @@ import keras_slim  # noqa: F401  registers its classes
 FILES = Path(__file__).parent / "files"
 
 
+@pytest.mark.long
 def test_a_saved_model_predicts_the_same_and_trains_on():
     # Not its optimizer: Keras saves that of a backend, which others lack.
     model = keras.saving.load_model(FILES / "model.keras", compile=False)

@@ -142,6 +142,7 @@ def test_the_full_row_computes_the_same(make, recurrent, name):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.long
 # Keras 3.10 warns so of every functional model that it loads.
 @pytest.mark.filterwarnings(
     r"ignore:(.|\n)*structure of `inputs` doesn't match"

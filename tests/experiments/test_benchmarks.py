@@ -392,6 +392,7 @@ def test_files_are_set_next_to_those_of_keras_in_the_same_format(tmp_path):
     assert write_page(tmp_path, "deploy")[0] == readme
 
 
+@pytest.mark.long
 def test_slimmed_networks_are_scored(tmp_path, monkeypatch):
     """On made-up data; the table of the page has the scores of the worker."""
     random = np.random.default_rng(0)
@@ -442,6 +443,7 @@ def test_nothing_grows_once_all_shapes_were_there(layer, monkeypatch):
     assert bool(after["compilations"]) == compiles
 
 
+@pytest.mark.long
 def test_calls_and_runs_are_sampled(tmp_path):
     served = soak.Calls("lstm3")
     rows = [("calls", "lstm3", served.call(2)) for _ in range(3)]

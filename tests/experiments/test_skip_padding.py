@@ -297,6 +297,7 @@ def network_of_keras_layers(config, classes):
     return keras.Sequential(network)
 
 
+@pytest.mark.long
 def test_the_network_is_that_of_keras_layers():
     rates = dict.fromkeys(("pool_dropout", "dropout", "recurrent_dropout"), 0.0)
     config = Config(**{**TINY, **rates})
