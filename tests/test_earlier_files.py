@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 from frameworks import to_numpy
 
 import keras_slim  # noqa: F401  registers its classes
