@@ -52,20 +52,20 @@ def split(found, held, describe):
     return budgets
 
 
-def other_settings(config_type, runs, names):
+def other_settings(config_type, runs, said):
     """Describes the settings of a budget that are not the defaults.
 
     Args:
         config_type: Subclass of `config.BaseConfig`.
         runs: `pandas.DataFrame`, the runs of the budget.
-        names: Names of settings that are the same in all runs.
+        said: Names of settings that vary, or are described elsewhere.
 
     Returns:
         List of strings.
     """
     first, words = runs.iloc[0], []
     for field in dataclasses.fields(config_type):
-        if field.name in names:
+        if field.name not in said:
             value = None if pd.isna(first[field.name]) else first[field.name]
             if value != field.default:
                 words.append(f"{field.name} {value} (default {field.default})")

@@ -1,5 +1,6 @@
 """Tables and pictures of a report in a notebook."""
 
+import functools
 import tempfile
 from pathlib import Path
 
@@ -36,6 +37,10 @@ class Notebook:
         self._shown = numbers if shown is None else shown
         self.others = [n for n in numbers if n not in self._shown]
         self._folder = Path(tempfile.mkdtemp())
+        # Each table shows one item of all that a budget has.
+        self._items = functools.cache(
+            functools.partial(self._report.contents, self._results)
+        )
         for number, budget in enumerate(self._budgets):
             print(f"{number}: {budget.description} (runs: {len(budget.runs)})")
 
@@ -55,7 +60,7 @@ class Notebook:
         found = [
             item
             for number in (self._shown if numbers is None else numbers)
-            for item in self._report.contents(self._results, number)
+            for item in self._items(number)
             if item.name == name
         ]
         for item in found:

@@ -110,11 +110,15 @@ class Report(NamedTuple):
         Raises:
             ValueError: if there are fewer budgets.
         """
-        budgets = self.split(found)
-        items = self.items(choose(budgets, number)[0])
-        if self.all_settings and len(budgets) > 1:
+        return self._chosen(found, number)[2]
+
+    def _chosen(self, found, number):
+        """A budget, the descriptions of the others, and its tables."""
+        budget, others = choose(self.split(found), number)
+        items = self.items(budget)
+        if self.all_settings and others:
             items.append(self.all_settings(found))
-        return items
+        return budget, others, items
 
     def write(self, found, folder, number=0):
         """Writes the tables of one budget, its pictures, and a page of both.
@@ -134,9 +138,9 @@ class Report(NamedTuple):
             ValueError: if there are fewer budgets.
         """
         folder = Path(folder)
-        budget, others = choose(self.split(found), number)
+        budget, others, items = self._chosen(found, number)
         tables = []
-        for item in self.contents(found, number):
+        for item in items:
             numbers = item.numbers.to_csv(index=False, lineterminator="\n")
             words = f"{item.caption} {item.note}".strip()
             html = formats.html(item.text, _CLASSES)
@@ -174,8 +178,8 @@ class Report(NamedTuple):
         Raises:
             ValueError: if there are fewer budgets.
         """
-        budget, others = choose(self.split(found), number)
-        items = {item.name: item for item in self.contents(found, number)}
+        budget, others, items = self._chosen(found, number)
+        items = {item.name: item for item in items}
         for part in self.brief(budget, items):
             if isinstance(part, str):
                 console.print(Text(part))

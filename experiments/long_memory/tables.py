@@ -38,9 +38,8 @@ def _describe(runs):
         f"{first['epochs']} epochs of up to {first['samples']:,} sequences",
         units,
     ]
-    said = ("epochs", "samples", "units", "equal")
-    others = [name for name in HELD if name not in said]
-    return ", ".join([*words, *budgets.other_settings(Config, runs, others)])
+    said = (*AXES, "epochs", "samples", "units", "equal")
+    return ", ".join([*words, *budgets.other_settings(Config, runs, said)])
 
 
 def chosen(runs):

@@ -51,11 +51,10 @@ def _describe(runs):
         if pd.isna(first["characters"])
         else f"{first['characters']:,} characters",
     ]
-    said = ("layers", "units", "epochs", "characters")
-    others = [name for name in HELD if name not in said]
+    said = {*AXES, "layers", "units", "epochs", "characters"}
     if len(rates) == 1:
-        others.append("learning_rate")
-    return ", ".join([*words, *budgets.other_settings(Config, runs, others)])
+        said.remove("learning_rate")
+    return ", ".join([*words, *budgets.other_settings(Config, runs, said)])
 
 
 def layer_durations(budget):

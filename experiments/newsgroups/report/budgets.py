@@ -46,9 +46,7 @@ def _describe(runs):
         else f"epochs {epochs}",
         "all posts" if pd.isna(samples) else f"{samples:,.0f} posts",
     ]
-    said = ("epochs", "samples")
-    others = [name for name in HELD if name not in said]
-    words += budgets.other_settings(Config, runs, others)
+    words += budgets.other_settings(Config, runs, (*AXES, "epochs", "samples"))
     posts = first["posts"]
     if not pd.isna(posts) and "the original" not in posts.split(";")[0]:
         words.append(posts.split(";")[0])
