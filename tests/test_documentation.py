@@ -1,22 +1,10 @@
 """The Python code of README.md and of the guides runs as it stands."""
 
-import re
-from pathlib import Path
-
 import keras
 import numpy as np
+from guides import code_of
 
 import keras_slim
-
-ROOT = Path(__file__).parents[1]
-
-
-def code_of(path):
-    """The Python code blocks of a page."""
-    text = (ROOT / path).read_text("utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
-    assert blocks
-    return blocks
 
 
 def test_the_readme(tmp_path, monkeypatch, capsys):

@@ -1,6 +1,5 @@
 """Memory durations against brute force, and cell states of any model."""
 
-import pathlib
 import re
 import sys
 import threading
@@ -12,6 +11,7 @@ import oracle
 import pytest
 from drawn import random_array, randomise
 from frameworks import to_numpy, weights_of
+from guides import code_of
 
 import keras_slim
 from keras_slim import memory, variants
@@ -295,13 +295,6 @@ def test_cell_states_of_wrapped_layers_in_a_nested_model():
     assert {"forward_lstm1", "backward_lstm1"} <= found.keys()
 
 
-def guide_lines():
-    """The code of the guide."""
-    guide = pathlib.Path(__file__).parents[1] / "docs" / "memory.md"
-    section = guide.read_text("utf-8")
-    return re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
-
-
 def test_lines_of_the_guide_do_not_count_padding(monkeypatch, capsys):
     """Against the LSTM in NumPy on the sequences without their padding."""
     monkeypatch.setitem(sys.modules, "pandas", None)  # not said to install
@@ -324,7 +317,7 @@ def test_lines_of_the_guide_do_not_count_padding(monkeypatch, capsys):
     model(inputs)
     randomise(model)
     lines = {"model": model, "inputs": inputs}
-    exec(guide_lines(), lines)
+    exec(code_of("docs/memory.md")[0], lines)
     embedding, *wrappers = model.layers
     wanted = {}
     for sample, length in enumerate(lengths):
