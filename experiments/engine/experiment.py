@@ -11,7 +11,8 @@ from experiments.engine.backend import check_backend
 from experiments.engine.plan import plan
 from experiments.engine.report import Report
 from experiments.engine.results import Tables, collect
-from experiments.engine.runs import RunFolder, RunIsClaimed
+from experiments.engine.runs import RunFolder, RunIsClaimed, identity
+from experiments.engine.seeds import clock_seeds
 from experiments.engine.sweep import PlannedRun
 
 
@@ -179,16 +180,22 @@ class Experiment:
         Returns:
             List of configs, `None` for one whose seed is not drawn.
         """
-        data = self.data_of_points(points)
-        return grid.configs_of(
-            self.config_type,
-            points,
-            results_dir,
-            self.name,
-            [one.fingerprint for one in data],
-            draw,
-            elsewhere.seeds(self.tables) if elsewhere else {},
-        )
+        configs = grid.seedless(self.config_type, points)
+        seeds = [point["seed"] for point in points]
+        timed = [k for k, seed in enumerate(seeds) if seed == grid.CLOCK]
+        keys = []
+        for config in map(configs.__getitem__, timed):
+            settings = config.as_dict()
+            del settings["seed"]
+            keys.append(identity(settings, self.data_of(config).fingerprint))
+        there = elsewhere.seeds(self.tables) if elsewhere else {}
+        drawn = clock_seeds(results_dir, self.name, keys, draw, there)
+        for k, seed in zip(timed, drawn, strict=True):
+            seeds[k] = seed
+        return [
+            None if seed is None else dataclasses.replace(config, seed=seed)
+            for config, seed in zip(configs, seeds, strict=True)
+        ]
 
     def plan(self, points, configs, results_dir, elsewhere=None):
         """A readable summary of what a sweep has done and has left to do.

@@ -5,7 +5,6 @@ import itertools
 import math
 import os
 import re
-from types import MappingProxyType
 
 import pandas as pd
 
@@ -16,8 +15,6 @@ from experiments.engine.config import (
     is_path,
     value_type,
 )
-from experiments.engine.runs import identity
-from experiments.engine.seeds import clock_seeds
 
 # Instead of a seed: draw one from the clock.
 CLOCK = "clock"
@@ -166,44 +163,3 @@ def varied(config_type, configs):
 def seedless(config_type, points):
     """The configs of a grid, with 0 in place of every seed."""
     return [config_type(**{**point, "seed": 0}) for point in points]
-
-
-def configs_of(
-    config_type,
-    points,
-    results_dir,
-    experiment,
-    fingerprints,
-    draw=True,
-    elsewhere=MappingProxyType({}),
-):
-    """The configs of a grid, with seeds from the clock where asked for.
-
-    Args:
-        config_type: Subclass of `BaseConfig`.
-        points: List of dicts, what `product` returned.
-        results_dir: Path of the results of all experiments.
-        experiment: Name of the experiment, a folder in `results_dir`.
-        fingerprints: List of strings, the fingerprint of each point's data.
-        draw: Boolean, whether to draw seeds that are not drawn yet.
-        elsewhere: Dict of seeds that were drawn elsewhere, see
-            `seeds.clock_seeds`. Default: empty.
-
-    Returns:
-        List of `config_type`, `None` for one whose seed is not drawn.
-    """
-    configs = seedless(config_type, points)
-    seeds = [point["seed"] for point in points]
-    timed = [k for k, seed in enumerate(seeds) if seed == CLOCK]
-    keys = []
-    for k in timed:
-        settings = configs[k].as_dict()
-        del settings["seed"]
-        keys.append(identity(settings, fingerprints[k]))
-    drawn = clock_seeds(results_dir, experiment, keys, draw, elsewhere)
-    for k, seed in zip(timed, drawn, strict=True):
-        seeds[k] = seed
-    return [
-        None if seed is None else dataclasses.replace(config, seed=seed)
-        for config, seed in zip(configs, seeds, strict=True)
-    ]

@@ -10,6 +10,7 @@ import signal
 import time
 import types
 
+import keras
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -21,9 +22,9 @@ from experiments.engine.config import (
     seed_setting,
     setting,
 )
-from experiments.engine.grid import CLOCK, configs_of, parse_axis, product
+from experiments.engine.experiment import Experiment
+from experiments.engine.grid import CLOCK, parse_axis, product
 from experiments.engine.launchers import Options
-from experiments.engine.plan import plan
 from experiments.engine.results import (
     PROVENANCE,
     Tables,
@@ -33,7 +34,6 @@ from experiments.engine.results import (
     write,
 )
 from experiments.engine.runs import RunFolder
-from experiments.engine.sweep import PlannedRun
 
 pytestmark = pytest.mark.any_backend
 
@@ -48,6 +48,7 @@ class Config(BaseConfig):
     epochs: int = setting(2, "ours", "", least=1)
     window: int | None = setting(None, "ours", "", least=1)
     shuffled: bool = setting(False, "ours", "")
+    backend: str = setting(keras.backend.backend(), "ours", "")
 
 
 TABLES = Tables(
@@ -59,20 +60,8 @@ TABLES = Tables(
 )
 
 
-def folder_of(config, results_dir):
-    return RunFolder(results_dir, "test", config.as_dict(), "data")
-
-
-def planned_run(config, results_dir):
-    label = f"{config.variant} {config.units}"
-    return PlannedRun(
-        folder_of(config, results_dir), config, label, config.epochs
-    )
-
-
-def make(config, results_dir):
+def execute(config, data, folder, **options):
     """Makes a run with as many seconds per epoch as it has units."""
-    folder = folder_of(config, results_dir)
 
     def train():
         if config.r_1 > 1:
@@ -87,11 +76,26 @@ def make(config, results_dir):
     folder.make(train, data_sources={"source": "made here"})
 
 
+EXPERIMENT = Experiment(
+    tables=TABLES,
+    axes=("text", "units", "r_1", "variant", "seed"),
+    presets={},
+    load_data=lambda config: types.SimpleNamespace(fingerprint=config.text),
+    of_data=("text",),
+    about=lambda data: "",
+    execute=execute,
+    label=lambda config: f"{config.variant} {config.units}",
+    outcome=lambda folder: f"loss {folder.result['loss']}",
+    report=None,
+    timed_by=("units",),
+)
+
+
 def make_runs(points, results_dir):
     return command_line.make_runs(
-        [planned_run(Config(**point), results_dir) for point in points],
-        lambda config: make(config, results_dir),
-        lambda folder: f"loss {folder.result['loss']}",
+        [EXPERIMENT.planned_run(Config(**p), results_dir) for p in points],
+        functools.partial(EXPERIMENT.make, results_dir=results_dir),
+        EXPERIMENT.outcome,
         Options(),
     )
 
@@ -146,13 +150,12 @@ def test_the_product_over_axes_and_its_seeds(tmp_path):
         for seed in (3, CLOCK)
         for variant in ("lstm", "lstm3")
     ]
-    places = (tmp_path, "test", ["data"] * len(points))
-    assert configs_of(Config, points, *places, draw=False)[2] is None
-    configs = configs_of(Config, points, *places)
-    assert configs_of(Config, points, *places, draw=False) == configs
+    assert EXPERIMENT.configs_of(points, tmp_path, draw=False)[2] is None
+    configs = EXPERIMENT.configs_of(points, tmp_path)
+    assert EXPERIMENT.configs_of(points, tmp_path, draw=False) == configs
     # Of other data, other seeds.
-    others = (tmp_path, "test", ["other"] * len(points))
-    assert configs_of(Config, points, *others, draw=False)[2] is None
+    others = [{**point, "text": "code"} for point in points]
+    assert EXPERIMENT.configs_of(others, tmp_path, draw=False)[2] is None
     assert [config.seed for config in configs[:2]] == [3, 3]
     assert {config.epochs for config in configs} == {1}
     assert len({config.seed for config in configs}) == 1 + 4
@@ -258,15 +261,9 @@ def test_the_plan_of_a_sweep_has_a_row_for_each_combination(tmp_path):
     settings = {"variant": ("lstm", "lstm3"), "seed": (0,)}
     settings |= {"text": ("play",), "units": (8, 60), "r_1": (0.0, 0.5)}
     points = product(Config, settings)
-    configs = [Config(**point) for point in points]
     assert make_runs([points[0], points[4]], tmp_path) == 0  # of lstm
-    table, text = plan(
-        [config.as_dict() for config in configs],
-        [None, *(folder_of(config, tmp_path) for config in configs[1:])],
-        collect(tmp_path, TABLES),
-        rows=("text", "units", "r_1"),
-        timed_by=("units",),
-    )
+    configs = [None, *EXPERIMENT.configs_of(points, tmp_path)[1:]]
+    table, text = EXPERIMENT.plan(points, configs, tmp_path)
     # Seven runs of two epochs: four of 8 s per epoch and three of 60.
     assert text.startswith("8 runs: 1 done, 7 left; 14 epochs to go\nAbout 7 ")
     console = Console(width=100)
