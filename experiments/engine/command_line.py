@@ -21,6 +21,7 @@ from experiments.engine.parsers import (
     as_options,
     default_of,
     launch_options,
+    parser_of,
     program,
     settings_given,
 )
@@ -345,6 +346,26 @@ def commands(experiment):
         "report": lambda options: report(options, experiment),
         "settings": lambda options: show_settings(experiment),
     }
+
+
+def main_of(experiment, further=None, **words):
+    """The function that runs the command line of an experiment.
+
+    Args:
+        experiment: `experiment.Experiment`.
+        further: Function of the subparsers and of the parser of `run` that adds
+            commands and options of this experiment. Returns a dict of
+            functions by name, see `main`. Default: `None`, there are none.
+        **words: The other arguments of `parsers.parser_of`.
+
+    Returns:
+        `main`, which takes the arguments only.
+    """
+    parser, subparsers, run = parser_of(experiment, **words)
+    found = commands(experiment)
+    if further is not None:
+        found |= further(subparsers, run)
+    return functools.partial(main, parser, found)
 
 
 @contextlib.contextmanager

@@ -300,12 +300,11 @@ def add_report(parser, experiment, axes):
     )
 
 
-def parser_of(experiment, description, run, sweep, presets, report, axes, data):
+def parser_of(experiment, run, sweep, presets, report, axes, data):
     """The command line of an experiment.
 
     Args:
         experiment: `experiment.Experiment`.
-        description: String.
         run: Tuple of help and description of the command `run`.
         sweep: String, the help of the command `sweep`.
         presets: String that describes the presets of `sweep`.
@@ -317,7 +316,11 @@ def parser_of(experiment, description, run, sweep, presets, report, axes, data):
         Tuple of the `Parser`, its subparsers for further commands, and the
         parser of `run` for further options.
     """
-    parser = Parser(prog=program(experiment), description=description)
+    parser = Parser(
+        prog=program(experiment),
+        description=f"The experiment `{experiment.name}`, run by run or as a "
+        "sweep. `<command> --help` lists the options of a command.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
 
     one = commands.add_parser("run", help=run[0], description=run[1])

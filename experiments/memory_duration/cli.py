@@ -1,39 +1,23 @@
 """Command line: `python -m experiments.memory_duration <command>`."""
 
-from experiments.engine import command_line, parsers
+from experiments.engine import command_line
 from experiments.memory_duration.experiment import MEMORY_DURATION
 
-
-def _parser():
-    return parsers.parser_of(
-        MEMORY_DURATION,
-        __doc__,
-        run=(
-            "train one network: a table and a picture, in minutes",
-            "Trains one network, the paper's on a text that comes with Python "
-            "by default, reads the test text with it, and shows how long the "
-            "units of each layer remember. The same command resumes a run that "
-            "was interrupted. The help of each option says where its default "
-            "comes from: stated in the paper, or ours.",
-        ),
-        sweep="train a grid of networks: Figures 1 and 2",
-        presets="paper: Figure 1, three texts; modulation: Figure 2, one "
-        "coefficient at a time; variants: Figure 1 for slim ones; quick: a "
-        "small sweep, in minutes",
-        report="Compares the runs with what the paper says",
-        axes="text, variant, learning rate, coefficients and seed",
-        data="the paper's texts",
-    )[0]
-
-
-def main(arguments=None):
-    """Runs the command line.
-
-    Args:
-        arguments: List of strings. Default: `None`, those of the process.
-
-    Returns:
-        The exit status.
-    """
-    commands = command_line.commands(MEMORY_DURATION)
-    return command_line.main(_parser(), commands, arguments)
+main = command_line.main_of(
+    MEMORY_DURATION,
+    run=(
+        "train one network: a table and a picture, in minutes",
+        "Trains one network, the paper's on a text that comes with Python "
+        "by default, reads the test text with it, and shows how long the "
+        "units of each layer remember. The same command resumes a run that "
+        "was interrupted. The help of each option says where its default "
+        "comes from: stated in the paper, or ours.",
+    ),
+    sweep="train a grid of networks: Figures 1 and 2",
+    presets="paper: Figure 1, three texts; modulation: Figure 2, one "
+    "coefficient at a time; variants: Figure 1 for slim ones; quick: a "
+    "small sweep, in minutes",
+    report="Compares the runs with what the paper says",
+    axes="text, variant, learning rate, coefficients and seed",
+    data="the paper's texts",
+)

@@ -8,26 +8,8 @@ from experiments.newsgroups.experiment import NEWSGROUPS
 DATA = "20 Newsgroups and GloVe"
 
 
-def _parser():
-    parser, commands, run = parsers.parser_of(
-        NEWSGROUPS,
-        __doc__,
-        run=(
-            "train one network",
-            "Trains one network and leaves a run folder. The same command with "
-            "the same seed resumes a run that was interrupted. The help of "
-            "each option says where its default comes from: stated in the "
-            "paper, derived from it, the Keras example it was built from, or "
-            "ours.",
-        ),
-        sweep="train a grid of networks: Tables I and II and the figures",
-        presets="paper: Tables I and II; seeds: Figure 2; breakdown: Figures 3 "
-        "and 4; replicates: every entry of the tables with seeds 0-4; quick: "
-        "a small sweep, in minutes",
-        report="Compares the runs with what the paper prints",
-        axes="variant, activation, learning rate and seed",
-        data=DATA,
-    )
+def _further(commands, run):
+    """The options and commands that other experiments do not have."""
     run.add_argument(
         "--save-model",
         action="store_true",
@@ -44,29 +26,30 @@ def _parser():
         "--backend", choices=BACKENDS, help="default: that of Keras"
     )
     parsers.add_places(quick, DATA)
-    return parser
-
-
-def _run(options):
-    return command_line.run(options, NEWSGROUPS, save_model=options.save_model)
-
-
-def _quickstart(options):
-    return quickstart.main(options.results_dir)
-
-
-def main(arguments=None):
-    """Runs the command line.
-
-    Args:
-        arguments: List of strings. Default: `None`, those of the process.
-
-    Returns:
-        The exit status.
-    """
-    commands = {
-        **command_line.commands(NEWSGROUPS),
-        "run": _run,
-        "quickstart": _quickstart,
+    return {
+        "run": lambda options: command_line.run(
+            options, NEWSGROUPS, save_model=options.save_model
+        ),
+        "quickstart": lambda options: quickstart.main(options.results_dir),
     }
-    return command_line.main(_parser(), commands, arguments)
+
+
+main = command_line.main_of(
+    NEWSGROUPS,
+    further=_further,
+    run=(
+        "train one network",
+        "Trains one network and leaves a run folder. The same command with "
+        "the same seed resumes a run that was interrupted. The help of "
+        "each option says where its default comes from: stated in the "
+        "paper, derived from it, the Keras example it was built from, or "
+        "ours.",
+    ),
+    sweep="train a grid of networks: Tables I and II and the figures",
+    presets="paper: Tables I and II; seeds: Figure 2; breakdown: Figures 3 "
+    "and 4; replicates: every entry of the tables with seeds 0-4; quick: "
+    "a small sweep, in minutes",
+    report="Compares the runs with what the paper prints",
+    axes="variant, activation, learning rate and seed",
+    data=DATA,
+)

@@ -47,7 +47,7 @@ def options_of(cli):
     """Pairs of a command, but for `run`, which trains, and an option."""
     (commands,) = (
         action
-        for action in cli._parser()._actions
+        for action in cli.main.args[0]._actions
         if isinstance(action, argparse._SubParsersAction)
     )
     for command, parser in commands.choices.items():
