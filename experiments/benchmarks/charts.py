@@ -130,7 +130,7 @@ def memory_held(found, path):
                     color=COLOURS[backend],
                     label=f"{backend} {layer}",
                 )
-            axis.set(title=f"{kind} in one process", xlabel=kind)
+            axis.set(title=f"Many {kind}", xlabel=kind)
             top = 1.2e-6 * of_kind["memory_bytes"].max()
             axis.set(ylabel="memory, MB", ylim=(0, top))
             axis.grid(alpha=0.3)

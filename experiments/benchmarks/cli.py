@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib.metadata
+import itertools
 import shlex
 import sys
 import tempfile
@@ -42,7 +43,7 @@ MODELS = {
 }
 EXPORTING = ("tensorflow", "torch")  # which export files for devices
 RUNTIMES = ("ai-edge-litert", "onnxruntime", "openvino")
-CALLS, RUNS, SAMPLES = 2_000, 1_000, 20  # of `soak`
+SOAK, SAMPLES = {"calls": 2_000, "models": 60, "runs": 1_000}, 20
 _IN_WORKER = "experiments.benchmarks.in_worker."
 
 
@@ -207,21 +208,22 @@ def _soak(options, about, console):
         summary.write(pd.DataFrame(rows), folder / "soak.csv")
 
     for backend in options.backend:
-        for layer in (KERAS_LSTM, "lstm", "lstm3"):
-            title = f"{backend} {layer}"
+        layers = KERAS_LSTM, "lstm", "lstm3"
+        for mode, layer in itertools.product(("calls", "models"), layers):
+            served = f"{_IN_WORKER}soak:{mode.title()}", layer
+            wanted, done = getattr(options, mode), 0
             with (
-                workers.start(
-                    [backend], f"{_IN_WORKER}soak:Calls", layer
-                ) as started,
-                rounds.progress(console, title, SAMPLES) as show,
+                workers.start([backend], *served) as started,
+                rounds.progress(console, f"{backend} {layer}", SAMPLES) as show,
             ):
-                done = 0
                 for number in range(1, SAMPLES + 1):
-                    show("calls")
-                    count = options.calls * number // SAMPLES - done
+                    show(mode)
+                    count = wanted * number // SAMPLES - done
+                    if not count:
+                        continue
                     done += count
                     sample = started[backend].call("call", count)
-                    append("calls", layer, [sample])
+                    append(mode, layer, [sample])
         console.print(f"{backend}: a sweep of {options.runs} runs")
         served = f"{_IN_WORKER}soak:Sweep", SAMPLES
         with workers.start([backend], *served) as started:
@@ -375,12 +377,12 @@ def _parser():
     held = command(
         "soak",
         "see what grows over many calls and runs",
-        "Calls and trains layers on batches of varied shapes, makes a sweep "
-        "of tiny runs in one process, and samples its memory, open files and "
-        "compilations.",
+        "Calls and trains layers on batches of varied shapes, trains model "
+        "after model, makes a sweep of tiny runs, and samples memory, open "
+        "files and compilations of the process.",
     )
-    count(held, "--calls", CALLS)
-    count(held, "--runs", RUNS)
+    for mode, default in SOAK.items():
+        count(held, f"--{mode}", default)
     for timed in one, whole, files:
         count(timed, "--rounds", 15)
     for timed in one, whole, many, held:

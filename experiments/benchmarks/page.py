@@ -352,8 +352,11 @@ def _slimming(found, about, folder):
 
 def _soak(found, about, folder):
     charts.memory_held(found, folder / "soak.png")
-    yield "What a process holds during many calls, or a sweep of many runs."
-    yield "![Memory of the process by calls and runs](soak.png)"
+    yield (
+        "What a process holds during many calls, many models, or a sweep of "
+        "many runs."
+    )
+    yield "![Memory of the process by calls, models and runs](soak.png)"
     samples = []
     for _, rows in found.groupby(["backend", "mode", "layer"], sort=False):
         done, last = rows["done"].diff().fillna(rows["done"]), len(rows) - 1

@@ -8,6 +8,7 @@ All launchers have one signature and are independent of the function:
 Errors are passed as text, as exceptions of a backend may not be picklable.
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -23,20 +24,25 @@ import traceback
 from collections.abc import Callable
 from typing import NamedTuple
 
+import psutil
+
 from experiments.engine.config import checked, invalid, setting
 
 # Prefixes of environment variables that Ray passes to workers on other
 # machines. Workers on this one, like all processes of the other launchers,
 # inherit the whole environment.
 _HANDED_ON = ("KERAS_", "TF_", "JAX_", "XLA_")
+# Bytes by which a process may grow before another takes its place.
+_MOST_GROWTH = 2 * 2**30
 
 
 def launch(function, tasks, options):
     """Calls `function` on each task.
 
     Args:
-        function: Callable of one argument. Its value is ignored. All but the
-            serial launcher pickle it by name, so it must be importable.
+        function: Callable of one argument. Its value is ignored. It is pickled
+            by name, so it must be importable; the serial launcher does so only
+            when this process has grown.
         tasks: Iterable of arguments of `function`, picklable.
         options: `Options`.
 
@@ -64,45 +70,81 @@ def launch(function, tasks, options):
 
 
 def _serial(function, tasks, options):
+    tasks, has_grown = iter(tasks), _Growth(_MOST_GROWTH)
     for task in tasks:
         yield task, _attempt(function, task)
+        if has_grown():  # the rest, by one worker
+            yield from _processes(function, tasks, options)
 
 
 def _processes(function, tasks, options):
     # A fork of a process with threads of TensorFlow may hang.
     context = multiprocessing.get_context("spawn")
-    waiting, running = iter(tasks), {}
+    waiting, idle, running = iter(tasks), [], {}
     try:
         while True:
             free = options.workers - len(running)
             for task in itertools.islice(waiting, free):
-                receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(
-                    target=_child, args=(sender, *_call(function, task))
-                )
-                process.start()
-                sender.close()  # so that it is closed when the process ends
-                running[receiver] = task, process
+                worker = idle.pop() if idle else _start(context)
+                running[worker.connection] = task, worker
+                # A worker that died when it was idle is found below.
+                with contextlib.suppress(OSError):
+                    worker.connection.send(_call(function, task))
             if not running:
                 return
-            for receiver in multiprocessing.connection.wait(running):
-                task, process = running[receiver]
+            for connection in multiprocessing.connection.wait(running):
+                task, worker = running.pop(connection)
                 try:
-                    error = receiver.recv()
-                    process.join()
+                    error, has_grown = connection.recv()
                 except (EOFError, OSError):
-                    process.join()
-                    error = _death(process.exitcode)
-                del running[receiver]
+                    worker.process.join()
+                    error, has_grown = _death(worker.process.exitcode), True
+                if has_grown:
+                    connection.close()
+                    worker.process.join()
+                else:
+                    idle.append(worker)
                 yield task, error
     finally:
-        left = [process for _, process in running.values()]
-        for process in left:
-            process.terminate()
-        for process in left:
-            process.join(5)
-            process.kill()
-            process.join()
+        left = [*idle, *(worker for _, worker in running.values())]
+        for worker in left:
+            worker.process.terminate()
+        for worker in left:
+            worker.process.join(5)
+            worker.process.kill()
+            worker.process.join()
+
+
+class _Worker(NamedTuple):
+    connection: multiprocessing.connection.Connection
+    process: multiprocessing.Process
+
+
+def _start(context):
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_child, args=(theirs, _MOST_GROWTH))
+    process.start()
+    theirs.close()  # so that it is closed when the process ends
+    return _Worker(ours, process)
+
+
+class _Growth:
+    """Whether this process holds much more memory than after its first task.
+
+    TensorFlow never frees what XLA compiled, some 40 MB per run
+    (https://github.com/tensorflow/tensorflow/issues/64170).
+
+    Args:
+        most: Integer, in bytes.
+    """
+
+    def __init__(self, most):
+        self._most, self._first = most, None
+
+    def __call__(self):
+        held = psutil.Process().memory_info().rss
+        self._first = held if self._first is None else self._first
+        return held - self._first > self._most
 
 
 def _ray(function, tasks, options):
@@ -251,11 +293,15 @@ def _unpickle_and_call(pickled, folder, threads):
     function(task)
 
 
-def _child(sender, *call):
+def _child(connection, most_growth):
     # Ctrl-C also reaches the children, but the parent ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    sender.send(_attempt(*call))
+    ended, has_grown = False, _Growth(most_growth)
+    while not ended:
+        error = _attempt(*connection.recv())
+        ended = has_grown()
+        connection.send((error, ended))
 
 
 def _die_with_parent():
@@ -305,9 +351,9 @@ class Options:
 
     launcher: str = _option(
         "serial",
-        note="serial: one after another, in this process; processes: a "
-        "process each; ray: on Ray (the extra `ray`); slurm: as Slurm jobs "
-        "(the extra `slurm`)",
+        note="serial: one after another, in this process; processes: in "
+        "several processes; ray: on Ray (the extra `ray`); slurm: as Slurm "
+        "jobs (the extra `slurm`)",
         choices=LAUNCHERS,
     )
     workers: int = _option(1, note="how many runs at once", least=1)

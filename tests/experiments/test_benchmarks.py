@@ -444,9 +444,11 @@ def test_nothing_grows_once_all_shapes_were_there(layer, monkeypatch):
 
 
 @pytest.mark.long
-def test_calls_and_runs_are_sampled(tmp_path):
-    served = soak.Calls("lstm3")
-    rows = [("calls", "lstm3", served.call(2)) for _ in range(3)]
+def test_calls_models_and_runs_are_sampled(tmp_path):
+    rows = []
+    for mode, served in ("calls", soak.Calls), ("models", soak.Models):
+        called = served("lstm3")
+        rows += [(mode, "lstm3", called.call(2)) for _ in range(3)]
     runs = soak.Sweep(2).sweep(4)
     assert [sample["done"] for sample in runs] == [2, 4]
     rows += [("runs", "lstm3", sample) for sample in runs]

@@ -1,5 +1,7 @@
-"""Many calls or many runs in one process, and what it holds meanwhile."""
+"""Many calls, models or runs in one process, and what it holds meanwhile."""
 
+import contextlib
+import gc
 import tempfile
 import threading
 import time
@@ -16,6 +18,7 @@ UNITS = 8
 FEATURES = 4
 # All of them come up long before half of the calls are made.
 MOST_ROWS, MOST_STEPS = 4, 12
+ROWS = 32  # of a model
 TEXT = "the quick brown fox jumps over the lazy dog. " * 5
 POLL_SECONDS = 0.2
 
@@ -31,14 +34,7 @@ class Calls:
         self._meter, self._done = Meter(), 0
         self._random = np.random.default_rng(0)
         self._layer = layer_of(name, UNITS)
-        self._model = keras.Sequential(
-            [
-                keras.Input((None, FEATURES)),
-                self._layer,
-                keras.layers.Dense(1),
-            ]
-        )
-        self._model.compile("adam", "mse")
+        self._model = _model_of(self._layer, None)
 
     def call(self, count):
         """Calls with a mask and trains, `count` times. Returns a sample."""
@@ -51,6 +47,43 @@ class Calls:
             self._model.train_on_batch(x, x[:, -1, :1])
         self._done += count
         return self._meter.read(self._done)
+
+
+class Models:
+    """Models of a layer that are built, trained and dropped, one by one.
+
+    Args:
+        name: See `Calls`.
+    """
+
+    def __init__(self, name):
+        self._name, self._meter, self._done = name, Meter(), 0
+        size = ROWS, MOST_STEPS, FEATURES
+        self._x = np.random.default_rng(0).normal(size=size).astype("float32")
+
+    def call(self, count):
+        """Trains `count` models for an epoch. Returns a sample."""
+        for _ in range(count):
+            keras.utils.clear_session()
+            model = _model_of(layer_of(self._name, UNITS), MOST_STEPS)
+            model.fit(self._x, self._x[:, -1, :1], batch_size=8, verbose=0)
+            # Lest it be in the sample.
+            del model
+        gc.collect()
+        self._done += count
+        return self._meter.read(self._done)
+
+
+def _model_of(layer, timesteps):
+    model = keras.Sequential(
+        [
+            keras.Input((timesteps, FEATURES)),
+            layer,
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile("adam", "mse")
+    return model
 
 
 class Sweep:
@@ -111,7 +144,7 @@ def _runs_done(folder):
 
 
 class Meter:
-    """What the process holds, and the time since it was read before."""
+    """What the process and its children hold, and the time since before."""
 
     def __init__(self):
         self._process = psutil.Process()
@@ -122,10 +155,18 @@ class Meter:
         """A sample, the columns of a row of `soak.csv`."""
         now = time.perf_counter()
         seconds, self._before = now - self._before, now
+        children = self._process.children(recursive=True)
+        memory, files = 0, 0
+        for process in (self._process, *children):
+            # One may just have ended.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                memory += process.memory_info().rss
+                files += process.num_fds()
         return {
             "done": done,
             "seconds": round(seconds, 3),
-            "memory_bytes": self._process.memory_info().rss,
-            "open_files": self._process.num_fds(),
-            "compilations": self._compilations(),
+            "memory_bytes": memory,
+            "open_files": files,
+            # Those of another process are not known.
+            "compilations": None if children else self._compilations(),
         }
