@@ -36,8 +36,8 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
 
     Args:
         units: Positive integer, dimensionality of the output space.
-        activation: Activation function `g` of the candidate and of the
-            output: a name, a function or a layer, whose weights are trained
+        activation: Activation function `g` of the candidate and, in an LSTM,
+            the output: a name, a function or a layer, whose weights are trained
             with those of the cell. On JAX, an activation that updates state or
             draws random numbers needs `unroll=True`, as in
             `keras.layers.LSTM`. Default: hyperbolic tangent (`"tanh"`). If
@@ -90,9 +90,9 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
             a variant, such as LSTM3, accepts no other.
         unit_forget_bias: Boolean (default `True`). If `True`, the bias of the
             forget gate of an LSTM, where the variant has one, is initialized
-            to 1. This is recommended by Jozefowicz et al., 2015. The code of
-            the papers' lab of 2019 initializes it to 0 in the slim variants,
-            its earlier code to 1. It has no effect in the other families.
+            to 1. This is recommended by Jozefowicz et al., 2015. The 2019 code
+            of the papers' lab initializes it to 0 in the slim variants, its
+            earlier code to 1. It has no effect in the other families.
         recurrence: `"auto"` (default), `"fast"` or `"plain"`: the time loop.
             The plain loop is that of `keras.layers.RNN` around the cell,
             differentiated by the framework. The fast loop multiplies the inputs

@@ -29,7 +29,7 @@ def _documented(cls):
     cls.__doc__ = "\n\n".join(
         [
             inspect.cleandoc(cls.__doc__),
-            f"With `{states}` of the previous time step, a time step computes"
+            f"Given `{states}` of the previous time step, a step computes"
             + ("" if row else " the gates of the `variant`, and then"),
             "\n".join(equations),
             *([] if row else [terms]),
