@@ -73,8 +73,8 @@ class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
     Args:
         units: Positive integer, dimensionality of the output space.
         activation: Activation function `g` of the candidate and, in an LSTM,
-            the output: a name, a function or a layer. Default: hyperbolic tangent
-            (`"tanh"`). If `None`, no activation is applied (linear).
+            the output: a name, a function or a layer. Default: hyperbolic
+            tangent (`"tanh"`). If `None`, no activation is applied (linear).
         recurrent_activation: Activation function `σ` of the gates, likewise.
             Default: `"sigmoid"`.
         use_bias: Boolean (default `True`). If `False`, the bias is left out

@@ -526,7 +526,7 @@ class DurationCounter:
     def _update(self, cell_states, mask):
         batch, timesteps, units = cell_states.shape
         rows = batch * units
-        # One row per unit, so that successive steps are adjacent in memory.
+        # One row per sequence and unit, so that its steps adjoin in memory.
         cell_states = cell_states.transpose(0, 2, 1).reshape(rows, timesteps)
         if mask is not None:
             mask = mask.transpose(0, 2, 1).reshape(rows, timesteps)

@@ -374,7 +374,7 @@ def _assign(cell, terms):
 
 
 def _terms_of_keras(place):
-    """The terms of a cell of Keras that computes the same as ours."""
+    """The terms of a cell of Keras that computes the same as a slim one."""
     cell, layer = place.cell, place.layer
     gating, units = cell.gating, cell.units
     if getattr(layer, "return_cell_states", False):
@@ -422,7 +422,7 @@ def _terms_of_keras(place):
 
 
 def _has_bias(cell):
-    """Whether a cell of Keras needs a bias to compute the same as ours."""
+    """Whether a cell of Keras needs a bias to compute the same as this one."""
     return bool(cell.use_bias or cell.gating.constants)
 
 

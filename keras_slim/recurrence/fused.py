@@ -349,7 +349,7 @@ def _dropped(masks, gate, h):
 
 
 def _read_by(equations, gate, h, weights, gates):
-    """What a gate reads of the previous output, at one step or at all."""
+    """What a gate reads of the previous output, for one step or for all."""
     *_, masks = weights
     h = _dropped(masks, gate, h)
     if equations.reads_reset_h(gate):
