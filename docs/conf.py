@@ -3,7 +3,7 @@
 import inspect
 import os
 
-# Keras wants to know it before it is imported; the quickest to install.
+# Must be set before Keras is imported; JAX is the quickest to install.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 from keras_slim import __version__
@@ -12,7 +12,7 @@ project = "keras_slim"
 author = "The authors of keras_slim"
 release = __version__
 root_doc = "docs/index"
-# Pages, results and notebooks are where they belong in the checkout.
+# Pages, results and notebooks stay where they are in the checkout.
 include_patterns = [
     "docs/*.md",
     "CHANGELOG.md",
@@ -27,7 +27,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = f"keras_slim {release}"
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # they are committed with what they show
+nb_execution_mode = "off"  # they are committed with their outputs
 # Docstrings are those of Keras: headings as in Google's style, `code`.
 default_role = "literal"
 napoleon_custom_sections = [("Call arguments", "params_style")]

@@ -1,4 +1,4 @@
-"""Draws what leaves an LSTM cell, variant by variant: `docs/cells.png`."""
+"""Draws which terms of an LSTM cell each variant keeps: `docs/cells.png`."""
 
 import math
 from pathlib import Path
@@ -50,7 +50,7 @@ def draw(axis, variant):
     lines = [
         (term in own[gate], term, gate) for term in terms for gate in gates
     ]
-    for is_there, term, gate in sorted(lines):  # those that are gone below
+    for is_there, term, gate in sorted(lines):  # the missing ones below
         axis.plot(
             (0.1, 0.76),
             (terms[term], gates[gate]),

@@ -8,7 +8,7 @@ import keras_slim
 
 
 def load_data():
-    """1,797 digits of 64 pixels, row after row, and their labels."""
+    """1,797 digits of 64 pixels, row by row, and their labels."""
     digits = load_digits()
     return digits.data.astype("float32") / 16, digits.target
 
@@ -19,7 +19,7 @@ def build_model(
     model = keras.Sequential(
         [
             keras.Input((64,)),
-            layers.Reshape((8, 8)),  # 8 steps of 8 features
+            layers.Reshape((8, 8)),  # 8 time steps of 8 features
             keras_slim.SlimRNN(units, variant=variant),
             layers.Dense(10, activation="softmax"),
         ]

@@ -1,7 +1,7 @@
 """Sequence to sequence: learning to add two numbers, digit by digit.
 
-The decoder starts with the last states of the encoder. In training it reads the
-right digits (teacher forcing); then it decodes one digit at a time.
+The decoder starts with the last states of the encoder. In training, it reads
+the correct digits (teacher forcing); afterwards, it decodes one at a time.
 
     python examples/encoder_decoder.py --layer LSTM3
 """
@@ -25,7 +25,7 @@ def encode(texts):
 
 
 def load_data(samples, seed=0):
-    """Sums such as "17+5 " and their answers, backwards, such as "22 "."""
+    """Sums such as "17+5 ", and their answers backwards, such as "22 "."""
     numbers = np.random.default_rng(seed).integers(
         10**DIGITS, size=(samples, 2)
     )
@@ -35,7 +35,7 @@ def load_data(samples, seed=0):
 
 
 def build_model(recurrent, units):
-    """From questions and shifted answers to logits of the answers."""
+    """A model from questions and shifted answers to logits of the answers."""
     questions = keras.Input((QUESTION,), dtype="int32")
     shifted = keras.Input((None,), dtype="int32")
     encoder = recurrent(units, return_state=True, name="encoder")
@@ -49,7 +49,7 @@ def build_model(recurrent, units):
 
 
 def decode(model, questions):
-    """The most likely answers, one digit at a time, by a trained model."""
+    """The most likely answers of a trained model, one digit at a time."""
     encoder, decoder, logits = map(
         model.get_layer, ("encoder", "decoder", "logits")
     )

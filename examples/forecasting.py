@@ -18,7 +18,7 @@ PAST, AHEAD = 50, 10
 
 
 def mackey_glass(length, delay=17):
-    """The series of Mackey & Glass (1977), scaled to mean 0 and deviation 1."""
+    """The series of Mackey & Glass (1977), standardized."""
     x = np.full(length + 500 + delay, 1.2)
     for t in range(delay, len(x) - 1):
         past = x[t - delay]
@@ -28,7 +28,7 @@ def mackey_glass(length, delay=17):
 
 
 def windows(series):
-    """Each window of the series: its past, and what follows."""
+    """All windows of the series: the past, and what follows it."""
     view = np.lib.stride_tricks.sliding_window_view(series, PAST + AHEAD)
     return view[:, :PAST, None], view[:, PAST:]
 
@@ -58,7 +58,7 @@ def main(arguments=None):
     model = build_model(getattr(keras_slim, options.layer), options.units)
     model.compile("adam", "mse")
     model.summary()
-    # The test is what comes last, without the windows that overlap training.
+    # The test set comes last, without windows that overlap the training set.
     test = x[cut + PAST + AHEAD :], y[cut + PAST + AHEAD :]
     history = model.fit(
         x[:cut],

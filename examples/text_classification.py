@@ -15,11 +15,11 @@ from keras import layers
 import keras_slim
 from keras_slim.datasets import text
 
-LENGTH = 60  # characters of a line
+LENGTH = 60  # characters per line
 
 
 def load_lines(samples):
-    """Lines as integer ids, 0 for padding, and 1 for code."""
+    """Lines as integer ids, with 0 for padding, and labels, 1 for code."""
     lines, labels = [], []
     for label, name in enumerate(("python_reference", "python_library")):
         corpus = text.load_data(name, test_split=0.0)
@@ -39,7 +39,7 @@ def build_model(recurrent, units):
         [
             keras.Input((LENGTH,), dtype="int32"),
             layers.Embedding(128, 32, mask_zero=True),
-            # `layers.Bidirectional(layers.LSTM(units))`, but for the layer.
+            # In Keras alone: `layers.Bidirectional(layers.LSTM(units))`.
             layers.Bidirectional(recurrent(units)),
             layers.Dense(1, activation="sigmoid"),
         ]

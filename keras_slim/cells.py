@@ -7,10 +7,10 @@ from keras_slim import variants
 
 
 class NamedVariant:
-    """Lets a subclass stand for a family or for one row of it.
+    """Lets a subclass stand for a family or for one of its variants.
 
-    `class SlimLSTM(..., family="lstm")` takes the variants of that family, the
-    full one by default, and `class LSTM1(..., variant="lstm1")` no other.
+    `class SlimLSTM(..., family="lstm")` accepts the variants of that family, by
+    default the full one; `class LSTM1(..., variant="lstm1")` accepts no other.
     """
 
     family = named_variant = None
@@ -40,7 +40,7 @@ class NamedVariant:
 
 
 def _check_rate(name, rate):
-    # Keras clips a rate without a word, and drops nothing at a rate of 1.
+    # Keras clips a rate silently, and drops nothing at a rate of 1.
     if not isinstance(rate, numbers.Real) or not 0 <= rate < 1:
         raise ValueError(
             f"Invalid value for argument `{name}`. Expected a number with "
@@ -50,17 +50,17 @@ def _check_rate(name, rate):
 
 @keras.saving.register_keras_serializable("keras_slim")
 class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
-    """Cell of any variant of any family: one step of `SlimRNN`.
+    """Cell of any variant of any family: one time step of `SlimRNN`.
 
     The state equations are those of the family of the `variant`; see
     `SlimLSTMCell`, `SlimGRUCell` and `SlimMGUCell`.
 
-    Each gate is `σ` of the sum of its terms: `W x` (a product with the
-    input), `U h` (with the previous output), `u ⊙ h` (pointwise) and `b`; or
-    a constant. The candidate is `g` of its terms; in a family with a reset
-    gate it reads `h` multiplied by that gate.
+    Each gate is `σ` of the sum of its terms, `W x` (a product with the
+    input), `U h` (with the previous output), `u ⊙ h` (pointwise) and `b` (a
+    bias), or a constant. The candidate is `g` of the sum of its terms; in a
+    family with a reset gate, it reads `h` multiplied by that gate.
 
-    Weights have Keras's names, and their columns stand in the order of the
+    The weights are named as in Keras. Their columns are in the order of the
     gates of the family, for the gates that have the term:
 
     - `kernel`, `(features, units * gates with W x)`
@@ -68,66 +68,70 @@ class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
     - `pointwise_kernel`, `(units, gates with u ⊙ h)`
     - `bias`, `(units * gates with b,)`
 
-    Source: that of each row in `keras_slim.variants.VARIANTS`.
+    Source: see each variant in `keras_slim.variants.VARIANTS`.
 
     Args:
         units: Positive integer, dimensionality of the output space.
-        activation: Activation function `g` of the candidate and of the
-            output, a name, a function or a layer. Default: hyperbolic tangent
-            (`"tanh"`). `None` is linear.
-        recurrent_activation: Activation function `σ` of the gates. Default:
-            `"sigmoid"`. `None` is linear.
-        use_bias: Boolean (default `True`). `False` takes the biases out of
-            every gate that the variant gives one.
-        kernel_initializer: Initializer of `kernel`, the products with the
-            input. Default: `"glorot_uniform"`.
-        recurrent_initializer: Initializer of `recurrent_kernel` and of
-            `pointwise_kernel`, the products with the previous output.
+        activation: Activation function `g` of the candidate and, in an LSTM,
+            the output: a name, a function or a layer. Default: hyperbolic
+            tangent (`"tanh"`). If `None`, no activation is applied (linear).
+        recurrent_activation: Activation function `σ` of the gates, likewise.
+            Default: `"sigmoid"`.
+        use_bias: Boolean (default `True`). If `False`, the bias is left out
+            of every gate and candidate that has one in the variant.
+        kernel_initializer: Initializer for `kernel`, used in the products
+            with the input. Default: `"glorot_uniform"`.
+        recurrent_initializer: Initializer for `recurrent_kernel` and
+            `pointwise_kernel`, used in the products with the previous output.
             Default: `"orthogonal"`.
-        bias_initializer: Initializer of the biases. Default: `"zeros"`.
-        kernel_regularizer: Regularizer of `kernel`. Default: `None`.
-        recurrent_regularizer: Regularizer of `recurrent_kernel` and of
+        bias_initializer: Initializer for the biases. Default: `"zeros"`.
+        kernel_regularizer: Regularizer for `kernel`. Default: `None`.
+        recurrent_regularizer: Regularizer for `recurrent_kernel` and
             `pointwise_kernel`. Default: `None`.
-        bias_regularizer: Regularizer of the biases. Default: `None`.
-        kernel_constraint: Constraint of `kernel`. Default: `None`.
-        recurrent_constraint: Constraint of `recurrent_kernel` and of
+        bias_regularizer: Regularizer for the biases. Default: `None`.
+        kernel_constraint: Constraint for `kernel`. Default: `None`.
+        recurrent_constraint: Constraint for `recurrent_kernel` and
             `pointwise_kernel`. Default: `None`.
-        bias_constraint: Constraint of the biases. Default: `None`.
+        bias_constraint: Constraint for the biases. Default: `None`.
         dropout: Float, `0 <= dropout < 1`. Fraction of the inputs to drop
-            for the term `W x`. Default: 0.
+            in the term `W x`. Default: 0.
         recurrent_dropout: Float, `0 <= recurrent_dropout < 1`. Fraction of
-            the previous outputs to drop for the terms `U h` and `u ⊙ h`.
+            the previous outputs to drop in the terms `U h` and `u ⊙ h`.
             Default: 0.
         seed: Random seed for dropout.
-        variant: Name of a row in `keras_slim.variants.VARIANTS`, in upper or
-            lower case, or a row of the gates `(i, f, c, o)` of an LSTM,
-            `(z, r, h)` of a GRU or `(f, h)` of an MGU, each a string of the
-            terms `x`, `h`, `u`, `b`, or a number. The classes of a family take
-            its variants, by default the full one; those named after a row,
-            such as LSTM3, no other.
+        variant: Name of a variant in `keras_slim.variants.VARIANTS`, in upper
+            or lower case, or a tuple or list of gates, `(i, f, c, o)` for an
+            LSTM, `(z, r, h)` for a GRU or `(f, h)` for an MGU, each a string
+            of the terms `x`, `h`, `u`, `b`, or a number. A class of a family
+            accepts its variants, by default the full one; a class named after
+            a variant, such as LSTM3, accepts no other.
         unit_forget_bias: Boolean (default `True`). If `True`, the bias of the
-            forget gate of an LSTM, where the variant has one, starts at 1.
-            The other families have no such gate.
+            forget gate of an LSTM, where the variant has one, is initialized
+            to 1. It has no effect in the other families.
         matched_initialization: Boolean (default `False`). If `False`, an
-            initializer is called on the shape of the weight itself, as the
-            lab's code does for LSTM1, LSTM2 and LSTM3; a slim weight is then
-            drawn wider than the same columns of a full LSTM (for 128 units
-            and features a Glorot limit of 0.153 instead of 0.097). If `True`,
-            it is called on the shape for all gates and the weight takes its
-            columns of that. Biases are the same either way.
+            initializer is called with the shape of the weight itself, as in
+            the code of the papers' lab for LSTM1, LSTM2 and LSTM3; a slim
+            weight is then drawn from a wider range than the same columns of a
+            full LSTM (for 128 units and features, with a Glorot limit of 0.153
+            instead of 0.097). If `True`, it is called with the shape for all
+            gates, and the weight takes its columns from the result. Biases are
+            the same either way.
         implementation: `1` or `2` (default). With `1`, or with any
-            `recurrent_dropout`, every gate draws dropout masks of its own;
-            with `2` the gates share one mask of the inputs. It changes
-            nothing else.
+            `recurrent_dropout`, every gate has its own dropout masks; with
+            `2`, the gates share one mask for the inputs. It has no other
+            effect.
 
     Call arguments:
         inputs: A 2D tensor, with shape `(batch, features)`.
-        states: The states of the previous step, `[h, c]` of an LSTM and `[h]`
-            or `h` of the others, 2D tensors with shape `(batch, units)`.
-        training: Python boolean, whether dropout is applied.
+        states: The states of the previous time step, `[h, c]` for an LSTM and
+            `[h]` or `h` for the others, 2D tensors with shape
+            `(batch, units)`.
+        training: Python boolean, whether dropout is applied. Default:
+            `False`.
 
     Returns:
-        `(h, states)`, the output and the new states.
+        A tuple `(h, states)`: the output, with shape `(batch, units)`, and the
+        new states, a tensor or a list like the argument `states`.
 
     Raises:
         ValueError: if `units`, `variant`, `dropout`, `recurrent_dropout` or
@@ -206,7 +210,7 @@ class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
         self.unit_forget_bias = unit_forget_bias
         self.matched_initialization = matched_initialization
         self.implementation = 1 if recurrent_dropout else implementation
-        # As in Keras, an integer is a single state.
+        # As in Keras, an integer stands for a single state.
         states = len(gating.family.states)
         self.state_size = [self.units] * states if states > 1 else self.units
         self.cell_state_index = states - 1
@@ -248,7 +252,7 @@ class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
                     options = {**options, "initializer": initializer}
                 weight = self.add_weight(shapes[name], name=name, **options)
             setattr(self, name, weight)
-        # With weights from the start, which no loop can create.
+        # Its weights must exist before the time loop, which creates none.
         for activation in (self.activation, self.recurrent_activation):
             if isinstance(activation, keras.Layer) and not activation.built:
                 activation.build((*input_shape[:-1], self.units))
@@ -259,7 +263,7 @@ class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
         forget = self.gating.family.forget
         if not self.unit_forget_bias or forget not in gates:
             return self.bias_initializer(shape, dtype=dtype)
-        # Draws of the lengths that Keras draws, which a seed must repeat.
+        # Drawn in the same lengths as in Keras, so that a seed agrees.
         before = gates.index(forget)
         parts = [ops.ones((self.units,), dtype=dtype)]
         for place, count in ((0, before), (2, len(gates) - before - 1)):
@@ -269,8 +273,8 @@ class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
                 parts.insert(place, part)
         return ops.concatenate(parts)
 
-    # The masks of Keras's cells, drawn in their order, for the gates that use
-    # one. `RNN` asks for them before the loop and resets them after it.
+    # The same masks as in Keras's cells, drawn in the same order, for the gates
+    # that use one. `RNN` gets them before the loop and resets them after it.
 
     def get_dropout_mask(self, step_input):
         if self._dropout_mask is None and self.dropout > 0:
@@ -330,7 +334,7 @@ class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
         return self.recurrent_activation
 
     def _add_recurrent_terms(self, sums, phase, h, mask):
-        """Adds the terms with `h` of the gates of a phase to their sums."""
+        """Adds to the sums of the gates of a phase their terms with `h`."""
 
         def add(gates, values):
             for gate, value in zip(gates, values, strict=True):
@@ -356,7 +360,7 @@ class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
         )
 
     def input_projections(self, inputs, kernel, bias, dropout_mask=None):
-        """The terms that do not read the previous output, summed by gate.
+        """Sums the terms of each gate that do not read the previous output.
 
         Args:
             inputs: Tensor with shape `(..., batch, features)`.
@@ -366,19 +370,19 @@ class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
         Returns:
             Dict from gate to a tensor with shape `(..., batch, units)`, or
             `(1, units)` for a gate that does not read the inputs. A gate that
-            only reads the previous output is missing.
+            reads only the previous output is missing.
         """
         gates = self.gating.gates_with("x")
         products = _products(gates, inputs, dropout_mask, kernel)
         sums = dict(zip(gates, products, strict=True))
         if bias is not None:
-            # A row, not a vector: Keras's softmax refuses a vector.
+            # 2D, as Keras's softmax refuses a vector.
             row = ops.expand_dims(bias, 0)
             gates = self.gating.gates_with("b")
             for gate, part in zip(gates, _columns(row, gates), strict=True):
                 sums[gate] = sums[gate] + part if gate in sums else part
         for gate, terms in self.gating.gates.items():
-            if terms == "b" and gate not in sums:  # a bias, without it
+            if terms == "b" and gate not in sums:  # only a bias, not used
                 sums[gate] = ops.zeros((1, self.units), self.compute_dtype)
         return sums
 

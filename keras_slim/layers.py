@@ -7,8 +7,8 @@ from keras import InputSpec, ops, tree
 from keras_slim.cells import NamedVariant, SlimRNNCell
 from keras_slim.recurrence import BACKENDS, is_pure, plain, time_loop
 
-# From `inner_loop` to `call`, as `RNN.call` hands on what it knows of. Not an
-# attribute of the layer, which several threads may call at once.
+# Passes the cell states from `inner_loop` to `call`, as `RNN.call` passes on
+# only what it knows. Not an attribute: several threads may call the layer.
 _cell_states = contextvars.ContextVar("cell_states", default=None)
 
 
@@ -19,12 +19,12 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
     The state equations are those of the family of the `variant`; see
     `SlimLSTM`, `SlimGRU` and `SlimMGU`.
 
-    Each gate is `σ` of the sum of its terms: `W x` (a product with the
-    input), `U h` (with the previous output), `u ⊙ h` (pointwise) and `b`; or
-    a constant. The candidate is `g` of its terms; in a family with a reset
-    gate it reads `h` multiplied by that gate.
+    Each gate is `σ` of the sum of its terms, `W x` (a product with the
+    input), `U h` (with the previous output), `u ⊙ h` (pointwise) and `b` (a
+    bias), or a constant. The candidate is `g` of the sum of its terms; in a
+    family with a reset gate, it reads `h` multiplied by that gate.
 
-    Weights have Keras's names, and their columns stand in the order of the
+    The weights are named as in Keras. Their columns are in the order of the
     gates of the family, for the gates that have the term:
 
     - `kernel`, `(features, units * gates with W x)`
@@ -32,131 +32,134 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
     - `pointwise_kernel`, `(units, gates with u ⊙ h)`
     - `bias`, `(units * gates with b,)`
 
-    Source: that of each row in `keras_slim.variants.VARIANTS`.
+    Source: see each variant in `keras_slim.variants.VARIANTS`.
 
     Args:
         units: Positive integer, dimensionality of the output space.
-        activation: Activation function `g` of the candidate and of the
-            output: a name, a function or a layer, the weights of which are
-            trained with those of the cell. On JAX one that updates state or
+        activation: Activation function `g` of the candidate and, in an LSTM,
+            the output: a name, a function or a layer, whose weights are trained
+            with those of the cell. On JAX, an activation that updates state or
             draws random numbers needs `unroll=True`, as in
-            `keras.layers.LSTM`. Default: hyperbolic tangent (`"tanh"`).
-            `None` is linear.
+            `keras.layers.LSTM`. Default: hyperbolic tangent (`"tanh"`). If
+            `None`, no activation is applied (linear).
         recurrent_activation: Activation function `σ` of the gates, likewise.
-            Default: `"sigmoid"`. `None` is linear.
-        use_bias: Boolean (default `True`). `False` takes the biases out of
-            every gate that the variant gives one.
-        kernel_initializer: Initializer of `kernel`, the products with the
-            input. Default: `"glorot_uniform"`.
-        recurrent_initializer: Initializer of `recurrent_kernel` and of
-            `pointwise_kernel`, the products with the previous output.
+            Default: `"sigmoid"`.
+        use_bias: Boolean (default `True`). If `False`, the bias is left out
+            of every gate and candidate that has one in the variant.
+        kernel_initializer: Initializer for `kernel`, used in the products
+            with the input. Default: `"glorot_uniform"`.
+        recurrent_initializer: Initializer for `recurrent_kernel` and
+            `pointwise_kernel`, used in the products with the previous output.
             Default: `"orthogonal"`.
-        bias_initializer: Initializer of the biases. Default: `"zeros"`.
-        kernel_regularizer: Regularizer of `kernel`. Default: `None`.
-        recurrent_regularizer: Regularizer of `recurrent_kernel` and of
+        bias_initializer: Initializer for the biases. Default: `"zeros"`.
+        kernel_regularizer: Regularizer for `kernel`. Default: `None`.
+        recurrent_regularizer: Regularizer for `recurrent_kernel` and
             `pointwise_kernel`. Default: `None`.
-        bias_regularizer: Regularizer of the biases. Default: `None`.
-        activity_regularizer: Regularizer of the output of the layer.
+        bias_regularizer: Regularizer for the biases. Default: `None`.
+        activity_regularizer: Regularizer for the output of the layer.
             Default: `None`.
-        kernel_constraint: Constraint of `kernel`. Default: `None`.
-        recurrent_constraint: Constraint of `recurrent_kernel` and of
+        kernel_constraint: Constraint for `kernel`. Default: `None`.
+        recurrent_constraint: Constraint for `recurrent_kernel` and
             `pointwise_kernel`. Default: `None`.
-        bias_constraint: Constraint of the biases. Default: `None`.
+        bias_constraint: Constraint for the biases. Default: `None`.
         dropout: Float, `0 <= dropout < 1`. Fraction of the inputs to drop
-            for the term `W x`. Default: 0.
+            in the term `W x`. Default: 0.
         recurrent_dropout: Float, `0 <= recurrent_dropout < 1`. Fraction of
-            the previous outputs to drop for the terms `U h` and `u ⊙ h`.
+            the previous outputs to drop in the terms `U h` and `u ⊙ h`.
             Default: 0.
         seed: Random seed for dropout.
         return_sequences: Boolean (default `False`). Whether to return the
-            output of every step instead of the last one.
+            outputs of all time steps instead of the last output.
         return_state: Boolean (default `False`). Whether to return the last
-            states `h` and `c` in addition to the output.
+            states, `[h, c]` for an LSTM and `[h]` for the others, in addition
+            to the output.
         go_backwards: Boolean (default `False`). If `True`, process the input
             sequence backwards and return the reversed sequence.
         stateful: Boolean (default `False`). If `True`, the last state of the
             sample at index i of a batch is the initial state of the sample at
             index i of the next batch.
-        unroll: Boolean (default `False`). If `True`, the steps are unrolled
-            instead of looped over; it needs a static number of steps.
-        use_cudnn: `"auto"` (default) or `False`, which do the same: no cuDNN
-            kernel computes slim gates. `True` is refused.
-        variant: Name of a row in `keras_slim.variants.VARIANTS`, in upper or
-            lower case, or a row of the gates `(i, f, c, o)` of an LSTM,
-            `(z, r, h)` of a GRU or `(f, h)` of an MGU, each a string of the
-            terms `x`, `h`, `u`, `b`, or a number. The classes of a family take
-            its variants, by default the full one; those named after a row,
-            such as LSTM3, no other.
+        unroll: Boolean (default `False`). If `True`, the time loop is
+            unrolled, which needs a static number of time steps.
+        use_cudnn: `"auto"` (default) or `False`, which have the same effect:
+            no cuDNN kernel computes slim gates. `True` raises an error.
+        variant: Name of a variant in `keras_slim.variants.VARIANTS`, in upper
+            or lower case, or a tuple or list of gates, `(i, f, c, o)` for an
+            LSTM, `(z, r, h)` for a GRU or `(f, h)` for an MGU, each a string
+            of the terms `x`, `h`, `u`, `b`, or a number. A class of a family
+            accepts its variants, by default the full one; a class named after
+            a variant, such as LSTM3, accepts no other.
         unit_forget_bias: Boolean (default `True`). If `True`, the bias of the
-            forget gate of an LSTM, where the variant has one, starts at 1.
-            This is recommended by Jozefowicz et al., 2015. The lab's code of
-            2019 starts it at 0 in the slim variants, its earlier code at 1.
-            The other families have no such gate.
+            forget gate of an LSTM, where the variant has one, is initialized
+            to 1. This is recommended by Jozefowicz et al., 2015. The 2019 code
+            of the papers' lab initializes it to 0 in the slim variants, its
+            earlier code to 1. It has no effect in the other families.
         recurrence: `"auto"` (default), `"fast"` or `"plain"`: the time loop.
             The plain loop is that of `keras.layers.RNN` around the cell,
             differentiated by the framework. The fast loop multiplies the inputs
-            by `kernel` for all steps at once, computes only the recurrence step
-            by step, and has a hand-derived gradient; outputs and gradients are
-            those of the plain loop, to rounding. It needs activations out of
-            `keras.activations` or `keras_slim.activations`, as any other
-            callable may have weights, state or randomness, and the TensorFlow,
-            JAX or PyTorch backend. `"auto"` is the fast loop where it can be
-            used, and the plain loop elsewhere. With `unroll=True` the steps of
-            the fast loop are computed one after another, differentiated by the
-            framework, so that every derivative exists. On TensorFlow, XLA
-            compiles the forward and the backward pass of the fast loop in any
-            `tf.function` whose number of steps is static and, except in
-            training, whose batch size is, too; once for each shape, up to
-            sixteen of a layer, with `jit_compile=True` as a part of the model,
-            without it as two functions of their own. Second derivatives in a
-            `tf.function`, and forward-mode derivatives on JAX, need the plain
-            loop or `unroll=True`. On PyTorch, second derivatives, `torch.func`,
-            `torch.jit.trace`, `torch.export` and ONNX export use an unrolled
-            loop with the same results; `torch.compile` leaves the fast loop out
-            of its graph and refuses `fullgraph=True`.
-        return_cell_states: Boolean (default `False`). Whether to return the
-            cell states `c` of all steps after the output, in the order in
-            which the steps are processed; `h` in a family without a cell
-            state. `Bidirectional` does not take such a layer;
-            `keras_slim.memory.cell_states` reads its cell states.
-        cell_state_regularizer: Regularizer of the cell states, such as
+            by `kernel` for all time steps at once, computes only the recurrence
+            step by step, and has a hand-derived gradient; outputs and gradients
+            equal those of the plain loop, up to rounding. It needs functions of
+            `keras.activations` or `keras_slim.activations` as activations,
+            because any other callable may have weights, state or randomness,
+            and the TensorFlow, JAX or PyTorch backend. `"auto"` uses the fast
+            loop where possible, and the plain loop otherwise. With
+            `unroll=True`, the time steps of the fast loop are unrolled and
+            differentiated by the framework, so that every derivative exists. On
+            TensorFlow, XLA compiles the forward and the backward pass of the
+            fast loop in any `tf.function` in which the number of time steps
+            and, except in training, the batch size are static: once for each
+            shape, for up to sixteen shapes per layer; with `jit_compile=True`
+            as part of the model, otherwise as two separate functions. Second
+            derivatives in a `tf.function`, and forward-mode derivatives on JAX,
+            need the plain loop or `unroll=True`. On PyTorch, second
+            derivatives, `torch.func`, `torch.jit.trace`, `torch.export` and
+            ONNX export use an unrolled loop with the same results;
+            `torch.compile` leaves the fast loop out of its graph and refuses
+            `fullgraph=True`.
+        return_cell_states: Boolean (default `False`). Whether to return, after
+            the output, the cell states `c` of all time steps (`h` in a family
+            without a cell state), in the order of processing. `Bidirectional`
+            does not accept such a layer; for a layer inside it, use
+            `keras_slim.memory.cell_states`.
+        cell_state_regularizer: Regularizer for the cell states, such as
             `keras_slim.memory.CellStateDifference`. It is called on a tensor
-            `(batch, timesteps + 1, units)`, the initial cell state and those
-            of all steps. Default: `None`.
+            `(batch, timesteps + 1, units)` of the initial cell state and those
+            of all time steps. Default: `None`.
         matched_initialization: Boolean (default `False`). If `False`, an
-            initializer is called on the shape of the weight itself, as the
-            lab's code does for LSTM1, LSTM2 and LSTM3; a slim weight is then
-            drawn wider than the same columns of a full LSTM (for 128 units
-            and features a Glorot limit of 0.153 instead of 0.097). If `True`,
-            it is called on the shape for all gates and the weight takes its
-            columns of that. Biases are the same either way.
+            initializer is called with the shape of the weight itself, as in
+            the code of the papers' lab for LSTM1, LSTM2 and LSTM3; a slim
+            weight is then drawn from a wider range than the same columns of a
+            full LSTM (for 128 units and features, with a Glorot limit of 0.153
+            instead of 0.097). If `True`, it is called with the shape for all
+            gates, and the weight takes its columns from the result. Biases are
+            the same either way.
         implementation: `1` or `2` (default). With `1`, or with any
-            `recurrent_dropout`, every gate draws dropout masks of its own;
-            with `2` the gates share one mask of the inputs. It changes
-            nothing else.
+            `recurrent_dropout`, every gate has its own dropout masks; with
+            `2`, the gates share one mask for the inputs. It has no other
+            effect.
 
     Call arguments:
         inputs: A 3D tensor, with shape `(batch, timesteps, features)`.
         mask: Binary tensor of shape `(batch, timesteps)` or
-            `(batch, timesteps, 1)` (optional). A step that is `False` leaves
-            the states as they are, and its inputs reach neither outputs nor
-            gradients, NaN included. Default: `None`.
-        training: Python boolean, whether dropout is applied. Default: `None`.
-        initial_state: List of the initial states, `[h, c]` of an LSTM and
-            `[h]` or `h` of the others, tensors of shape `(batch, units)`
-            (optional). A mask or a state of a batch of one is that of every
-            sample. Default: `None`, zeros.
+            `(batch, timesteps, 1)` (optional). A time step that is `False`
+            leaves the states unchanged, and its inputs, even NaN, affect
+            neither outputs nor gradients. Default: `None`.
+        training: Python boolean, whether dropout is applied. Default: `False`.
+        initial_state: List of the initial states, `[h, c]` for an LSTM and
+            `[h]` or `h` for the others, tensors of shape `(batch, units)`
+            (optional). A mask or a state with a batch size of one applies to
+            every sample. Default: `None`, zeros.
 
     Returns:
         A 2D tensor, `(batch, units)`, or with `return_sequences=True` a 3D
-        tensor, `(batch, timesteps, units)`. With `return_cell_states=True`
-        then `c` of all steps, `(batch, timesteps, units)`, and with
-        `return_state=True` then the last states, each `(batch, units)`.
+        tensor, `(batch, timesteps, units)`. With `return_cell_states=True`, it
+        is followed by `c` of all time steps, `(batch, timesteps, units)`, and
+        with `return_state=True` by the last states, each `(batch, units)`.
 
     Raises:
         ValueError: if `units`, `variant`, `dropout`, `recurrent_dropout`,
             `implementation`, `use_cudnn` or `recurrence` is not one of the
-            values above, `recurrence="fast"` is not supported, `mask` or
+            values above, `recurrence="fast"` cannot be used, `mask` or
             `initial_state` has another shape, or `Bidirectional` wraps a layer
             with `return_cell_states=True`.
 
@@ -228,7 +231,7 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
             unit_forget_bias=unit_forget_bias,
             matched_initialization=matched_initialization,
             implementation=implementation,
-            # `RNN` does not hand these to its cell.
+            # `RNN` does not pass these to its cell.
             dtype=kwargs.get("dtype"),
             trainable=kwargs.get("trainable", True),
             name=f"{gating.family.name}_cell",
@@ -263,7 +266,7 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
             )
 
     def __setattr__(self, name, value):
-        # Not a property: TensorFlow skips one that is set to its own value.
+        # Not a property: TensorFlow does not set one to the value it has.
         if name == "use_cudnn":
             self._check_use_cudnn(value)
         super().__setattr__(name, value)
@@ -275,7 +278,7 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
                 "False, as no cuDNN kernel computes slim gates. "
                 f"Received: use_cudnn={value!r}"
             )
-        # Only `Bidirectional`, of newer Keras, sets it on a complete layer.
+        # Only `Bidirectional` of newer Keras sets it after `__init__`.
         if getattr(self, "return_cell_states", False):
             raise ValueError(
                 "Invalid value for argument `return_cell_states`. Expected "
@@ -377,7 +380,7 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
         )
 
     def _check_shapes(self, sequences, initial_state, mask):
-        """Refuses a mask or initial states of another shape, if it is known."""
+        """Refuses a mask or initial states of a known, wrong shape."""
         batch, timesteps = sequences.shape[:2]
         if isinstance(mask, (list, tuple)):
             mask = mask[0]  # Of the inputs; see `plain.step_mask`.
@@ -410,14 +413,14 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
             )
 
     def _listed(self, states):
-        """The list of states that Keras takes a single tensor for."""
+        """The states as a list; as in Keras, a tensor may be the only one."""
         is_tensor = hasattr(states, "shape")
         return (
             [states] if is_tensor and not self.cell.cell_state_index else states
         )
 
     def _obstacle(self):
-        """What keeps the layer from the fast loop, or `None`."""
+        """What the fast loop does not support in the layer, or `None`."""
         for name in ("activation", "recurrent_activation"):
             activation = getattr(self, name)
             if not is_pure(activation):
@@ -471,7 +474,7 @@ def _fits(shape, batch, size):
 def _fitted(tensor, batch, size):
     """The tensor with shape `(batch, size)`, a batch of one being repeated.
 
-    Where sizes are known in a running graph only, that is where this fails.
+    A wrong size that is known only when a graph runs raises an error there.
     """
     rows, columns = ops.shape(tensor)
     if not _equal(rows, batch):
@@ -490,8 +493,8 @@ def _of_cell(name):
     return property(lambda self: getattr(self.cell, name))
 
 
-# What a user reads off a `keras.layers.LSTM`. Real properties, as torch
-# modules define `__getattr__` for themselves.
+# Attributes of `keras.layers.LSTM`. Properties, as torch modules have a
+# `__getattr__` of their own.
 for _name in (
     "units",
     "variant",

@@ -1,9 +1,9 @@
-"""How long the units of an LSTM keep what they remember.
+"""Measures how long the units of an LSTM remember.
 
 Hatanaka, Teramae & Wakamiya, "Layer specificity of acquired memory duration
 in multilayer LSTM networks" (NOLTA 2017), measure for each unit how long its
-cell state keeps its sign (section 4.1), and lengthen that by a term of the
-loss (section 4.2, eq. 7). For any model with LSTM layers:
+cell state keeps its sign (section 4.1), and lengthen these durations with a
+term in the loss (section 4.2, eq. 7). For any model with LSTM layers:
 
 >>> from keras_slim import memory
 >>> cell_states = memory.cell_states(model, inputs)
@@ -26,24 +26,23 @@ from keras import ops, tree
 from keras_slim.recurrence import plain
 
 ENDS = ("keep", "drop")
-# How many cell states are looked at in one go: what bounds the memory.
+# How many cell states are processed at once, which bounds the memory used.
 _AT_ONCE = 2**24
 
 
 @keras.saving.register_keras_serializable("keras_slim")
 class CellStateDifference(keras.regularizers.Regularizer):
-    """Penalises cell states that change from step to step.
+    """Penalises cell states that change from one time step to the next.
 
-    The term of the loss is
+    The term that is added to the loss is
 
         r / n * Σ_k (c_t[k] - c_{t-1}[k])²
 
-    with the sum over the `n` units of a layer, averaged over the steps of the
-    sequence, the first one compared with the initial cell state, and over the
-    batch.
-    The paper leaves open how steps and sequences are put together; the mean
-    keeps `r` comparable whatever their number. A masked step changes no cell
-    state, and counts as a step.
+    with the sum over the `n` units of the layer, averaged over the time steps,
+    the first of which is compared with the initial cell state, and over the
+    batch. The paper leaves open how time steps and sequences are combined; the
+    mean keeps `r` comparable whatever their number. A masked time step does not
+    change the cell state, but counts as a time step.
 
     Source: Hatanaka et al. 2017, eq. 7.
 
@@ -69,7 +68,7 @@ class CellStateDifference(keras.regularizers.Regularizer):
         self.r = float(r)
 
     def __call__(self, cell_states):
-        # Squares of half precision would be lost.
+        # In half precision, small squares would be lost.
         cell_states = ops.cast(cell_states, "float32")
         change = cell_states[:, 1:] - cell_states[:, :-1]
         return self.r * ops.mean(ops.square(change))
@@ -79,16 +78,16 @@ class CellStateDifference(keras.regularizers.Regularizer):
 
 
 def cell_states(model, inputs, batch_size=32):
-    """The cell states of all LSTM layers of a model, at every step.
+    """Returns the cell states of all LSTM layers of a model over time.
 
     A layer is measured if it is a `keras.layers.RNN` with an LSTM cell: a
-    `keras.layers.LSTMCell`, a cell of `keras_slim`, or a subclass of one;
-    that is, `keras.layers.LSTM`, the layers of `keras_slim`, of which a GRU or
-    MGU, which has no cell state, is measured by its state `h`, and an `RNN`
+    `keras.layers.LSTMCell`, a cell of `keras_slim`, or a subclass of one. This
+    includes `keras.layers.LSTM`, the layers of `keras_slim`, and an `RNN`
     around such a cell or a stack of them, also inside `Bidirectional` and
-    nested models. Any other cell, such as a wrapper around an LSTM cell, is
-    measured if its attribute `cell_state_index` says which of its states is
-    the cell state:
+    nested models. A GRU or MGU of `keras_slim`, which has no cell state, is
+    measured by its state `h`. Any other cell, such as a wrapper around an LSTM
+    cell, is measured if its attribute `cell_state_index` says which of its
+    states is the cell state:
 
     >>> class ResidualLSTMCell(keras.layers.Layer):
     ...     cell_state_index = 1  # of the states [h, c]
@@ -96,29 +95,28 @@ def cell_states(model, inputs, batch_size=32):
     A layer that cannot be measured is left out with a warning: a layer that
     is called several times, shared or within `TimeDistributed`, as its cell
     states would be those of several sequences; and a cell of another class
-    that has several states and no `cell_state_index`. There, `None` says that
-    no state is a cell state.
+    that has several states and no `cell_state_index`. Set that attribute to
+    `None` if none of the states is a cell state.
 
-    The model computes what it computes at inference. A stateful layer starts
-    from its state, except on JAX, where Keras carries no state from batch to
-    batch.
+    The model runs in inference mode. A stateful layer starts from its current
+    state, except on JAX, where Keras carries no state from batch to batch.
 
     Args:
         model: A `keras.Model`, of any kind, or a recurrent layer.
         inputs: What `model.predict` takes: an array, or a list or dict of
             arrays.
         batch_size: Positive integer, sequences per batch. Default: 32. A
-            stateful model requires its own.
+            stateful model requires the batch size it was built with.
 
     Returns:
         Dict from the name of the layer to a float array with shape
         `(batch, timesteps, units)`, in the order in which the layers are
-        called. The steps are in the order of processing, with `go_backwards`
-        from the last to the first. If the layer receives a mask, the array is
-        a `numpy.ma.MaskedArray`, masked at the steps that the layer skips;
-        its `data` there is the cell state of the step before. A cell of a
-        stack has a name of its own, `"rnn/lstm_cell"`; where two layers share
-        a name, that of the wrapper is put in front of it:
+        called. The time steps are in the order of processing, with
+        `go_backwards` from the last to the first. If the layer receives a
+        mask, the array is a `numpy.ma.MaskedArray`, masked at the time steps
+        that the layer skips; its `data` there is the previous cell state. A
+        cell of a stack has a name of its own, `"rnn/lstm_cell"`; if two layers
+        share a name, it is prefixed with that of the wrapper:
         `"bidirectional/forward_lstm"`.
 
     Raises:
@@ -139,7 +137,7 @@ def cell_states(model, inputs, batch_size=32):
             "Invalid value for argument `model`. Expected a model with at "
             "least one layer with an LSTM cell, such as keras.layers.LSTM. "
             f"Received: {model} with {', '.join(classes)}"
-            + "".join(f"; left out is {reason}" for reason in reasons)
+            + "".join(f"; left out: {reason}" for reason in reasons)
         )
     for reason in reasons:
         warnings.warn(f"Leaving out the layer {reason}.", stacklevel=2)
@@ -164,7 +162,7 @@ def _masked(values, mask=None):
 
 
 class _Probe(keras.Model):
-    """A model that computes another one and returns its cell states."""
+    """A model that runs another model and returns its cell states."""
 
     def __init__(self, model, layers):
         super().__init__(name="cell_states")
@@ -189,7 +187,7 @@ class _Probe(keras.Model):
         return recorded
 
 
-# Two recordings of one layer at a time would undo each other.
+# Two simultaneous recordings of one layer would undo each other.
 _RECORDING = threading.Lock()
 
 
@@ -197,7 +195,7 @@ _RECORDING = threading.Lock()
 def _recording(layers):
     """Records the cell states of layers while this thread calls them.
 
-    Yields a list that gets, for each call, the name of the layer and a dict
+    Yields a list to which each call appends the name of the layer and a dict
     of its cell states.
     """
     calls = []
@@ -245,7 +243,7 @@ def _record(layer, cells, sequences, initial_state, mask):
 
 @contextlib.contextmanager
 def _with_attributes(layer, attributes):
-    """Sets attributes in the instance, untracked by Keras and torch."""
+    """Sets attributes on the instance, untracked by Keras and torch."""
     own = vars(layer)
     before = {name: own[name] for name in attributes if name in own}
     own.update(attributes)
@@ -258,17 +256,17 @@ def _with_attributes(layer, attributes):
 
 
 def _layers(model):
-    """The layers of a model, those inside of others included."""
+    """The layers of a model, including those inside other layers."""
     return model._flatten_layers()
 
 
 def _lstm_layers(model):
-    """The layers with LSTM cells, by names that no two of them share.
+    """The layers with LSTM cells, by unique names.
 
     Returns:
         Dict from a name to a layer and a dict from the names of its cells to
-        the positions of their cell states; dict from the name of what cannot
-        be measured to the reason.
+        the positions of their cell states; dict from the name of each layer or
+        cell that cannot be measured to the reason.
     """
     layers, wrapper, distributed = [], {}, set()
     for layer in _layers(model):
@@ -317,8 +315,8 @@ def _lstm_layers(model):
 def _lstm_cells(cell, start=0):
     """Yields cells and the positions of their cell states.
 
-    The positions are those among all states of a stack, `start` that of the
-    first state of the cell; `None` if the cell does not say.
+    The positions count all states of a stack, `start` being that of the first
+    state of the cell; `None` if the cell does not define it.
     """
     states = len(tree.flatten(cell.state_size))
     if hasattr(cell, "cell_state_index"):
@@ -345,14 +343,15 @@ def _lstm_cells(cell, start=0):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Durations:
-    """Memory durations of the units of a layer, counted.
+    """Counts of the memory durations of the units of a layer.
 
-    `unit[k]` kept its sign for `duration[k]` steps in `count[k]` intervals.
+    The cell state of unit `unit[k]` kept its sign for `duration[k]` time steps
+    in `count[k]` intervals.
 
     Attributes:
-        unit: int64 array, the units, in rising order.
-        duration: int64 array, steps.
-        count: int64 array, how many intervals of that unit have this duration.
+        unit: int64 array, indices of the units, in ascending order.
+        duration: int64 array, durations in time steps.
+        count: int64 array, numbers of intervals with that unit and duration.
         units: Integer, number of units of the layer.
     """
 
@@ -367,7 +366,7 @@ class Durations:
         return int(self.count.sum())
 
     def mean(self):
-        """The mean duration over all intervals of all units, or NaN."""
+        """The mean duration over all intervals; NaN if there is none."""
         if not self.intervals:
             return np.nan
         return float((self.duration * self.count).sum() / self.intervals)
@@ -386,14 +385,18 @@ class Durations:
             return steps / intervals
 
     def quantile(self, q):
-        """The duration that a share `q` of the intervals does not exceed.
+        """The duration that a fraction `q` of the intervals does not exceed.
 
         Args:
             q: Float or array of floats in `[0, 1]`.
 
         Returns:
-            Float, or an array of the shape of `q`: the smallest duration
-            that is no shorter than a share `q` of all intervals.
+            Float, or an array of the shape of `q`: the smallest duration that
+            is no shorter than a fraction `q` of all intervals, in time steps;
+            NaN if there is no interval.
+
+        Raises:
+            ValueError: if `q` is not in `[0, 1]`.
         """
         q = np.asarray(q, "float64")
         if not ((q >= 0) & (q <= 1)).all():
@@ -413,12 +416,12 @@ class Durations:
         """Counts of intervals by duration.
 
         Args:
-            edges: Array of rising edges of the bins, in steps; the last bin
-                holds its upper edge. Default: `None`, powers of two from 1
+            edges: Array of increasing bin edges, in time steps; the last bin
+                includes its upper edge. Default: `None`, powers of two from 1
                 on, for logarithmic axes.
 
         Returns:
-            Tuple of an int64 array, how many intervals are in each bin, and
+            Tuple of an int64 array, the number of intervals in each bin, and
             the edges.
         """
         if edges is None:
@@ -431,13 +434,16 @@ class Durations:
 
 
 class DurationCounter:
-    """Counts memory durations of sequences that come piece by piece.
+    """Counts memory durations of sequences that arrive piece by piece.
 
-    What it keeps grows with the number of different durations, not with the
-    length of the sequences. See `durations` for what a duration is.
+    The memory it uses grows with the number of different durations, not with
+    the length of the sequences. See `durations` for what a duration is.
 
     Args:
         ends: As for `durations`.
+
+    Raises:
+        ValueError: if `ends` is neither `"keep"` nor `"drop"`.
 
     Example:
 
@@ -454,22 +460,24 @@ class DurationCounter:
                 f"'drop'. Received: ends={ends!r}"
             )
         self._ends = ends
-        self._shape = None  # batch, units
+        self._shape = None  # (batch, units)
         self._counts = np.empty(0, "int64"), np.empty(0, "int64")
 
     def update(self, cell_states, mask=None):
-        """Continues with the next steps of the sequences.
+        """Continues with the next time steps of the sequences.
 
         Args:
             cell_states: Array with shape `(timesteps, units)`, or
-                `(batch, timesteps, units)` for several sequences. What a
-                `numpy.ma.MaskedArray` masks is not counted.
-            mask: Boolean array with shape `(batch, timesteps)`. A step that
-                is `False` is not counted. Default: `None`, all steps are.
+                `(batch, timesteps, units)` for several sequences. The masked
+                entries of a `numpy.ma.MaskedArray` are not counted.
+            mask: Boolean array with shape `(batch, timesteps)`. A time step
+                that is `False` is not counted. Default: `None`, all are
+                counted.
 
         Raises:
-            ValueError: if a shape differs from that of the last update, or a
-                cell state is not a finite number.
+            ValueError: if a shape is wrong or, except for the number of time
+                steps, differs from that of the last update, or a cell state is
+                not a finite number.
         """
         cell_states = _as_numbers(cell_states)
         received = cell_states.shape
@@ -503,7 +511,7 @@ class DurationCounter:
             counted = mask if counted is None else counted & mask
         if self._shape is None:
             self._shape = batch, units
-            # Of the interval that is not over yet, by sequence and unit.
+            # Of the interval in progress, by sequence and unit.
             self._sign = np.zeros(batch * units, "int8")
             self._length = np.zeros(batch * units, "int64")
             self._from_start = np.ones(batch * units, bool)
@@ -518,7 +526,7 @@ class DurationCounter:
     def _update(self, cell_states, mask):
         batch, timesteps, units = cell_states.shape
         rows = batch * units
-        # One row per unit, so that successive steps are adjacent in memory.
+        # One row per sequence and unit, so that its steps adjoin in memory.
         cell_states = cell_states.transpose(0, 2, 1).reshape(rows, timesteps)
         if mask is not None:
             mask = mask.transpose(0, 2, 1).reshape(rows, timesteps)
@@ -532,20 +540,20 @@ class DurationCounter:
         signs[:, 0] = self._sign
         signs[:, 1:] = np.sign(cell_states)
         if not signs[:, 1:].all():
-            # Zero has no sign: the one before it goes on.
+            # Zero has no sign: the previous sign continues.
             steps = np.arange(timesteps + 1)
             last = np.maximum.accumulate(np.where(signs != 0, steps, 0), axis=1)
             signs = np.take_along_axis(signs, last, axis=1)
-        # Where there is none yet, the first one goes back to the start.
+        # Where there is no sign yet, the first one counts from the start.
         changes = (signs[:, 1:] != signs[:, :-1]) & (signs[:, :-1] != 0)
-        row, before = np.nonzero(changes)  # steps of this piece before it
+        row, before = np.nonzero(changes)  # steps of the piece before each
         steps = np.full(rows, timesteps)
         if mask is not None:
             counted = np.cumsum(mask, axis=1)
             steps = counted[:, -1]
             before = counted[row, before] - mask[row, before]
 
-        first = np.ones(len(row), bool)  # of its row in this piece
+        first = np.ones(len(row), bool)  # the first change of its row
         first[1:] = row[1:] != row[:-1]
         last = np.roll(first, -1)
         lengths = np.diff(before, prepend=0)
@@ -564,10 +572,10 @@ class DurationCounter:
         """The durations so far, as if the sequences ended here.
 
         Returns:
-            `Durations`. More steps can follow.
+            `Durations`. More updates can follow.
 
         Raises:
-            ValueError: if there was no step.
+            ValueError: if there was no `update`.
         """
         if self._shape is None:
             raise ValueError("There are no cell states. Expected an `update`.")
@@ -588,7 +596,7 @@ def _as_numbers(cell_states):
         array = np.asanyarray(cell_states)
     except (TypeError, ValueError):  # such as a ragged list
         array = np.empty(0, object)
-    # NumPy does not know bfloat16 for a number.
+    # NumPy does not recognize bfloat16 as a kind of number.
     if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
         raise ValueError(
             "Invalid value for argument `cell_states`. Expected an array of "
@@ -599,12 +607,12 @@ def _as_numbers(cell_states):
     return array
 
 
-# A unit and a duration in one number.
+# A key holds a unit and, in so many low bits, a duration.
 _BITS = 40
 
 
 def _with(counts, unit, duration):
-    """Sorted keys and how often they occur, with those of more intervals."""
+    """Sorted keys and how often they occur, with more intervals added."""
     new = (unit.astype("int64") << _BITS) + duration
     keys, place = np.unique(np.append(counts[0], new), return_inverse=True)
     weights = np.append(counts[1], np.ones(len(new), "int64"))
@@ -612,34 +620,35 @@ def _with(counts, unit, duration):
 
 
 def durations(cell_states, ends="keep", mask=None):
-    """How long each unit keeps the sign of its cell state.
+    """Measures how long each unit keeps the sign of its cell state.
 
-    A memory duration is the length, in steps, of an interval in which the
+    A memory duration is the length, in time steps, of an interval in which the
     sign of a cell state does not change. An exact zero has no sign and
-    belongs to the interval before it, or, at the beginning of a sequence, to
+    belongs to the interval before it or, at the beginning of a sequence, to
     the one that follows; a cell state that is always zero keeps its sign. The
-    first and the last interval of a sequence are cut off by its ends, so that
-    their true duration is unknown. They either count with the steps that are
-    seen, so that the durations of a unit add up to the length of the sequence
-    and units that never change sign are included, or are left out.
+    first and the last interval of a sequence are cut off by its ends, so their
+    true durations are unknown. With `ends="keep"`, they count with the time
+    steps that are observed, so that the durations of a unit add up to the
+    length of the sequence and units that never change sign are included; with
+    `ends="drop"`, they are left out.
 
-    Source: Hatanaka et al. 2017, section 4.1, which tells neither of zeros
-    nor of ends.
+    Source: Hatanaka et al. 2017, section 4.1, which does not mention zeros or
+    the ends of sequences.
 
     Args:
         cell_states: What `cell_states` returns, or the array of one layer,
             with shape `(timesteps, units)` or `(batch, timesteps, units)`.
-            What a `numpy.ma.MaskedArray` masks is not counted: padding, in
-            the arrays of `cell_states`.
-        ends: `"keep"` (default) or `"drop"`, what is done with the first and
-            the last interval of each sequence.
-        mask: Boolean array with shape `(batch, timesteps)`, in the order of
-            the steps of `cell_states`. A step that is `False` is not
-            counted, nor is one that `cell_states` masks itself. Default:
-            `None`.
+            The masked entries of a `numpy.ma.MaskedArray` are not counted:
+            padding, in the arrays of `cell_states`.
+        ends: `"keep"` (default) or `"drop"`, what to do with the first and the
+            last interval of each sequence.
+        mask: Boolean array with shape `(batch, timesteps)`, with the time
+            steps in the order of `cell_states`. A time step that is `False`
+            is not counted, nor is one that `cell_states` itself masks.
+            Default: `None`.
 
     Returns:
-        `Durations`, or a dict of them by layer.
+        `Durations`, or a dict from layer to `Durations`.
 
     Raises:
         ValueError: if `ends` or a shape is not one of these, or a cell state
@@ -661,7 +670,7 @@ def durations(cell_states, ends="keep", mask=None):
 
 
 def to_frame(durations):
-    """All intervals as a table.
+    """Returns all intervals as a `pandas.DataFrame`.
 
     Args:
         durations: What `durations` returns: a dict from layer to
@@ -670,7 +679,7 @@ def to_frame(durations):
     Returns:
         `pandas.DataFrame`, one row per interval, with the columns `layer`
         (empty for the `Durations` of one layer), `unit` and `duration` (in
-        steps).
+        time steps).
 
     Raises:
         ValueError: if `durations` is neither of these.

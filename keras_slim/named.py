@@ -1,4 +1,4 @@
-"""The layers and cells of each family, and those of the rows of the papers."""
+"""The layers and cells of each family, and of the variants of the papers."""
 
 import inspect
 
@@ -10,7 +10,7 @@ from keras_slim.layers import SlimRNN
 
 
 def _documented(cls):
-    """Adds the equations, and what its base takes, to a docstring."""
+    """Adds the equations, and the arguments of the base, to a docstring."""
     if not cls.__doc__:  # None under `python -OO`
         return cls
     base = SlimRNN if issubclass(cls, SlimRNN) else SlimRNNCell
@@ -29,7 +29,7 @@ def _documented(cls):
     cls.__doc__ = "\n\n".join(
         [
             inspect.cleandoc(cls.__doc__),
-            f"With `{states}` of the previous step, a step computes"
+            f"Given `{states}` of the previous time step, a step computes"
             + ("" if row else " the gates of the `variant`, and then"),
             "\n".join(equations),
             *([] if row else [terms]),
@@ -47,7 +47,7 @@ def _register(cls):
 
 
 class _ArgumentsOfLSTM:
-    """Puts `unit_forget_bias` where the layers and cells of Keras have it."""
+    """Puts `unit_forget_bias` in the position it has in Keras."""
 
     def __init__(
         self,
@@ -77,14 +77,15 @@ class _ArgumentsOfLSTM:
 
 
 class _ArgumentsOfGRU:
-    """Takes `reset_after=False`, for those who come from Keras's GRU."""
+    """Accepts `reset_after=False`, for code written for Keras's GRU."""
 
     def __init__(self, *args, reset_after=False, **kwargs):
         if reset_after:
             raise ValueError(
                 "Invalid value for argument `reset_after`. Expected False, as "
                 "the reset gate of Dey & Salem multiplies `h` before the "
-                f"product with it. Received: reset_after={reset_after!r}"
+                "product with the recurrent kernel. Received: "
+                f"reset_after={reset_after!r}"
             )
         super().__init__(*args, **kwargs)
 
@@ -93,16 +94,15 @@ class _ArgumentsOfGRU:
 class SlimLSTM(_ArgumentsOfLSTM, SlimRNN, family="lstm"):
     """Long Short-Term Memory layer with gates of your choice.
 
-    The full row, `variant="lstm"`, is `keras.layers.LSTM`, weight for weight.
+    The full variant, `"lstm"`, is `keras.layers.LSTM`, weight for weight.
     """
 
 
 @_register
 class SlimLSTMCell(_ArgumentsOfLSTM, SlimRNNCell, family="lstm"):
-    """Cell of the slim LSTM family: one step of `SlimLSTM`.
+    """Cell of the slim LSTM family: one time step of `SlimLSTM`.
 
-    The full row, `variant="lstm"`, is `keras.layers.LSTMCell`, weight for
-    weight.
+    The full variant, `"lstm"`, is `keras.layers.LSTMCell`, weight for weight.
     """
 
 
@@ -110,17 +110,17 @@ class SlimLSTMCell(_ArgumentsOfLSTM, SlimRNNCell, family="lstm"):
 class SlimGRU(_ArgumentsOfGRU, SlimRNN, family="gru"):
     """Gated Recurrent Unit layer with gates of your choice.
 
-    The full row, `variant="gru"`, is `keras.layers.GRU(reset_after=False)`,
+    The full variant, `"gru"`, is `keras.layers.GRU(reset_after=False)`,
     weight for weight. `z` has Keras's sign: `z = 1` keeps the state.
-    `reset_after=True`, Keras's default, is another cell, and is refused.
+    `reset_after=True`, Keras's default, is a different cell, and is refused.
     """
 
 
 @_register
 class SlimGRUCell(_ArgumentsOfGRU, SlimRNNCell, family="gru"):
-    """Cell of the slim GRU family: one step of `SlimGRU`.
+    """Cell of the slim GRU family: one time step of `SlimGRU`.
 
-    The full row, `variant="gru"`, is `keras.layers.GRUCell` with
+    The full variant, `"gru"`, is `keras.layers.GRUCell` with
     `reset_after=False`, weight for weight. `z` has Keras's sign: `z = 1` keeps
     the state.
     """
@@ -136,7 +136,7 @@ class SlimMGU(SlimRNN, family="mgu"):
 
 @_register
 class SlimMGUCell(SlimRNNCell, family="mgu"):
-    """Cell of the slim MGU family: one step of `SlimMGU`.
+    """Cell of the slim MGU family: one time step of `SlimMGU`.
 
     Its one gate `f` does the work of both gates of a GRU.
     """
@@ -149,17 +149,17 @@ class LSTM(SlimLSTM, variant="lstm"):
 
 @_register
 class LSTM1(SlimLSTM, variant="lstm1"):
-    """Slim LSTM whose gates do not see the input."""
+    """Slim LSTM whose gates do not read the input."""
 
 
 @_register
 class LSTM2(SlimLSTM, variant="lstm2"):
-    """Slim LSTM whose gates see neither input nor bias."""
+    """Slim LSTM whose gates read only the previous output."""
 
 
 @_register
 class LSTM3(SlimLSTM, variant="lstm3"):
-    """Slim LSTM whose gates are biases, the same at every step."""
+    """Slim LSTM whose gates have only a bias, and are constant over time."""
 
 
 @_register
@@ -169,17 +169,17 @@ class GRU(SlimGRU, variant="gru"):
 
 @_register
 class GRU1(SlimGRU, variant="gru1"):
-    """Slim GRU whose gates do not see the input."""
+    """Slim GRU whose gates do not read the input."""
 
 
 @_register
 class GRU2(SlimGRU, variant="gru2"):
-    """Slim GRU whose gates see neither input nor bias."""
+    """Slim GRU whose gates read only the previous output."""
 
 
 @_register
 class GRU3(SlimGRU, variant="gru3"):
-    """Slim GRU whose gates are biases, the same at every step."""
+    """Slim GRU whose gates have only a bias, and are constant over time."""
 
 
 @_register
@@ -189,17 +189,17 @@ class MGU(SlimMGU, variant="mgu"):
 
 @_register
 class MGU1(SlimMGU, variant="mgu1"):
-    """Slim MGU whose gate does not see the input."""
+    """Slim MGU whose gate does not read the input."""
 
 
 @_register
 class MGU2(SlimMGU, variant="mgu2"):
-    """Slim MGU whose gate sees neither input nor bias."""
+    """Slim MGU whose gate reads only the previous output."""
 
 
 @_register
 class MGU3(SlimMGU, variant="mgu3"):
-    """Slim MGU whose gate is a bias, the same at every step."""
+    """Slim MGU whose gate has only a bias, and is constant over time."""
 
 
 @_register
@@ -209,17 +209,17 @@ class LSTMCell(SlimLSTMCell, variant="lstm"):
 
 @_register
 class LSTM1Cell(SlimLSTMCell, variant="lstm1"):
-    """Cell of LSTM1: the gates do not see the input."""
+    """Cell of LSTM1: the gates do not read the input."""
 
 
 @_register
 class LSTM2Cell(SlimLSTMCell, variant="lstm2"):
-    """Cell of LSTM2: the gates see neither input nor bias."""
+    """Cell of LSTM2: the gates read only the previous output."""
 
 
 @_register
 class LSTM3Cell(SlimLSTMCell, variant="lstm3"):
-    """Cell of LSTM3: the gates are biases, the same at every step."""
+    """Cell of LSTM3: the gates have only a bias, and are constant over time."""
 
 
 @_register
@@ -229,17 +229,17 @@ class GRUCell(SlimGRUCell, variant="gru"):
 
 @_register
 class GRU1Cell(SlimGRUCell, variant="gru1"):
-    """Cell of GRU1: the gates do not see the input."""
+    """Cell of GRU1: the gates do not read the input."""
 
 
 @_register
 class GRU2Cell(SlimGRUCell, variant="gru2"):
-    """Cell of GRU2: the gates see neither input nor bias."""
+    """Cell of GRU2: the gates read only the previous output."""
 
 
 @_register
 class GRU3Cell(SlimGRUCell, variant="gru3"):
-    """Cell of GRU3: the gates are biases, the same at every step."""
+    """Cell of GRU3: the gates have only a bias, and are constant over time."""
 
 
 @_register
@@ -249,14 +249,14 @@ class MGUCell(SlimMGUCell, variant="mgu"):
 
 @_register
 class MGU1Cell(SlimMGUCell, variant="mgu1"):
-    """Cell of MGU1: the gate does not see the input."""
+    """Cell of MGU1: the gate does not read the input."""
 
 
 @_register
 class MGU2Cell(SlimMGUCell, variant="mgu2"):
-    """Cell of MGU2: the gate sees neither input nor bias."""
+    """Cell of MGU2: the gate reads only the previous output."""
 
 
 @_register
 class MGU3Cell(SlimMGUCell, variant="mgu3"):
-    """Cell of MGU3: the gate is a bias, the same at every step."""
+    """Cell of MGU3: the gate has only a bias, and is constant over time."""

@@ -1,4 +1,4 @@
-"""The recurrent cells of a model, and where they stand in it."""
+"""The recurrent cells of a model, and where they are in it."""
 
 import dataclasses
 
@@ -21,11 +21,11 @@ OURS = (SlimRNN, SlimRNNCell) + tuple(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Place:
-    """Where a recurrent cell stands in a model.
+    """Where a recurrent cell is in a model.
 
     Attributes:
         path: Tuple of the names of the layers around it, and its own.
-        layer: The `keras.layers.RNN` that computes it.
+        layer: The `keras.layers.RNN` that runs it.
         cell: The cell.
         part: What can be replaced: the layer, or the cell of an `RNN`.
     """
@@ -46,7 +46,7 @@ class Place:
     @property
     def gating(self):
         """The `Variant` of the cell, or `None` if it may compute anything."""
-        # Not of a subclass.
+        # Not of a subclass, which may compute anything.
         if type(self.part) in OURS:
             return self.cell.gating
         for name, kinds in _OF_KERAS.items():
@@ -56,7 +56,7 @@ class Place:
 
 
 def places(model):
-    """Returns a list of a `Place` for each recurrent cell in a model."""
+    """Returns a list with a `Place` for each recurrent cell in a model."""
     found, seen = [], set()
 
     def look_into(layer, path):

@@ -10,25 +10,25 @@ from keras_slim.places import OURS, direct, places
 
 
 def slim(model, variant="lstm3", layers=None):
-    """Makes a model with slim layers in place of its recurrent ones.
+    """Returns a copy of a model with slim layers in place of recurrent ones.
 
-    Every LSTM layer, or every GRU layer with a variant of that family, becomes
-    one of the variant: alone, in `Bidirectional`, `TimeDistributed` and other
-    wrappers, as a cell of `RNN`, in nested models and in layers that are
-    called several times. Everything else is that of the model: the graph, the
-    names, and the weights of the other layers.
+    Every LSTM layer, or every GRU layer if the variant is of that family,
+    becomes a layer of the variant: on its own, in `Bidirectional`,
+    `TimeDistributed` and other wrappers, as a cell of `RNN`, in nested models,
+    and if it is called several times. Everything else stays as it is in the
+    model: the graph, the names, and the weights of the other layers.
 
     A slim layer starts with the weights that it shares with the full one: the
     columns of `kernel`, `recurrent_kernel` and `bias` of its gates. A
     pointwise weight `u` starts with the diagonal of `U`. A GRU with
     `reset_after=True`, the default of Keras, becomes one whose reset gate
     multiplies `h` before the product with `U`, with the sum of its two biases.
-    The outputs are therefore others: train the model on for some epochs.
+    The outputs therefore differ: train the new model for a few more epochs.
 
     Args:
         model: A functional or `Sequential` model, which is not changed.
-        variant: Name of a row in `keras_slim.variants.VARIANTS`, or the terms
-            of the gates, see `SlimRNN`. Default: `"lstm3"`.
+        variant: Name of a variant in `keras_slim.variants.VARIANTS`, or the
+            terms of the gates; see `SlimRNN`. Default: `"lstm3"`.
         layers: List of the names of layers to slim: recurrent layers, cells,
             wrappers or nested models around them. Default: `None`, all
             recurrent layers of the family of the variant.
@@ -98,17 +98,17 @@ def slim(model, variant="lstm3", layers=None):
 
 
 def to_keras(model):
-    """Makes a model with layers of Keras in place of slim ones.
+    """Returns a copy of a model with layers of Keras in place of slim ones.
 
     Every layer of `keras_slim` becomes a `keras.layers.LSTM`, or a
     `keras.layers.GRU` with `reset_after=False`, that computes the same: a term
-    that a gate lacks has zeros as its weights, a pointwise weight `u` is the
-    diagonal of `U`, and a constant gate has zeros and a bias at which the
+    that a gate lacks has zero weights, a pointwise weight `u` is the diagonal
+    of `U`, and a constant gate has zero weights and a bias at which the
     activation has the value of the constant. An MGU becomes a GRU whose reset
-    gate is `f` and whose update gate `z` is `1 - f`. So a slim model runs
-    where nothing but the layers of Keras does, with as many weights as a full
-    one. Training changes the zeros; slim the model again after it, or train
-    the slim one.
+    gate is `f` and whose update gate `z` is `1 - f`. The model then runs where
+    only the layers of Keras are supported, with as many weights as a full one.
+    Training changes the zeros: slim the model again afterwards, or train the
+    slim model instead.
 
     Args:
         model: A functional or `Sequential` model, which is not changed.
@@ -119,9 +119,10 @@ def to_keras(model):
     Raises:
         ValueError: if the model is not functional or `Sequential`, is not
             built, or has no layer of `keras_slim`; or if such a layer has
-            what no layer of Keras has: `return_cell_states=True`, a
-            `cell_state_regularizer`, or a constant gate whose value its
-            activation does not have.
+            something that no layer of Keras has: `return_cell_states=True`, a
+            `cell_state_regularizer`, a constant gate with a value that its
+            activation does not have, or, in an MGU, a `recurrent_activation`
+            for which `1 - σ(a)` is not `σ(-a)`.
 
     Example:
 
@@ -177,8 +178,8 @@ def _check_model(model):
         raise ValueError(
             "Invalid value for argument `model`. Expected a functional or "
             "Sequential model; of a subclassed one the layers are known, but "
-            "not the calls between them: replace them where its class makes "
-            f"them. Received: {model!r}"
+            "not the calls between them: replace the layers where its class "
+            f"creates them. Received: {model!r}"
         )
     if not model.built:
         raise ValueError(
@@ -189,10 +190,10 @@ def _check_model(model):
 
 
 def _obstacle(place, variant):
-    """What keeps a cell from becoming one of the variant, or `None`."""
+    """Why a cell cannot become one of the variant, or `None`."""
     if place.gating is None:
         kind = type(place.part).__name__
-        return f"a {kind}, which is no LSTM or GRU of Keras or keras_slim"
+        return f"a {kind}, not an LSTM or GRU of Keras or keras_slim"
     if place.gating.family is not variant.family:
         return f"of the family {place.gating.family.title}"
     return None
@@ -207,7 +208,7 @@ def _listed(found, obstacles=None):
 
 
 def _named(found, layers):
-    """The places with one of the names in their path."""
+    """The places that have one of the names in their path."""
     if isinstance(layers, str) or not all(isinstance(n, str) for n in layers):
         raise ValueError(
             "Invalid value for argument `layers`. Expected a list of names "
@@ -218,7 +219,7 @@ def _named(found, layers):
         here = [p for p in found if name in p.path or name == p.name]
         if not here:
             raise ValueError(
-                "Invalid value for argument `layers`. Expected names out of "
+                "Invalid value for argument `layers`. Expected names from "
                 f"{sorted({n for p in found for n in (*p.path, p.name)})}. "
                 f"Received: {name!r}"
             )
@@ -240,13 +241,13 @@ def _class_of(variant, base):
 
 
 def _rebuilt(model, chosen, converted, carry_over):
-    """A clone of a model in which the chosen parts are others.
+    """A clone of a model in which the chosen parts are replaced.
 
     Args:
         model: The model.
         chosen: List of `Place`.
         converted: Function of a `Place` that returns the class and the config
-            of what takes it.
+            of its replacement.
         carry_over: Function of a `Place` and of the new cell there, which sets
             the weights of that cell.
     """
@@ -255,14 +256,14 @@ def _rebuilt(model, chosen, converted, carry_over):
 
     def clone(layer):
         if isinstance(layer, keras.layers.Lambda):
-            return layer  # Python code has no safe config, and no weights
+            return layer  # it has no safe config, and no weights
         here = [p for p in places(layer) if id(p.part) in parts]
         if not here:
             return type(layer).from_config(layer.get_config())
         if here[0].part is layer:
             kind, config = converted(here[0])
             return kind.from_config(config)
-        # By name, as the config of a wrapper holds those of its layers.
+        # By name, as the config of a wrapper holds those of the layers in it.
         others = {place.part.name: converted(place) for place in here}
         return type(layer).from_config(_with_others(layer.get_config(), others))
 
@@ -272,16 +273,16 @@ def _rebuilt(model, chosen, converted, carry_over):
     for old, new in _pairs(model, new_model):
         if id(old) in cells:
             carry_over(cells[id(old)], new)
-        elif old.built:  # a layer as activation may not be
+        elif old.built:  # a layer used as an activation may not be
             for variable, value in zip(_own(new), _own(old), strict=True):
-                # JAX reuses the arrays of a model that is trained.
+                # In training, JAX reuses the arrays of a model.
                 variable.assign(keras.ops.copy(value))
     return new_model
 
 
 def _inputs_like(model):
-    """New inputs for a clone; Keras would keep neither their names nor more."""
-    if isinstance(model, keras.Sequential):  # there it does
+    """New inputs for a clone; Keras would lose their names and options."""
+    if isinstance(model, keras.Sequential):  # there it keeps them
         return None
 
     def like(tensor):
@@ -292,7 +293,7 @@ def _inputs_like(model):
 
 
 def _with_others(config, others):
-    """A config with other layers of these names in it."""
+    """A config in which the layers of these names are replaced."""
     if isinstance(config, dict):
         inner = config.get("config")
         if "class_name" in config and isinstance(inner, dict):
@@ -308,14 +309,14 @@ def _with_others(config, others):
 
 
 def _pairs(old, new):
-    """Pairs of the layers of a model and of its clone, nested ones too."""
+    """Pairs of the layers of a model and its clone, nested ones included."""
     yield old, new
     for a, b in zip(direct(old), direct(new), strict=True):
         yield from _pairs(a, b)
 
 
 def _own(layer):
-    """The variables of a layer that no layer inside of it has."""
+    """The variables of a layer that belong to no layer inside it."""
     inner = {
         id(v)
         for other in layer._flatten_layers(include_self=False)
@@ -342,7 +343,7 @@ def _terms(cell, gating):
             found[term] = {}
             continue
         weight = keras.ops.convert_to_numpy(weight)
-        if term == "b" and weight.ndim == 2:  # of the GRU with `reset_after`
+        if term == "b" and weight.ndim == 2:  # of a GRU with `reset_after`
             weight = weight.sum(axis=0)
         parts = np.split(weight, len(gates), axis=-1)
         if term == "u":
@@ -364,7 +365,7 @@ def _carry_over(place, new):
 
 
 def _assign(cell, terms):
-    """Sets the weights of a cell, those of an activation left alone."""
+    """Sets the weights of a cell, except those of an activation."""
     for term, gates in terms.items():
         if gates:
             join = np.stack if term == "u" else np.concatenate
@@ -373,7 +374,7 @@ def _assign(cell, terms):
 
 
 def _terms_of_keras(place):
-    """The terms of a cell of Keras that computes what ours does."""
+    """The terms of a cell of Keras that computes the same as a slim one."""
     cell, layer = place.cell, place.layer
     gating, units = cell.gating, cell.units
     if getattr(layer, "return_cell_states", False):
@@ -404,14 +405,14 @@ def _terms_of_keras(place):
         if not _is_odd(cell.recurrent_activation) and obstacle is None:
             obstacle = (
                 f"recurrent_activation {_name_of(cell.recurrent_activation)}, "
-                "for which 1 - σ(a) is not σ(-a), as a GRU would need it"
+                "for which 1 - σ(a) is not σ(-a), as a GRU would need"
             )
         x, h, b = columns["f"]
         columns = {"z": (-x, -h, -b), "r": (x, h, b), "h": columns["h"]}
     if obstacle:
         raise ValueError(
             "Invalid value for argument `model`. Expected layers that a layer "
-            f"of Keras can compute. Received: {place.name!r} with {obstacle}"
+            f"of Keras can replace. Received: {place.name!r} with {obstacle}"
         )
     found = {
         term: {gate: parts[k] for gate, parts in columns.items()}
@@ -421,7 +422,7 @@ def _terms_of_keras(place):
 
 
 def _has_bias(cell):
-    """Whether a cell of Keras needs a bias to compute what ours does."""
+    """Whether a cell of Keras needs a bias to compute the same as this one."""
     return bool(cell.use_bias or cell.gating.constants)
 
 
@@ -430,7 +431,7 @@ def _name_of(activation):
 
 
 def _inverse(activation, value, units):
-    """A number at which an activation has a value, by bisection, or `None`."""
+    """Where an activation has a value, found by bisection, or `None`."""
 
     def at(x):
         x = keras.ops.convert_to_tensor(np.full((1, units), x, "float32"))

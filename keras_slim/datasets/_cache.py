@@ -52,8 +52,8 @@ def load(path, names):
         with open(path, "rb") as file, np.load(file) as arrays:
             return {name: arrays[name] for name in names}
     except Exception:
-        # A damaged file can raise nearly anything, and the answer to all of
-        # it, as to a missing file, is to make the file again.
+        # A damaged file can raise nearly anything. In every case, as for a
+        # missing file, the file is made again.
         return None
 
 
@@ -73,7 +73,7 @@ def save(path, arrays):
 def partial_folder(folder):
     """Provides a folder for a download, and removes it afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
-    # What a killed process could not remove must not fill the disk.
+    # What killed processes could not remove must not fill the disk.
     for left in folder.glob(f"{_PARTIAL}*"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > _ONE_DAY:

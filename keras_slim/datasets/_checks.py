@@ -10,7 +10,7 @@ except ImportError:  # a Python without lzma, in which zipfile needs none
     LZMAError = zipfile.BadZipFile
 
 # What zipfile raises on a file that is damaged or otherwise unreadable: a
-# wrong place inside the file, for one, is an OSError, and the name of a member
+# wrong offset in the file, for example, is an OSError, and the name of a member
 # may not be UTF-8.
 ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -24,7 +24,7 @@ ZIP_ERRORS = (
 
 
 def check_integer(name, value, minimum, optional=False):
-    """Raises a `ValueError` unless `value` is an integer from `minimum` on."""
+    """Raises a `ValueError` unless `value` is an integer >= `minimum`."""
     if value is None and optional:
         return
     is_integer = isinstance(value, numbers.Integral)
@@ -48,8 +48,8 @@ def check_share(name, value):
 def check_path(name, value):
     """Returns `value` as a `Path` in which `~` is expanded.
 
-    Raises a `ValueError` unless it is a path, and below `~user` that of a user
-    who has a home.
+    Raises a `ValueError` unless it is a path and, if it begins with `~user`,
+    that user has a home folder.
     """
     try:
         if isinstance(value, str | os.PathLike):

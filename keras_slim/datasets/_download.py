@@ -54,7 +54,7 @@ def fetch_from_urls(
             if it is wrong.
         prepare: Function of the same path, called before `check`, which
             may rewrite the file.
-        sha256: Dictionary from URLs to the published sums of their files.
+        sha256: Dictionary from URLs to the published sha256 of their files.
 
     Returns:
         `target`.
@@ -99,7 +99,7 @@ def fetch_wheel(target, wheel):
         _pip_download(requirements, folder)
         fetched = folder / wheel.file_name
         if not fetched.is_file():
-            raise OSError(f"pip fetched no {wheel.file_name}.")
+            raise OSError(f"pip did not fetch {wheel.file_name}.")
         check(fetched)
         os.replace(fetched, target)
     return target

@@ -1,7 +1,7 @@
 """The largest inputs that are read, in bytes.
 
-A compressed file of some megabytes may hold many gigabytes. What is larger than
-this is refused before it fills the memory.
+A compressed file of a few megabytes may hold many gigabytes. Anything larger
+than this is refused before it fills the memory.
 """
 
 POST = 2**24  # a text of a corpus

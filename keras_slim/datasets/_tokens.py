@@ -6,13 +6,13 @@ import re
 
 import numpy as np
 
-# Part of the name of every cached corpus: count up when a rule changes.
+# Part of the name of every cached corpus: increment it when a rule changes.
 RULES = 2
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
 _TABLE = str.maketrans(FILTERS, " " * len(FILTERS))
-_FIELD = re.compile(rb"[!-9;-~]+:|[ \t]")  # of a header, or its continuation
+_FIELD = re.compile(rb"[!-9;-~]+:|[ \t]")  # a header field or continuation
 
 
 def body(article):
@@ -25,8 +25,8 @@ def body(article):
         article: Byte string.
 
     Returns:
-        String, with `\\n` as line ends. That of a post begins with the blank
-        line after its header.
+        String, with `\\n` as line ends. The text of a post begins with the
+        blank line after its header.
 
     Raises:
         ValueError: If the article is binary or in UTF-16.
@@ -49,7 +49,7 @@ def body(article):
 def _is_header(lines):
     """Returns whether all lines are fields of a header, one of them `From`.
 
-    A text may well begin with one `Name: value`.
+    An ordinary text may well begin with a line `Name: value`.
     """
     lines = lines.split(b"\n")
     is_from = any(line[:5].lower() == b"from:" for line in lines)
@@ -65,7 +65,7 @@ def encode(texts):
     Returns:
         Tuple `(tokens, offsets, words)`. `tokens[offsets[n]:offsets[n + 1]]`
         are the word ids of text `n`; the word of id `i` is `words[i - 1]`.
-        Ids follow falling frequency, ties the order of first appearance.
+        Ids are in order of decreasing frequency, ties in order of appearance.
     """
     order = collections.defaultdict(itertools.count().__next__)
     parts = [np.empty(0, np.int32)]

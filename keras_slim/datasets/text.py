@@ -57,7 +57,7 @@ NAMES = ("python_reference", "python_library", *PAPER_FILES)
 
 _KARPATHY = "https://cs.stanford.edu/people/karpathy/char-rnn"
 _GITHUB = "https://raw.githubusercontent.com"
-# From where `fetch` gets a text. Those on GitHub are of a fixed commit.
+# Where `fetch` gets a text from. Those on GitHub are of a fixed commit.
 URLS = {
     "king_lear": (
         f"{_KARPATHY}/shakespear.txt",
@@ -94,7 +94,7 @@ LIBRARY_MODULES = (
 )
 LIBRARY_CHARACTERS = 1_000_000  # as many as the paper's Linux has
 
-# What a count cannot tell, by the fingerprint of the text it is true of.
+# What the counts do not show, by the fingerprint of the text.
 _REMARKS = {
     PAPER_SHA256["king_lear"]: (
         "made by a recurrent network, not Shakespeare's play"
@@ -114,7 +114,7 @@ class Corpus:
 
     Attributes:
         train: int32 array, the symbol ids of the beginning of the text.
-        test: int32 array, those of the rest.
+        test: int32 array, the symbol ids of the rest.
         symbols: Tuple of the distinct characters of the whole text, sorted by
             code point. The id of a symbol is its index.
         name: Name of the text; of a file given by its path, the file name.
@@ -175,14 +175,14 @@ def load_data(name_or_path="python_reference", test_split=0.1, characters=None):
 
     - `"python_reference"`: its language reference, `pydoc_data.topics`, topic
       by topic in sorted order;
-    - `"python_library"`: source code of its standard library, as many of
-      `LIBRARY_MODULES` as are whole within 1,000,000 characters.
+    - `"python_library"`: source code of its standard library, as many whole
+      files of `LIBRARY_MODULES` as fit in 1,000,000 characters.
 
     Three are the texts of the paper, or close to them, as `data/README.md`
-    describes. Their files are looked for in the folder that
-    the environment variable `KERAS_SLIM_DATA` names, in its subfolder
-    `charlm`, and in the cache, where `python -m keras_slim.datasets fetch
-    king_lear` puts them; they are never fetched unasked:
+    describes. Their files are looked for in the folder that the environment
+    variable `KERAS_SLIM_DATA` names, in its subfolder `charlm`, and in the
+    cache, where `python -m keras_slim.datasets fetch king_lear` puts them;
+    they are never fetched automatically:
 
     - `"king_lear"`: `paper_king_lear.txt`;
     - `"linux"`: `near_paper_linux.txt`;
@@ -193,12 +193,12 @@ def load_data(name_or_path="python_reference", test_split=0.1, characters=None):
 
     Args:
         name_or_path: One of the names above, or the path of a text file. A
-            name takes precedence over a file of that name, which `./name`
-            reaches.
-        test_split: Float in `[0, 1)`, share of the characters, from the end
-            of the text, that are for the test.
-        characters: Integer or `None`. If given, only so many characters from
-            the beginning of the text are used, or all if it has fewer.
+            name takes precedence over a file of that name, whose path can be
+            given as `./name`.
+        test_split: Float in `[0, 1)`, fraction of the characters to use for
+            the test, from the end of the text.
+        characters: Integer or `None`. If given, only the first `characters`
+            characters of the text are used, or all if it has fewer.
 
     Returns:
         A `Corpus`.
@@ -273,7 +273,7 @@ def cached_path(name):
 
 
 def _rewrite_as_utf_8(path):
-    """Removes what is not UTF-8, and makes line ends `\\n`."""
+    """Removes what is not UTF-8, and turns line ends into `\\n`."""
     path = Path(path)
     content = path.read_bytes().replace(b"\r\n", b"\n")
     path.write_bytes(content.decode("utf-8", "ignore").encode())
@@ -282,8 +282,7 @@ def _rewrite_as_utf_8(path):
 def _read(name_or_path, characters):
     """Returns the name of a text, its origin, and the text.
 
-    Of a file, at least one more than so many characters are read, if it has
-    them.
+    Of a file, one more character than `characters` is read, if it is given.
     """
     if not isinstance(name_or_path, str | os.PathLike):
         raise ValueError(

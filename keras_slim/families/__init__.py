@@ -1,7 +1,7 @@
-"""What a family of gated recurrent cells is made of; each is a file here.
+"""What defines a family of gated recurrent cells; each has a file here.
 
-The time loops, the cell and the layer know no family: all that they do follows
-from a `Family` and a row of `keras_slim.variants.VARIANTS`.
+The time loops, the cell and the layer are the same for all families: all that
+they do follows from a `Family` and a row of `keras_slim.variants.VARIANTS`.
 """
 
 from collections.abc import Callable
@@ -12,31 +12,31 @@ from dataclasses import dataclass
 class Family:
     """Gates, states and state equations of a recurrent cell.
 
-    Each gate is `σ` of a sum of terms, and the candidate `g` of one; a
-    `Variant` says which terms. `update` computes the states from them.
+    Each gate is `σ` of a sum of terms, and the candidate is `g` of one; a
+    `Variant` says which terms. `update` computes the states from their values.
 
     Args:
         name: String, the name of the family and of its full row.
         title: String, the name in sentences.
         gates: Tuple of the names of the gates, the candidate included, in the
-            order of the columns of the weights. `reset` stands before the
+            order of the columns of the weights. `reset` comes before the
             candidate.
         candidate: The gate whose activation is `g`.
         states: Tuple of the names of the states, the output `h` first. The
             last one is what the cell remembers.
         equations: Tuple of strings, the state equations.
-        products: Integer, how many products `⊙` of vectors one step takes in
-            the state equations, and with `reset`.
-        update: Function of `gates`, a dict of their values, of `states`, a
-            tuple of the previous ones, and of the function `activation`, `g`.
-            Returns a tuple of the new states, and one of what `update_vjp`
-            needs to know.
+        products: Integer, number of products `⊙` of vectors in one time step:
+            those of the state equations, and that with `reset`.
+        update: Function of `gates`, a dict of their values, `states`, a tuple
+            of the previous states, and `activation`, the function `g`. Returns
+            a tuple of the new states, and a tuple of what `update_vjp` needs.
         update_vjp: Vector-Jacobian product of `update`: a function of
-            `gates`, `states`, what `update` returned, `gradients`, a tuple of
-            those in the new states, and the function
-            `activation_vjp(x, y, gradient)`, which returns the gradient in `x`
-            given that in `y = g(x)`. Returns a dict of the gradients in the
-            values of the gates, and a tuple of those in the previous states,
+            `gates`, `states`, the second tuple that `update` returned,
+            `gradients`, a tuple of those with respect to the new states, and
+            the function `activation_vjp(x, y, gradient)`, which returns the
+            gradient with respect to `x` given that with respect to `y = g(x)`.
+            Returns a dict of the gradients with respect to the values of the
+            gates, and a tuple of those with respect to the previous states,
             `None` where it is zero.
         reset: The gate that multiplies `h` before the candidate reads it, or
             `None`.
@@ -60,7 +60,7 @@ class Family:
 
     @property
     def phases(self):
-        """The gates in groups, those of a group reading the same `h`."""
+        """The gates in groups; those of a group read the same `h`."""
         if self.reset is None:
             return (self.gates,)
         others = tuple(gate for gate in self.gates if gate != self.candidate)

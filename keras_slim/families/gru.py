@@ -2,7 +2,7 @@
 
 `z` has the sign of Keras, with which `z = 1` keeps the state. The papers write
 `h_t = (1 - z) ⊙ h + z ⊙ h̃`; as `1 - σ(a) = σ(-a)`, that is the same cell with
-another sign of the weights of `z`.
+the opposite sign of the weights of `z`.
 """
 
 from keras_slim.families import Family
@@ -10,12 +10,12 @@ from keras_slim.families import Family
 
 def update(gates, states, activation):
     (h,) = states
-    # One operation less than z ⊙ h + (1 - z) ⊙ h̃.
+    # One operation fewer than z ⊙ h + (1 - z) ⊙ h̃.
     return (gates["h"] + gates["z"] * (h - gates["h"]),), ()
 
 
 def update_vjp(gates, states, residuals, gradients, activation_vjp):
-    """With `δv` the gradient of the loss in `v`:
+    """With `δv` the gradient of the loss with respect to `v`:
 
     δz = δh_t ⊙ (h - h̃)    δh̃ = δh_t ⊙ (1 - z)
     δh = δh_t ⊙ z

@@ -11,7 +11,7 @@ def update(gates, states, activation):
 
 
 def update_vjp(gates, states, residuals, gradients, activation_vjp):
-    """With `δv` the gradient of the loss in `v`:
+    """With `δv` the gradient of the loss with respect to `v`:
 
     δo = δh_t ⊙ g(c_t)
     δc_t = δc_t + δh_t ⊙ o ⊙ g'(c_t)

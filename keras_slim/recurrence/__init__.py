@@ -1,7 +1,7 @@
 """The time loops of the layers: a fused one, and that of `keras.layers.RNN`.
 
-The fused loop projects the inputs of all steps at once, and has a gradient that
-is derived by hand. See the argument `recurrence` of `SlimRNN`.
+The fused loop projects the inputs of all time steps at once, and has a
+hand-derived gradient. See the argument `recurrence` of `SlimRNN`.
 """
 
 import functools
@@ -14,7 +14,7 @@ from keras import ops
 import keras_slim.activations
 from keras_slim.recurrence.fused import Equations, unrolled
 
-# A module each.
+# Each has a module here.
 BACKENDS = ("tensorflow", "jax", "torch")
 
 _backend = None
@@ -22,7 +22,7 @@ if keras.backend.backend() in BACKENDS:
     _backend = importlib.import_module(f"{__name__}.{keras.backend.backend()}")
 
 # Functions of their input alone, which the loop may call again in the backward
-# pass and compile apart from the model.
+# pass and compile separately from the model.
 _PURE = {
     function
     for module in (keras.activations, keras_slim.activations)
@@ -34,8 +34,8 @@ _PURE = {
 def is_pure(activation):
     """Whether an activation is known to have no weights, state or randomness.
 
-    A function of the user's own may close over a variable or draw random
-    numbers, which cannot be seen.
+    A user's function may close over a variable or draw random numbers, which
+    cannot be detected.
     """
     return isinstance(activation, types.FunctionType) and activation in _PURE
 
@@ -52,7 +52,7 @@ def time_loop(
     return_cell_states=False,
     unroll=False,
 ):
-    """Does what `keras.layers.RNN.inner_loop` does, by the fused loop.
+    """Does what `keras.layers.RNN.inner_loop` does, with the fused loop.
 
     Args:
         cell: A `SlimRNNCell` that has drawn its dropout masks.
@@ -60,20 +60,22 @@ def time_loop(
         initial_state: List of the initial states, each `(batch, units)`.
         mask: Boolean tensor, `(batch, timesteps)`, or `None`.
         training: Boolean, whether dropout is applied and a gradient will be
-            asked for.
-        go_backwards: Boolean, whether to begin at the last step.
+            computed.
+        go_backwards: Boolean, whether to begin at the last time step.
         zero_output_for_mask: Boolean, whether the output of a masked step is
-            zero instead of that of the step before.
-        return_sequences: Boolean, whether to return the outputs of all steps.
+            zero instead of the previous output.
+        return_sequences: Boolean, whether to return the outputs of all time
+            steps.
         return_cell_states: Boolean, whether to return the last state of the
-            family, `c` of an LSTM, at every step.
-        unroll: Boolean, whether to compute step by step, without a loop and
-            with the gradient of the framework.
+            family, `c` for an LSTM, of all time steps.
+        unroll: Boolean, whether to unroll the loop and let the framework
+            compute the gradient.
 
     Returns:
         The last output `(batch, units)`; the outputs
-        `(batch, timesteps, units)`, or the last as one step; the list of the
-        last states; and the cell states `(batch, timesteps, units)` or `None`.
+        `(batch, timesteps, units)`, or the last one as a single time step; the
+        list of the last states; and the cell states
+        `(batch, timesteps, units)` or `None`.
     """
     dropout_masks = (None, None)
     if training:
@@ -125,9 +127,9 @@ def _fused(
     return_sequences,
     return_cell_states,
 ):
-    """The last output and the last states, with all steps between them.
+    """Returns the last output, what is returned of all steps, the last states.
 
-    Those are the outputs, and the cell states, where they are to be returned.
+    Of all steps, these are the outputs and the cell states, if wanted.
     """
     dropout_mask, recurrent_dropout_masks = dropout_masks
     inputs = _time_major(sequences, go_backwards)

@@ -1,7 +1,7 @@
 """The fused time loop and its vector-Jacobian product, for all families.
 
-With `z` the sum of the terms of a gate, `δv` the gradient of the loss in `v`,
-and `h` the previous output, a step back is
+With `z` the sum of the terms of a gate, `δv` the gradient of the loss with
+respect to `v`, and `h` the previous output, a step of the backward pass is
 
     δ of the gates, δ of the previous states = update_vjp of the family
     δz = δgate ⊙ σ'(z), for the candidate δz = δgate ⊙ g'(z)
@@ -21,8 +21,8 @@ from keras import activations, backend, ops, tree
 from keras_slim.activations import keras2_hard_sigmoid
 from keras_slim.variants import Variant
 
-# Derivatives of activations as functions of the output. The framework takes
-# care of all others, of softmax too, which is not elementwise.
+# Derivatives of activations as functions of the output. The framework handles
+# all others, including softmax, which is not elementwise.
 DERIVATIVES = {
     activations.linear: lambda y: 1.0,
     activations.relu: ops.sign,
@@ -35,7 +35,7 @@ DERIVATIVES = {
 
 @dataclass(frozen=True)
 class Equations:
-    """What a time loop has to know of a cell, except for tensors."""
+    """What a time loop has to know about a cell, except for tensors."""
 
     variant: Variant
     activation: Callable
@@ -80,11 +80,11 @@ def forward(equations, scan, tensors, mask, save):
 
     Args:
         equations: An `Equations`.
-        scan: The `jax.lax.scan` of the backend.
+        scan: The backend's equivalent of `jax.lax.scan`.
         tensors: Dict of
             `projections`, by gate: what is added to the terms with `h`, or the
             value of a gate that has none. Shape `(timesteps, batch, units)`,
-            or `(1, units)` where it is the same at all steps;
+            or `(1, units)` if it is the same at all time steps;
             `states`, a tuple of the initial states, `(batch, units)`; and,
             where the cell has them, `recurrent_kernel` and `pointwise_kernel`,
             its weights, and `dropout_masks`, by gate, `(batch, units)`.
@@ -92,9 +92,9 @@ def forward(equations, scan, tensors, mask, save):
         save: Boolean, whether to return what `backward` needs.
 
     Returns:
-        `(results, saved)`. The results are a tuple of the states after the
-        last step, before them of `h` of all steps and of `c` of all steps, if
-        the equations ask for them.
+        `(results, saved)`. The results are a tuple of `h` of all time steps
+        and `c` of all time steps, if the equations ask for them, followed by
+        the states after the last step.
     """
     steps, rows = _steps_and_rows(tensors["projections"])
     weights = _by_gate(equations, tensors)
@@ -148,7 +148,7 @@ def forward(equations, scan, tensors, mask, save):
 
 
 def unrolled(equations, tensors, mask, training=True):
-    """The results of `forward`, step by step in operations of Keras.
+    """The results of `forward`, unrolled, in operations of Keras.
 
     The framework can trace and differentiate them.
     """
@@ -156,7 +156,7 @@ def unrolled(equations, tensors, mask, training=True):
 
 
 def unrolled_scan(step, carry, xs, reverse=False):
-    """`jax.lax.scan` of a static number of steps, without a loop."""
+    """`jax.lax.scan` over a static number of steps, without a loop."""
     order = reversed if reverse else iter
     steps = zip(*(ops.unstack(x) for x in tree.flatten(xs)), strict=True)
     emitted = []
@@ -172,24 +172,25 @@ def backward(equations, scan, vjp, tensors, mask, saved, upstream):
 
     Args:
         equations, scan, tensors, mask: As for `forward`.
-        vjp: `vjp(function, z, gradient)` of the backend: the gradient in `z`,
-            given that in `function(z)`.
+        vjp: `vjp(function, z, gradient)` of the backend: the gradient with
+            respect to `z`, given that with respect to `function(z)`.
         saved: What `forward` saved.
-        upstream: The gradients in the results of `forward`.
+        upstream: The gradients with respect to the results of `forward`.
 
     Returns:
-        The gradients in `tensors`, as the same dict without `dropout_masks`.
+        The gradients with respect to `tensors`, as the same dict without
+        `dropout_masks`.
     """
     steps, rows = _steps_and_rows(tensors["projections"])
     weights = _by_gate(equations, tensors)
     kernels, pointwise, masks = weights
     transposed = {gate: ops.transpose(u) for gate, u in kernels.items()}
     family = equations.family
-    # What goes on after the loop leaves it; other sums over time stay in it.
+    # Gradients that are used after the loop; it sums the others over time.
     emitted = {*steps, *kernels}
     initial_h = tensors["states"][0]
     dtype = initial_h.dtype
-    # Long sums of half precision would stand still.
+    # Long sums in half precision would stop growing.
     sum_dtype = backend.result_type(dtype, "float32")
 
     def through(activation):
@@ -229,7 +230,7 @@ def backward(equations, scan, vjp, tensors, mask, saved, upstream):
             d.setdefault(family.reset, ops.zeros_like(upper[0]))
         dhs = [] if dh is None else [dh]
         d_pointwise = {}
-        # The candidate first: its gradient goes on to the reset gate.
+        # The candidate first: it adds to the gradient of the reset gate.
         for gate in reversed(equations.recurrent_gates):
             d[gate] = through(equations.activation_of(gate))(
                 saved["sums"].get(gate), gates[gate], d[gate]
@@ -266,7 +267,7 @@ def backward(equations, scan, vjp, tensors, mask, saved, upstream):
             gate: gradient for gate, gradient in d.items() if gate in emitted
         }
 
-    # What was added to a sum is not needed again.
+    # Projections that were added to a sum are not needed again.
     values = {
         gate: value
         for gate, value in steps.items()
@@ -325,7 +326,7 @@ def backward(equations, scan, vjp, tensors, mask, saved, upstream):
 
 
 def _steps_and_rows(projections):
-    """What differs from step to step, and what does not."""
+    """The projections that change over time, and those that do not."""
     steps = {gate: v for gate, v in projections.items() if len(v.shape) == 3}
     rows = {gate: v for gate, v in projections.items() if len(v.shape) == 2}
     return steps, rows
@@ -348,7 +349,7 @@ def _dropped(masks, gate, h):
 
 
 def _read_by(equations, gate, h, weights, gates):
-    """What a gate reads of the previous output, of one step or of all."""
+    """What a gate reads of the previous output, for one step or for all."""
     *_, masks = weights
     h = _dropped(masks, gate, h)
     if equations.reads_reset_h(gate):

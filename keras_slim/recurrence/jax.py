@@ -5,12 +5,13 @@ from jax import lax
 
 from keras_slim.recurrence import fused
 
-# Of the outputs, under a mask; otherwise they are the initial state.
+# Whether the outputs before the first unmasked step are zeros; otherwise they
+# are the initial state.
 ZEROS_BEFORE_FIRST_STEP = False
 
 
 def run(cell, function, *tensors, training):
-    """`function(loop, *tensors)`, with the time loop of this backend."""
+    """Returns `function(loop, *tensors)` with the loop of this backend."""
     return function(_loop, *tensors)
 
 
@@ -19,8 +20,8 @@ def _loop(equations, tensors, mask, training):
 
 
 def _steps_per_iteration():
-    # On an accelerator an iteration costs several kernel launches, and copies
-    # of what it carries.
+    # On an accelerator, an iteration costs several kernel launches, and copies
+    # of the carried values.
     return 1 if jax.default_backend() == "cpu" else 16
 
 
@@ -53,6 +54,5 @@ def _vjp(function, z, gradient):
 
 _differentiable.defvjp(_forward, _backward)
 
-# By itself, as a call outside of `jax.jit` would compile the loop anew each
-# time.
+# Compiled here, as each call outside of `jax.jit` would compile the loop again.
 _compiled = jax.jit(_differentiable, static_argnums=0)

@@ -1,4 +1,4 @@
-"""The loop of `keras.layers.RNN`, with the states of every step."""
+"""The loop of `keras.layers.RNN`, with the states of all time steps."""
 
 import itertools
 
@@ -8,15 +8,15 @@ from keras import ops, tree
 
 
 def time_loop(layer, sequences, initial_state, mask=None, training=False):
-    """Does what the `inner_loop` of a layer does, and keeps its cell states.
+    """Does what the `inner_loop` of a layer does, and keeps the cell states.
 
     Args:
         layer: A `SlimRNN`.
         sequences, initial_state, mask, training: As for its `inner_loop`.
 
     Returns:
-        What `inner_loop` returns, with the outputs of all steps, and the cell
-        states `(batch, timesteps, units)`.
+        What `inner_loop` returns, with the outputs of all time steps, and the
+        cell states `(batch, timesteps, units)`.
     """
     # The output is h, and Keras's loop treats what is recorded as an output.
     index = layer.cell.cell_state_index
@@ -40,17 +40,17 @@ def time_loop(layer, sequences, initial_state, mask=None, training=False):
 def recorded_states(
     layer, indices, sequences, initial_state, mask=None, training=False
 ):
-    """States after every step, by calling the cell in Keras's loop.
+    """The states after every time step, from the cell run in Keras's loop.
 
     Args:
         layer: A `keras.layers.RNN`.
-        indices: Which states are kept: their positions among the states of
-            the cell, those of stacked cells one after another.
+        indices: Positions of the states to keep among the states of the cell,
+            those of stacked cells one after another.
         sequences, initial_state, mask, training: As for its `inner_loop`.
 
     Returns:
         List of tensors `(batch, timesteps, size)`, one for each index. A
-        masked step has the state of the step before it.
+        masked time step has the state of the previous one.
     """
     _, found, _ = _loop(
         layer, indices, sequences, initial_state, mask, training
@@ -66,10 +66,10 @@ def recorded_states(
 
 
 def step_mask(mask):
-    """A boolean mask `(batch, timesteps)`, or None, of what Keras accepts.
+    """A boolean mask `(batch, timesteps)`, or `None`, from a mask for Keras.
 
-    `keras.layers.LSTM` takes masks with a last axis of one, too, and a list
-    of the masks of the inputs and of each state.
+    `keras.layers.LSTM` also accepts masks with a last axis of size one, and a
+    list of the masks of the inputs and of each state.
     """
     if isinstance(mask, (list, tuple)):
         mask = mask[0]
@@ -93,7 +93,7 @@ def _before_first_step(states, initial, mask):
 
 
 def _loop(layer, indices, sequences, initial_state, mask, training):
-    """The last of what is recorded, all of it by index, the last states."""
+    """Returns the last records, all records by index, and the last states."""
     cell = _Recorder(layer.cell, indices, training)
     loop = keras.layers.RNN(
         cell,
@@ -113,10 +113,10 @@ def _loop(layer, indices, sequences, initial_state, mask, training):
 
 
 class _Recorder:
-    """A cell whose output is chosen states of another one, side by side.
+    """A cell that outputs chosen states of another cell, concatenated.
 
-    They are its first state, too, as with a mask Keras's loop on JAX returns
-    the first state for the output of a masked step.
+    They are also its first state, because with a mask Keras's loop on JAX
+    returns the first state as the output of a masked step.
     """
 
     def __init__(self, cell, indices, training):

@@ -5,16 +5,17 @@ import tensorflow as tf
 
 from keras_slim.recurrence import fused
 
-# Of the outputs, under a mask; otherwise they are the initial state.
+# Whether the outputs before the first unmasked step are zeros; otherwise they
+# are the initial state.
 ZEROS_BEFORE_FIRST_STEP = True
 
 _MOST_SHAPES = 16
-# Those for which XLA compiles the loop, by cell.
+# The shapes for which XLA compiles the loop, by cell.
 _shapes = weakref.WeakKeyDictionary()
 
 
 def run(cell, function, *tensors, training):
-    """`function(loop, *tensors)`, with the time loop of this backend."""
+    """Returns `function(loop, *tensors)` with the loop of this backend."""
     if _is_compiled(cell, tensors[0], training):
         return _run_compiled(function, *tensors)
     return function(_loop, *tensors)
@@ -27,7 +28,7 @@ def _loop(equations, tensors, mask, training, passed=None):
     """
     forward = functools.partial(fused.forward, equations, _scan)
     backward = functools.partial(fused.backward, equations, _scan, _vjp)
-    # Tensors, as a custom gradient wants to be told of variables.
+    # Tensors, as a custom gradient has to declare the variables it uses.
     flat = [tf.convert_to_tensor(t) for t in tf.nest.flatten(tensors)]
 
     @tf.custom_gradient
@@ -52,12 +53,12 @@ def _loop(equations, tensors, mask, training, passed=None):
 def _is_compiled(cell, sequences, training):
     """Whether XLA compiles the loop, whatever `jit_compile` the model has.
 
-    Without XLA each operation of a step is launched separately. With it,
-    every new shape is compiled, which takes about half a second: in a graph
-    for any number of steps, or in eager execution, that could be each call. A
-    batch size that is not static is taken for constant in training only,
-    where only the last batch of an epoch differs. After `_MOST_SHAPES` the
-    shapes of a cell are taken for ever new ones.
+    Without XLA, each operation of a time step is launched separately. With
+    it, every new shape is compiled, which takes about half a second: in a
+    graph for any number of time steps, or in eager execution, that could be
+    every call. A batch size that is not static is assumed to be constant only
+    in training, where only the last batch of an epoch differs. After
+    `_MOST_SHAPES`, a cell is assumed to get a new shape each time.
     """
     batch, timesteps, _ = sequences.shape
     if (
@@ -75,18 +76,18 @@ def _is_compiled(cell, sequences, training):
 def _run_compiled(function, *tensors):
     """`function(loop, *tensors)`, compiled by XLA.
 
-    Forward and backward pass are a function each, with all that they read as
-    arguments, and exchange nothing but results and what the loop saves. If
-    they were left to the automatic differentiation of one function,
+    The forward and the backward pass are separate functions, with all that
+    they read as arguments, and exchange only results and what the loop saves.
+    With automatic differentiation of a single function,
 
     - the backward pass would read small integers, such as permutations of
-      axes, from the outputs of the forward pass. XLA wants those at compile
-      time, and in a function that is compiled as a whole TensorFlow then takes
-      all arguments of the forward pass for compile-time constants, weights
-      included: each update of the weights would be compiled anew;
-    - the gradient in the inputs, one of three products with the kernel, would
-      be computed for data, too. Here it is left to the graph, which drops
-      what is not read.
+      axes, from the outputs of the forward pass. XLA needs those at compile
+      time, and in a function that is compiled as a whole TensorFlow then
+      treats all arguments of the forward pass as compile-time constants,
+      weights included: each update of the weights would compile it again;
+    - the gradient with respect to the inputs, one of three products with the
+      kernel, would be computed even for data. Here it is left to the graph,
+      which drops what is not read.
     """
     structure = tensors
     flat = [tf.convert_to_tensor(t) for t in tf.nest.flatten(tensors)]
@@ -160,7 +161,7 @@ _compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
 
 def _refuse_to_differentiate_twice(*_):
     raise RuntimeError(
-        "The fast time loop cannot differentiate twice in a graph. Pass "
+        "The fast time loop cannot be differentiated twice in a graph. Pass "
         "`recurrence='plain'` to the layer to compute second derivatives."
     )
 

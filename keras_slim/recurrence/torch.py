@@ -7,11 +7,12 @@ from torch.autograd import forward_ad
 from keras_slim.recurrence import fused, torch_lstm, torch_one_state
 from keras_slim.recurrence.torch_buffers import vjp
 
-# Of the outputs, under a mask; otherwise they are the initial state.
+# Whether the outputs before the first unmasked step are zeros; otherwise they
+# are the initial state.
 ZEROS_BEFORE_FIRST_STEP = True
 
-# Faster loops than the one of all families, by the name of a family: functions
-# with the arguments and results of `fused.forward` and `fused.backward`, but
+# Faster loops than the one for all families, by the name of a family: functions
+# with the arguments and results of `fused.forward` and `fused.backward`, except
 # for `scan` and `vjp`.
 LOOPS = {
     "lstm": (torch_lstm.forward, torch_lstm.backward),
@@ -20,17 +21,17 @@ LOOPS = {
 }
 
 
-# Not `keras.tree`, whose functions take a time that shows in short loops.
+# Not `keras.tree`, which is slow enough to matter in short loops.
 _flatten = functools.partial(optree.tree_flatten, none_is_leaf=True)
 
 
 def run(cell, function, *tensors, training):
-    """`function(loop, *tensors)`, with the time loop of this backend."""
+    """Returns `function(loop, *tensors)` with the loop of this backend."""
     return function(_loop, *tensors)
 
 
 def _loop(equations, tensors, mask, training):
-    # Saved for the gradient, but a stateful layer overwrites its states.
+    # They are saved for the gradient, but a stateful layer overwrites its own.
     states = tuple(state.clone() for state in tensors["states"])
     tensors = {**tensors, "states": states}
     if (
@@ -42,7 +43,7 @@ def _loop(equations, tensors, mask, training):
     return _eager(equations, tensors, mask)
 
 
-# Unrolled by `torch.compile`, a loop of some tens of steps takes minutes.
+# `torch.compile` unrolls a loop, and takes minutes for some tens of steps.
 @torch.compiler.disable(
     reason="the fast time loop of keras_slim runs outside of the graph; "
     "compile without `fullgraph=True`"
@@ -56,7 +57,7 @@ def _eager(equations, tensors, mask):
     return _Differentiable.apply(equations, structure, mask, save, *flat)
 
 
-# PyTorch has no public names for these two questions.
+# PyTorch has no public functions for these two checks.
 
 
 def _in_torch_func():
@@ -64,7 +65,7 @@ def _in_torch_func():
 
 
 def _is_vectorized(gradients):
-    """Whether they are batches of gradients, as of `is_grads_batched=True`."""
+    """Whether they are batches of gradients, as by `is_grads_batched=True`."""
     return _in_torch_func() or any(
         torch._C._functorch.is_legacy_batchedtensor(g) for g in gradients
     )
@@ -121,10 +122,10 @@ class _Differentiable(torch.autograd.Function):
 
 
 def _differentiable_gradients(static, flat, wanted, upstream):
-    """Gradients in the tensors that are wanted, computed by torch alone."""
+    """Gradients with respect to the wanted tensors, from torch alone."""
     equations, structure, mask = static
     with torch.enable_grad():
-        # Views, lest the gradient in one argument goes on through another.
+        # Views, so that no gradient passes from one argument to another.
         flat = [tensor.view_as(tensor) for tensor in flat]
         results = fused.unrolled(equations, structure.unflatten(flat), mask)
     pairs = [

@@ -1,8 +1,8 @@
-"""What the time loops in buffers have in common.
+"""What the time loops that write to buffers have in common.
 
-Calls are dear without a compiler. These loops write in place, and what is
-elementwise in the backward pass they multiply for all steps before the loop, so
-that a step is a product with the recurrent kernel and a few calls more.
+Without a compiler, calls are expensive. These loops write in place, and compute
+the elementwise factors of the backward pass for all time steps before the loop,
+so that a step is a product with the recurrent kernel and a few more calls.
 """
 
 import torch
@@ -10,22 +10,22 @@ from keras import activations
 
 from keras_slim.recurrence.fused import DERIVATIVES
 
-# Those that write into a given tensor.
+# Activations that can write into a given tensor.
 OUT = {activations.tanh: torch.tanh, activations.sigmoid: torch.sigmoid}
 
 
 def vjp(function, z, gradient):
-    """The gradient in `z`, given that in `function(z)`."""
+    """The gradient with respect to `z`, given that for `function(z)`."""
     with torch.enable_grad():
         z = z.detach().requires_grad_()
         return torch.autograd.grad(function(z), z, gradient)[0]
 
 
 class RecurrentTerms:
-    """The terms with `h` of some gates, those of all gates in one tensor.
+    """The terms with `h` of some gates, all in one tensor.
 
-    `columns` says where a gate is: first those with `U h`, in the order of
-    the recurrent kernel.
+    `columns` says where each gate is in it: first those with `U h`, in the
+    order of the recurrent kernel.
     """
 
     def __init__(self, equations, tensors, gates):
@@ -55,10 +55,10 @@ class RecurrentTerms:
         self.kernel_width = len(self.with_kernel) * units
 
     def buffers(self, length, projections, save):
-        """One for the sums of all gates, and the values of each.
+        """A buffer for the sums of all gates, and the values of each gate.
 
-        The values take the place of the sums, except where the derivative of
-        the activation is a function of the sum.
+        The values overwrite the sums, except where the derivative of the
+        activation is a function of the sum.
         """
         sums = self._h.new_empty((length, len(self._h), self.width))
         values = {}
@@ -71,7 +71,7 @@ class RecurrentTerms:
         return sums, values
 
     def writers(self, sums, values):
-        """By gate: its activation, the sums and the values of all steps."""
+        """For each gate, its activation, sums and values of all time steps."""
         return [
             (
                 writer(self._equations.activation_of(gate)),
@@ -104,7 +104,7 @@ class RecurrentTerms:
             z[:, self.columns[gate]].addcmul_(self._dropped(h, gate), u)
 
     def step_back(self, dz, base, out):
-        """Writes `base` and the gradient in `h`, given that in the sums."""
+        """Writes `base` plus the gradient of `h`, given that of the sums."""
         if self.with_kernel and self.masks is None:
             kernel = self.kernel.t()
             torch.addmm(base, self._kernel_columns(dz), kernel, out=out)
@@ -118,7 +118,7 @@ class RecurrentTerms:
             out.addcmul_(self._dropped(dz[:, self.columns[gate]], gate), u)
 
     def weight_gradients(self, h, dz):
-        """Those of the recurrent and the pointwise kernel, by name."""
+        """The gradients of the recurrent and the pointwise kernel, by name."""
         gradients = {}
         if self.with_kernel and self.masks is None:
             gradients["recurrent_kernel"] = _product_over_steps(
@@ -148,12 +148,12 @@ class RecurrentTerms:
 
 
 def sizes(projections):
-    """The number of steps, the batch size and the number of units."""
+    """The number of time steps, the batch size and the number of units."""
     return next(p.shape for p in projections.values() if p.ndim == 3)
 
 
 def as_projection(d, projection):
-    """The gradient in a projection, given that of each step."""
+    """The gradient of a projection, given that of each time step."""
     return d.sum((0, 1)).unsqueeze(0) if projection.ndim == 2 else d
 
 
@@ -169,7 +169,7 @@ def per_step(value, length):
 
 
 def writer(activation):
-    """The activation, writing its values for `z` to `a`."""
+    """A function that writes the values of the activation at `z` to `a`."""
     function = OUT.get(activation)
     if function is not None:
         return lambda z, a: function(z, out=a)

@@ -88,8 +88,8 @@ def backward(equations, tensors, mask, saved, upstream):
         ups = every.pop(0).unbind()
     upstream_c = every[0].unbind() if every else None
 
-    # Factors of the gradients in h and c, whose place the gradients in the
-    # sums of the gates will take.
+    # Factors for the gradients of h and c, which the gradients of the sums of
+    # the gates will overwrite.
     d_sums = torch.empty_like(sums)
     others = {
         "i": gates["c"],
@@ -110,7 +110,7 @@ def backward(equations, tensors, mask, saved, upstream):
     if derivative is not None:
         scales = per_step(derivative(activated) * gates["o"], length)
 
-    # All steps where a gate that reads no h wants them.
+    # All time steps, if a gate that does not read h needs them.
     steps = length if len(recurrent.columns) < len(LSTM.gates) else 0
     dh_steps = activated.new_empty((steps + 1, batch, units))
     dc_steps = activated.new_empty((steps or 1, batch, units))

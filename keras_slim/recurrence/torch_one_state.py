@@ -1,8 +1,9 @@
 """The time loop of families with one state, `h`, in buffers.
 
 Such families have a reset gate and no activation in their update, which is
-elementwise: its vector-Jacobian product is that of ones, for all steps at once,
-times the gradient in `h`. For the equations, see `keras_slim.recurrence.fused`.
+elementwise: its vector-Jacobian product is that of ones, for all time steps at
+once, times the gradient of `h`. The equations are in
+`keras_slim.recurrence.fused`.
 """
 
 import torch
@@ -79,11 +80,11 @@ def backward(equations, tensors, mask, saved, upstream):
     )
 
     def factor(gate, value):
-        """Of the gradient in the sum of a gate, for all steps."""
+        """A factor of the gradient of the sum of a gate, for all time steps."""
         derivative = DERIVATIVES.get(equations.activation_of(gate))
         return value if derivative is None else value * derivative(gates[gate])
 
-    # Of the gradient in h, and of that in what the candidate reads.
+    # For the gradient of h, and for that of what the candidate reads.
     factors = {
         gate: per_step(factor(gate, in_gates[gate]), length)
         for of_phase in terms

@@ -303,7 +303,7 @@ def test_what_is_no_lstm_stays_and_the_table_says_why():
     assert rows["lstm"]["after"] == "LSTM3"
     assert rows["gru"]["unchanged"] == "of the family GRU"
     for name in ("simple", "mine"):
-        assert "no LSTM or GRU" in rows[name]["unchanged"]
+        assert "not an LSTM or GRU" in rows[name]["unchanged"]
         assert rows[name]["multiply_adds_after"] == "–"
     for name in ("simple", "mine", "gru"):
         with pytest.raises(ValueError, match=f"layers.*{name}"):
@@ -396,7 +396,7 @@ def model_of(layer):
             lambda: keras_slim.slim(
                 model_of(layers.LSTM(2, name="a")), layers=["b"]
             ),
-            r"out of \['a'\]. Received: 'b'",
+            r"names from \['a'\]. Received: 'b'",
         ),
         (
             lambda: keras_slim.to_keras(model_of(layers.LSTM(2, name="a"))),
