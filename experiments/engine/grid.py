@@ -19,9 +19,9 @@ from experiments.engine.config import (
 from experiments.engine.runs import identity
 from experiments.engine.seeds import clock_seeds
 
-# Instead of a seed: draw one from the clock.
+# In place of a seed: one is drawn from the clock.
 CLOCK = "clock"
-MOST_RUNS = 100_000  # of a grid, and of the values of an axis
+MOST_RUNS = 100_000  # in a grid, and values of an axis
 
 
 def parse_axis(config_type, name, *texts):
@@ -177,7 +177,7 @@ def configs_of(
     draw=True,
     elsewhere=MappingProxyType({}),
 ):
-    """The configs of a grid, with seeds from the clock where asked for.
+    """The configs of a grid, with seeds from the clock where requested.
 
     Args:
         config_type: Subclass of `BaseConfig`.
