@@ -1,4 +1,4 @@
-"""Many calls or many runs in one process, and what it holds meanwhile."""
+"""Many calls or many runs in one process, and the resources that it holds."""
 
 import tempfile
 import threading
@@ -14,7 +14,7 @@ from experiments.memory_duration import cli
 
 UNITS = 8
 FEATURES = 4
-# All of them come up long before half of the calls are made.
+# All shapes have occurred long before half of the calls are made.
 MOST_ROWS, MOST_STEPS = 4, 12
 TEXT = "the quick brown fox jumps over the lazy dog. " * 5
 POLL_SECONDS = 0.2
@@ -54,7 +54,7 @@ class Calls:
 
 
 class Sweep:
-    """A sweep of tiny runs, by the launcher `serial`.
+    """A sweep of tiny runs with the launcher `serial`.
 
     Args:
         samples: Integer, how many samples to take.
@@ -111,7 +111,7 @@ def _runs_done(folder):
 
 
 class Meter:
-    """What the process holds, and the time since it was read before."""
+    """What the process holds, and the time since the last reading."""
 
     def __init__(self):
         self._process = psutil.Process()
