@@ -130,10 +130,10 @@ def _layers_overview(found, about, folder):
         count > 1
     )
     yield (
-        "Parameters are in percent of those of Keras's layer. Training "
+        "Parameters are a percentage of those of Keras's layer. Training "
         "computes the outputs and all gradients, and updates the weights. "
-        "Keras's layers run with their default settings; compared with "
-        f"`jit_compile=True`, the LSTM runs with its fastest ones.{ranges}"
+        "Keras's layers run with their default settings; with "
+        f"`jit_compile=True`, the ratio is to the fastest LSTM.{ranges}"
     )
 
 

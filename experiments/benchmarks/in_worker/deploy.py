@@ -181,7 +181,7 @@ class Deploy(Timed):
         return runtime.invoke
 
     def _exported(self, kind, layer, size, seed):
-        """The runtime of an exported file, and the sizes of both as a dict."""
+        """The runtime of an exported file, and its sizes as a dict."""
         model = self._trained(layer, size, seed, kind.unroll)
         x = self._task.train[0][:200]
         model(x[:1])  # PyTorch cannot export a model that was never called.
