@@ -77,10 +77,10 @@ def allow_any_order_of_sums():
 def pytest_addoption(parser):
     group = parser.getgroup("attacks")
     group.addoption(
-        "--cases", type=int, default=20, help="of each attack; default: 20"
+        "--cases", type=int, default=20, help="of an attack; default: 20"
     )
     group.addoption(
-        "--attacks-to", type=Path, help="the folder of a table of all attacks"
+        "--attacks-to", type=Path, help="folder for a table of all attacks"
     )
 
 
@@ -88,7 +88,7 @@ class Attack:
     """What a test has tried, and what broke.
 
     Attributes:
-        limit: Integer, how many cases to try.
+        limit: Integer, the number of cases to try.
         random: `random.Random`, with a seed of its own.
     """
 
@@ -131,7 +131,7 @@ class Attack:
 def attack(request):
     """Counts the cases of a test, which fails if one of them broke something.
 
-    Its docstring is the row of the table of `--attacks-to`.
+    The docstring of the test names its row in the table of `--attacks-to`.
     """
     found = Attack(request.config.getoption("--cases"))
     yield found

@@ -11,7 +11,7 @@ FORMATS = ("#E69F00", "#D55E00", "#CC79A7", "#0072B2", "#009E73")
 
 
 def speed_ups(layers, path):
-    """Draws how many times as fast as layers of Keras ours are.
+    """Draws how many times as fast our layers are as Keras's layers.
 
     Args:
         layers: `pandas.DataFrame`, rows of what `summary.to_keras` returns.

@@ -34,14 +34,14 @@ MODES = ("training", "inference")
 SHAPES = "128x7x128x128 100x10x400x400 32x100x128x128 32x500x64x64 32x100x8x64"
 SHAPES = tuple(map(Shape.parse, SHAPES.split()))
 SHAPE_OF_GPU = Shape.parse("128x1000x256x256")
-# Whose matrix products are timed alone: with one gate that has them, or four.
+# Variants whose matrix products are timed alone, those of one gate or of four.
 WITH_PRODUCTS = ("lstm3", "lstm1", "lstm")
 MODELS = {
     "classifier": Shape.parse("32x100x64x64"),
     "forecaster": Shape.parse("32x100x8x64"),
     "encoder_decoder": Shape.parse("32x50x64x128"),
 }
-EXPORTING = ("tensorflow", "torch")  # which export files for devices
+EXPORTING = ("tensorflow", "torch")  # backends that export files for devices
 RUNTIMES = ("ai-edge-litert", "onnxruntime", "openvino")
 SOAK, SAMPLES = {"calls": 2_000, "models": 60, "runs": 1_000}, 20
 _IN_WORKER = "experiments.benchmarks.in_worker."
@@ -79,8 +79,8 @@ def main(arguments=None):
     return status
 
 
-# Each command measures, and writes to the folder as soon as something is known.
-# Its arguments: the namespace of the command line, what `workers.describe`
+# Each command measures, and writes each result to the folder immediately. Its
+# arguments: the namespace of the command line, what `workers.describe`
 # returned, and a `rich.console.Console`.
 
 
@@ -158,7 +158,7 @@ def _deploy(options, about, console):
 
         def sets():
             for task in TASKS:
-                console.print(f"{task}: training what others are compared with")
+                console.print(f"{task}: training the networks to compare with")
                 what = task, trained, options.seeds, options.epochs
                 served = f"{_IN_WORKER}deploy:Deploy", *what
                 yield served, names, {"task": task}
@@ -276,7 +276,7 @@ def _parser():
         )
 
     installed = workers.installed_backends()
-    those_installed = "default: those installed, {}"
+    those_installed = "default: all that are installed, {}"
     one = command(
         "layers",
         "time single layers against their peers",
@@ -335,7 +335,7 @@ def _parser():
     )
     among = "number of posts, including those for validation; default: all"
     count(many, "--posts", None, among)
-    after = "epochs and validations after the first; default: {}"
+    after = "number of epochs and validations after the first; default: {}"
     count(many, "--rounds", 3, after)
 
     files = command(
@@ -370,13 +370,13 @@ def _parser():
         help="default: the first that is installed",
     )
     for trained in files, ways:
-        how_often = "how often each network is trained; default: {}"
-        count(trained, "--seeds", 3, how_often)
-        count(trained, "--epochs", None, "of each training; default: 30")
+        of_each = "number of trainings of each network; default: {}"
+        count(trained, "--seeds", 3, of_each)
+        count(trained, "--epochs", None, "epochs of a training; default: 30")
 
     held = command(
         "soak",
-        "see what grows over many calls and runs",
+        "see what grows during many calls, models and runs",
         "Calls and trains layers on batches of varied shapes, trains model "
         "after model, makes a sweep of tiny runs, and samples memory, open "
         "files and compilations of the process.",

@@ -1,7 +1,7 @@
-"""README.md of the results: what was measured, on what, with what result.
+"""README.md of the results: what was measured, on which machine, and how fast.
 
 It is made from the files of a measurement, without measuring again. First come
-a picture and a short table, where there is one, then all else.
+a picture and a short table, if there is one, then everything else.
 """
 
 import json
@@ -32,8 +32,8 @@ CEILING = 4.5
 _WITHOUT_PRODUCT = ("lstm10", "lstm11")
 HOW = """\
 `experiments/benchmarks/README.md` says how everything is measured. A ratio is
-the time of a peer divided by that of the subject, so that more is faster: the
-median over rounds, with the 10th and 90th percentile."""
+the time of a peer divided by that of the subject: above 1, the subject is
+faster. Tables have the median over rounds and the 10th and 90th percentiles."""
 PEERS = {
     "keras_default": "x Keras default",
     "keras_best": "x Keras best",
@@ -74,7 +74,7 @@ def write(folder, console):
             console.print(warning, style="bold red")
     if not others:
         raise FileNotFoundError(
-            f"Nothing was measured yet. Received: --results-dir={folder}"
+            f"Nothing has been measured. Received: --results-dir={folder}"
         )
     if failed:
         console.print(f"{failed} failed, see README.md", style="bold red")
@@ -110,10 +110,10 @@ def _layers_overview(found, about, folder):
     if (ours["peer"] == KERAS_GRU).any():
         peers += f" (GRU and MGU variants: `{KERAS_GRU}`)"
     yield (
-        f"How many times as fast as {peers} the variants of "
-        "`keras_slim.SlimRNN` train and predict, with the same number of units "
-        f"on the same backend. Measured on {about['cpu']}, {about['cores']} "
-        "cores."
+        "Speed of training and inference of the variants of "
+        f"`keras_slim.SlimRNN`, relative to {peers} with the same number of "
+        f"units on the same backend. Measured on {about['cpu']}, "
+        f"{about['cores']} cores."
     )
     yield f"![Times as fast as layers of Keras]({picture.name})"
     lines = []
@@ -130,10 +130,10 @@ def _layers_overview(found, about, folder):
         count > 1
     )
     yield (
-        "Parameters are a share of those of the layer of Keras. Training "
+        "Parameters are a percentage of those of Keras's layer. Training "
         "computes the outputs and all gradients, and updates the weights. "
-        "Layers of Keras run with their default settings; next to "
-        f"`jit_compile=True`, the LSTM runs with its fastest.{ranges}"
+        "Keras's layers run with their default settings; with "
+        f"`jit_compile=True`, the ratio is to the fastest LSTM.{ranges}"
     )
 
 
@@ -142,8 +142,8 @@ def _layers(found, about, folder):
     if largest >= 0:
         yield (
             "The outputs and gradients of a layer differ from those that it "
-            f"must agree with by {largest:.0e} at most, relative to the "
-            "largest number."
+            f"is checked against by at most {largest:.0e}, relative to the "
+            "largest value."
         )
     for (shape, mode), rows in found.groupby(["shape", "mode"], sort=False):
         larger = rows[rows["equal"] == "parameters"]
@@ -155,7 +155,7 @@ def _layers(found, about, folder):
             f"{_quietness(rows)}"
         )
         yield _layers_table(rows)
-    yield "Everything that was timed, the plain loop included: `layers.csv`."
+    yield "`layers.csv` has all times, including those of the plain time loop."
 
 
 def _layers_table(rows):
@@ -198,7 +198,7 @@ def _layers_table(rows):
 def _products(found, about, folder):
     yield (
         "Microseconds per time step of a training step of our fast layer, and "
-        "of its matrix products alone, whose sum is no lower bound."
+        "of its matrix products alone, whose sum is not a lower bound for it."
     )
     yield _markdown(
         {
@@ -227,7 +227,7 @@ _MODELS = {
 def _models(found, about, folder):
     yield (
         "Training steps in `model.fit`. The ratio is to the same model with "
-        "`keras.layers.LSTM` of as many units, on the same backend with the "
+        "`keras.layers.LSTM` with as many units, on the same backend with the "
         "same `jit_compile`."
     )
     for (model, shape), rows in found.groupby(["model", "shape"], sort=False):
@@ -282,10 +282,10 @@ def _deploy_overview(found, about, folder):
         return
     charts.files(timed, picture)
     yield (
-        "Small networks of one recurrent layer, and one of convolutions, "
-        "exported by Keras and run by the runtimes of devices, for a batch of "
-        f"one on one thread of a CPU ({about['cpu']}); here the fastest file "
-        "of each network. Scores are in %."
+        "Small networks with one recurrent layer, and one with convolutions, "
+        "exported by Keras and run by runtimes for devices, with a batch of "
+        f"one on one thread of a CPU ({about['cpu']}). The table has the "
+        "fastest file of each network. Scores are in %."
     )
     yield f"![Time and size of exported networks]({picture.name})"
     lines = []
@@ -304,9 +304,9 @@ def _deploy_overview(found, about, folder):
 
 def _deploy(found, about, folder):
     yield (
-        f"Scores are means over {about['seeds']} seeds, with the least and the "
-        "largest, for int8 of the files. The ratio is to `keras.layers.LSTM` "
-        "in the same format."
+        f"Scores are means over {about['seeds']} seeds, with the lowest and "
+        "the highest; for int8 they are scores of the files. The ratio is to "
+        "`keras.layers.LSTM` in the same format."
     )
     for task, rows in found.groupby("task", sort=False):
         filters = ", " + rows["size"].astype(str) + " filters"
@@ -333,7 +333,7 @@ def _slimming(found, about, folder):
         "`keras.layers.LSTM` slimmed by `keras_slim.slim` and trained for "
         f"{EPOCHS} epochs, on the targets (fine-tuned) or on the outputs of "
         "the original (distilled). Scores in %: means over "
-        f"{about['seeds']} seeds, with the least and the largest."
+        f"{about['seeds']} seeds, with the lowest and the highest."
     )
     for task, rows in found.groupby("task", sort=False):
         yield f"#### {task}, slimmed"
@@ -353,7 +353,7 @@ def _slimming(found, about, folder):
 def _soak(found, about, folder):
     charts.memory_held(found, folder / "soak.png")
     yield (
-        "What a process holds during many calls, many models, or a sweep of "
+        "What a process holds during many calls, many models or a sweep of "
         "many runs."
     )
     yield "![Memory of the process by calls, models and runs](soak.png)"
@@ -376,8 +376,8 @@ def _soak(found, about, folder):
     )
 
 
-# Title, the columns of what has rounds of its own, and generators of what the
-# page may begin with and of all else.
+# Title, the columns that identify a set with rounds of its own, and generators
+# of what the page may begin with and of everything else.
 _SECTIONS = {
     "layers": ("Layers", ["shape", "mode"], _layers_overview, _layers),
     "products": ("Matrix products alone", [], None, _products),
@@ -401,8 +401,8 @@ def _warnings(found, where, title):
         )
     for place in places:
         yield (
-            "THE MACHINE WAS BUSY in more than half of the rounds of "
-            f"{place}. The medians are over all rounds and must not be trusted."
+            f"The machine was busy in more than half of the rounds of {place}. "
+            "The medians are over all rounds and must not be trusted."
         )
     if "torch_lstm" not in found:
         return
@@ -413,13 +413,13 @@ def _warnings(found, where, title):
         & ~found["layer"].isin(_WITHOUT_PRODUCT)
         & (found["recurrence"] != "")
     )
-    # A busy machine is an explanation already.
+    # A busy machine would already explain it.
     for _, row in found[beyond & ~is_busy].iterrows():
         yield (
-            f"BEYOND WHAT THE ARITHMETIC ALLOWS, {CEILING}x torch.nn.LSTM, is "
             f"{row['layer']} {row['recurrence']} on {row['backend']}, "
-            f"{row['shape']} {row['mode']}, with {row['torch_lstm']:.2f}x: "
-            "look for an error."
+            f"{row['shape']} {row['mode']}, is {row['torch_lstm']:.2f}x as "
+            f"fast as torch.nn.LSTM, but the arithmetic allows {CEILING}x at "
+            "most: look for an error."
         )
 
 
@@ -501,7 +501,7 @@ def _figures(values):
 
 
 def _range(values):
-    """The least and the largest, if they differ in two digits."""
+    """The lowest and the highest, if they differ in two digits."""
     ends = [_number(end, digits=2) for end in (values.min(), values.max())]
     return "–".join(dict.fromkeys(ends))
 
@@ -518,7 +518,7 @@ def _spread(rows, name):
 
 
 def _share(mean, least, most):
-    """Percent with one digit, the mean with the least and the largest."""
+    """Percent with one digit, the mean with the lowest and the highest."""
     if pd.isna(mean):
         return NOTHING
     return f"{100 * mean:.1f} ({100 * least:.1f}–{100 * most:.1f})"
@@ -528,7 +528,7 @@ def _markdown(columns):
     """A table with numbers aligned right.
 
     `pandas.DataFrame.to_markdown` needs one more package, and pads cells, so
-    that one figure changes all lines.
+    that one number changes all lines.
 
     Args:
         columns: Dict of lists or of `pandas.Series` of one index, or a list of

@@ -26,13 +26,13 @@ PAUSE = 0.02  # seconds, see workers.py
 # Columns of a row: of round 0, in which a subject is prepared, or a later one.
 OUTCOMES = ("round", "compile_seconds", "peak_memory_bytes", "difference")
 OUTCOMES += ("calls", "seconds", "other_cpu", "error")
-# Fields of `psutil.cpu_times` without work, or whose time is also counted in
-# another field.
+# Fields of `psutil.cpu_times` that are not work, or whose time is also counted
+# in another field.
 _NOT_WORK = ("idle", "iowait", "guest", "guest_nice")
 
 
 class RoundsFile:
-    """Appends rows to a CSV file at once, so that a crash does not lose them.
+    """Appends rows to a CSV file immediately, so that no crash loses them.
 
     Args:
         path: `pathlib.Path`, overwritten.
@@ -69,7 +69,7 @@ def measure_sets(name, columns, sets, options, console):
     dies affects only its part of the set.
 
     Args:
-        name: String, of the table, in place of an earlier one.
+        name: String, of the table, which replaces an earlier one.
         columns: Names of the columns before those of outcomes.
         sets: Iterable of triples: a tuple of the class of a worker's object
             and its arguments; names of variants; and a dict of the columns
@@ -158,7 +158,7 @@ def progress(console, title, steps):
     Args:
         console: `rich.console.Console`.
         title: String, what the steps have in common.
-        steps: Integer, their largest number.
+        steps: Integer, the largest number of steps.
 
     Yields:
         A function to call with a text before each step.

@@ -13,12 +13,12 @@ TORCH_LSTM = "torch.nn.LSTM"
 CNN = "1D-CNN"
 # What the command `layers` times in addition to the peers of the ratios.
 CONTENDERS = ("fast", "plain", "gru", "rnn")
-# What small networks learn that are exported and slimmed.
+# The tasks of the small networks that are exported and slimmed.
 TASKS = {
     "digits": "Digits of scikit-learn, 8 rows of 8 pixels as 8 time steps; the "
     "score is the accuracy on a third of them.",
-    "lorenz": "The first coordinate of Lorenz's equations (1963), sampled each "
-    "0.05: 20 values are read, and the 10th after them is predicted; the "
+    "lorenz": "The first coordinate of Lorenz's equations (1963), sampled "
+    "every 0.05: 20 values are read, and the 10th after them is predicted; the "
     "score is the coefficient of determination R² on the last quarter.",
 }
 EPOCHS = 3  # of training after slimming
@@ -56,7 +56,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is timed. Layers of ours have the names of their variants."""
+    """What is timed. Our layers have the names of their variants."""
 
     backend: str
     layer: str
@@ -70,7 +70,7 @@ class Subject:
 class Contender(Subject):
     """A layer with one choice of its options."""
 
-    recurrence: str  # "plain" or "fast", "" for layers not ours
+    recurrence: str  # "plain" or "fast", "" for layers that are not ours
     jit: bool  # whether XLA compiles it
     unroll: bool
     default: bool  # whether `jit` and `unroll` are Keras's defaults

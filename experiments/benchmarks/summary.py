@@ -1,8 +1,8 @@
 """Tidy tables from rounds: medians, spreads, and ratios to the peers.
 
-A ratio is the time of a peer divided by that of the subject in the same round,
-so that the subject is faster above 1. If at least half of the rounds were
-quiet, the others do not count.
+A ratio is the time of a peer divided by that of the subject in the same round:
+above 1, the subject is faster. If at least half of the rounds were quiet, the
+others do not count.
 """
 
 import io
@@ -24,9 +24,9 @@ from experiments.benchmarks.subjects import (
 )
 from experiments.engine.files import replacing
 
-BUSY = 0.05  # CPU time of others in a busy round, as a share of all
+BUSY = 0.05  # largest share of the CPU time of others in a quiet round
 SPREAD = {"p10": 0.1, "p90": 0.9}
-# What is found of an exported file, besides times.
+# Columns of an exported file in addition to times.
 FILE_COLUMNS = ("file_bytes", "score", "score_min", "score_max")
 # The columns of strings. All others are numbers.
 _WORDS = ("model", "shape", "mode", "backend", "layer", "part", "recurrence")
@@ -65,8 +65,8 @@ def times(rows, columns):
         columns: Names of the columns that identify a subject.
 
     Returns:
-        Two of `pandas.DataFrame` with a row per subject: seconds, one column
-        per round that is used; and a table of `rounds`, their number;
+        Two `pandas.DataFrame` with one row per subject: seconds, with a column
+        for each round that is used; and a table of `rounds`, their number;
         `busy_rounds`; `rounds_used`, `"quiet"` or `"all"`; `seconds`, the
         median over the used rounds, with `p10` and `p90`; and the outcomes of
         the preparation.
@@ -114,10 +114,10 @@ def _table(rounds, where, kind, ratios):
         rounds: `pandas.DataFrame`, a file of rounds as `read` returns it.
         where: Names of the columns that were the same for a set of subjects.
         kind: Class of the subjects.
-        ratios: Dict from names of ratios to pairs: a function that tells from
-            a `pandas.DataFrame` of subjects which are peers, and the columns
-            whose values a subject and its peer have in common. The fastest of
-            several peers counts.
+        ratios: Dict from names of ratios to pairs: a function of a
+            `pandas.DataFrame` of subjects that returns which are peers, and
+            the columns whose values a subject and its peer have in common.
+            The fastest of several peers counts.
     """
     groups = rounds.groupby(where, sort=False) if where else [((), rounds)]
     tables = []
@@ -213,17 +213,17 @@ def products(rounds, layers):
 
 
 def to_keras(layers):
-    """Our layers next to those of Keras.
+    """Our layers, compared with those of Keras.
 
     Args:
         layers: What the function `layers` returns.
 
     Returns:
-        Our layers of as many units, with the columns `where`, the backend and
-        whether XLA compiles; `peer`, `keras.layers.GRU` of GRU and MGU variants
-        if it was timed, else `keras.layers.LSTM`; `ratio` to it by Keras's
-        default settings, next to XLA to the fastest LSTM, with `p10` and `p90`;
-        and `share` of its parameters.
+        Our layers with as many units, with the columns `where`, the backend
+        and whether XLA compiles; `peer`, which is `keras.layers.GRU` for GRU
+        and MGU variants if it was timed, else `keras.layers.LSTM`; `ratio` to
+        the peer with Keras's default settings, or with XLA to the fastest
+        LSTM, with `p10` and `p90`; and `share`, of the peer's parameters.
     """
     by_xla = layers["jit"] & (layers["backend"] == "tensorflow")
     is_gru = layers["layer"].str.startswith(("gru", "mgu"))

@@ -2,8 +2,8 @@
 
 A worker waits at its pipe while another measures. Waiting takes no CPU time,
 except that the OpenMP threads of PyTorch look for more work for 9 ms before
-they sleep; `rounds.PAUSE` lets them. OMP_WAIT_POLICY would avoid this, but is a
-setting that PyTorch does not run with elsewhere.
+they sleep; `rounds.PAUSE` gives them this time. OMP_WAIT_POLICY would avoid
+this, but PyTorch does not run with that setting elsewhere.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from experiments.engine.backend import BACKENDS
 
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # Three backends share one GPU. By default, each of these two takes all.
+    # The backends share one GPU, whose memory these two take by default.
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }

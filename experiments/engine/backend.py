@@ -13,7 +13,7 @@ def run_command_line(module):
         module: String, the name of the module.
     """
     try:
-        # Keras reads its backend at import, which the rest depends on.
+        # First of all, as Keras reads its backend when it is imported.
         choose_backend(sys.argv[1:])
         import_keras()
         sys.exit(importlib.import_module(module).main())
@@ -28,7 +28,7 @@ def choose_backend(arguments):
         arguments: List of strings, the command line.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    # A wrong or missing value is reported by the command line itself.
+    # The full parser reports an invalid or missing value later.
     parser.add_argument("--backend", nargs="?")
     backend = parser.parse_known_args(arguments)[0].backend
     if backend in BACKENDS:
@@ -38,7 +38,7 @@ def choose_backend(arguments):
 
 
 def import_keras():
-    """Imports Keras, or ends the process and says what to install."""
+    """Imports Keras, or exits with a message that says what to install."""
     try:
         import keras
 
@@ -46,26 +46,26 @@ def import_keras():
     except ImportError as error:
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         sys.exit(
-            f"Keras cannot start on the backend {backend!r}: {error}\n"
-            f"Install one of the extras {', '.join(BACKENDS)}, and name "
-            "another backend with --backend or KERAS_BACKEND."
+            f"Keras cannot start with the backend {backend!r}: {error}\n"
+            f"Install one of the extras {', '.join(BACKENDS)}, and select it "
+            "with --backend or KERAS_BACKEND."
         )
 
 
 def check_backend(backend):
-    """Raises an error if a run needs another backend than Keras runs on.
+    """Raises an error if Keras does not run on the backend of a run.
 
     Args:
         backend: String, the backend of the run.
 
     Raises:
-        ValueError: if it is not that of Keras.
+        ValueError: if Keras runs on another backend.
     """
     import keras
 
     if backend != keras.backend.backend():
         raise ValueError(
-            "The backend of a run is chosen before Keras is imported, by "
+            "The backend of a run is chosen before Keras is imported, with "
             f"--backend or KERAS_BACKEND. Expected {keras.backend.backend()!r}"
             f". Received: backend={backend!r}"
         )

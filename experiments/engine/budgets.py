@@ -24,18 +24,18 @@ class Budget(NamedTuple):
 
 
 def split(found, held, describe):
-    """Splits runs by what a table holds constant.
+    """Splits runs by the columns that a table holds constant.
 
     Args:
         found: `results.Results`.
         held: Names of columns of `runs`.
-        describe: Function of the rows of a budget in `runs` that says in a
-            string what they have in common.
+        describe: Function that takes the rows of `runs` in a budget and
+            returns a string that says what they have in common.
 
     Returns:
-        List of `Budget`, the one with most epochs trained in total first.
-        Descriptions differ: if only the data do, they end with the first
-        digits of the fingerprints.
+        List of `Budget`, the one with the most epochs in total first. Their
+        descriptions are unique: those of budgets that differ only in their
+        data end with the first digits of the fingerprints.
     """
     groups = [
         rows for _, rows in found.runs.groupby(held, dropna=False, sort=False)
@@ -83,7 +83,7 @@ def choose(budgets, number):
         Tuple of the `Budget` and a list of strings that describe the others.
 
     Raises:
-        ValueError: if there are fewer budgets.
+        ValueError: if there is no such budget.
     """
     if not 0 <= number < len(budgets):
         raise ValueError(

@@ -32,7 +32,7 @@ def _bytes(path):
     """The content of a file.
 
     Raises:
-        FileNotFoundError: if it is not there.
+        FileNotFoundError: if it does not exist.
         DamagedFile: if it cannot be read.
     """
     try:
@@ -48,7 +48,7 @@ def sha256(path):
 
 
 def read_text(path, errors="strict"):
-    """The text of a file that is not blank. Raises what `_bytes` raises."""
+    """The text of a file, which must not be blank. Raises like `_bytes`."""
     try:
         text = _bytes(path).decode("utf-8", errors)
     except UnicodeDecodeError as error:
@@ -68,7 +68,7 @@ def read_json(path):
         Dict that is not empty.
 
     Raises:
-        FileNotFoundError: if it is not there.
+        FileNotFoundError: if it does not exist.
         DamagedFile: if it holds anything else.
     """
     text = read_text(path)
@@ -93,7 +93,7 @@ def read_csv(path):
         Tuple of its header and its rows, lists of strings.
 
     Raises:
-        FileNotFoundError: if it is not there.
+        FileNotFoundError: if it does not exist.
         DamagedFile: if it is incomplete or not CSV.
     """
     text = read_text(path)
@@ -106,7 +106,8 @@ def read_csv(path):
     for line, row in enumerate(rows, 2):
         if len(row) != len(header):
             raise DamagedFile(
-                path, f"line {line} has {len(row)} values of {len(header)}"
+                path,
+                f"line {line} has {len(row)} values, expected {len(header)}",
             )
     return header, rows
 
@@ -120,7 +121,7 @@ def read_table(path, columns):
             values. Values of other columns are floats.
 
     Raises:
-        FileNotFoundError: if it is not there.
+        FileNotFoundError: if it does not exist.
         DamagedFile: if it is incomplete or not CSV.
     """
     header, rows = read_csv(path)
@@ -156,7 +157,7 @@ def misfit(values, columns):
         if kind is not bool and isinstance(value, bool):
             fits = False
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            fits = False  # beyond the integers of pandas
+            fits = False  # beyond the range of pandas integers
         if value is not None and not fits:
             return f"`{name}` is {value!r:.40}, expected {kind.__name__}"
     return None

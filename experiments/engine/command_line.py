@@ -27,9 +27,9 @@ from experiments.engine.parsers import (
 )
 from experiments.engine.sweep import sweep as follow
 
-# The exit status of a command that Ctrl-C ended, as in a shell.
+# The exit status of a command that Ctrl-C stopped, as in a shell.
 STOPPED = 130
-# Errors whose message is enough.
+# Errors that are reported without a traceback.
 _TOLD = (ValueError, OSError, ImportError)
 
 
@@ -59,7 +59,7 @@ def show_settings(experiment):
 
 
 def run(options, experiment, **more):
-    """Makes one run, and reports it where the experiment does.
+    """Makes one run, and shows its report if the experiment asks for it.
 
     Args:
         options: Namespace of the parser of the command `run`.
@@ -92,7 +92,7 @@ def run(options, experiment, **more):
 
 
 def _stopped_run(experiment, settings, options):
-    """Prints how to resume a run that Ctrl-C ended."""
+    """Prints how to resume a run that Ctrl-C stopped."""
     places = {"results_dir": options.results_dir}
     for name in ("keep_checkpoints", "save_model"):
         if getattr(options, name, False):
@@ -114,10 +114,11 @@ def make_runs(planned, make, outcome, how, known=0):
         planned: List of `sweep.PlannedRun`.
         make: Function of a task that makes its run, see `launchers.launch`. It
             returns without an error if another process is making the run.
-        outcome: Function of the `RunFolder` of a run that is done that
+        outcome: Function that takes the `RunFolder` of a finished run and
             summarises its result in one line.
         how: `launchers.Options`.
-        known: Integer, how many more runs of the sweep were made elsewhere.
+        known: Integer, the number of other runs of the sweep, which were made
+            elsewhere.
 
     Returns:
         The exit status: 1 if a run failed, `STOPPED` after Ctrl-C.
@@ -143,8 +144,8 @@ def make_runs(planned, make, outcome, how, known=0):
                 )
     except KeyboardInterrupt:
         print(
-            f"\nStopped with {done} of {total} runs done. The same "
-            "command resumes after the last finished epochs.",
+            f"\nStopped with {done} of {total} runs done. To resume after the "
+            "last finished epochs, run the same command again.",
             file=sys.stderr,
         )
         return STOPPED
@@ -166,7 +167,7 @@ def _check_collected(option, folders):
 
 
 def sweep(options, experiment):
-    """Makes the runs of a grid, or shows which are left to make.
+    """Makes the runs of a grid, or shows which are left.
 
     Args:
         options: Namespace of a parser with the options of
@@ -234,7 +235,7 @@ def sweep(options, experiment):
 def _check_there_are_runs(found, results_dir, tables):
     if found.runs.empty:
         raise FileNotFoundError(
-            "There is no run. Expected run folders under "
+            "There are no runs. Expected run folders in "
             f"{results_dir / tables.experiment}. "
             f"Received: --results-dir={results_dir}"
         )
@@ -254,7 +255,7 @@ def collect(options, experiment):
     Raises:
         FileNotFoundError: if there is no run.
         ValueError: if the files in the folder cannot be read, or have other
-            figures for a run.
+            values for a run.
     """
     tables = experiment.tables
     found = results.collect(options.results_dir, tables)
@@ -271,8 +272,8 @@ def collect(options, experiment):
             found = merging.merge(there, found, tables, places, options.replace)
         except ValueError as error:
             error.add_note(
-                "Nothing was written. With --replace, those in "
-                f"{options.results_dir} are taken"
+                "Nothing was written. With --replace, the values in "
+                f"{options.results_dir} are used"
             )
             raise
         if options.epochs is not None:
@@ -370,9 +371,10 @@ def main_of(experiment, further=None, **words):
 
 @contextlib.contextmanager
 def _every_interrupt():
-    """Raises Ctrl-C again where Python ignores it.
+    """Raises `KeyboardInterrupt` again where Python ignores it.
 
-    It ignores an error in a callback of the garbage collector, and JAX has one.
+    Python ignores errors in callbacks of the garbage collector, and JAX
+    registers such a callback.
     """
     original = sys.unraisablehook
 
@@ -401,10 +403,10 @@ def main(parser, commands, arguments=None):
 
     Returns:
         The exit status: 1 if a run failed, 2 if the command cannot be carried
-        out as it was given, `STOPPED` after Ctrl-C.
+        out as given, `STOPPED` after Ctrl-C.
     """
     options = parser.parse_args(arguments)
-    # A letter that a terminal lacks must not be an error.
+    # A character that a terminal cannot show must not be an error.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -420,7 +422,9 @@ def main(parser, commands, arguments=None):
         with _every_interrupt():
             return commands[options.command](options)
     except KeyboardInterrupt:
-        print("\nStopped. The same command resumes.", file=sys.stderr)
+        print(
+            "\nStopped. Run the same command again to resume.", file=sys.stderr
+        )
         return STOPPED
     except Exception as error:
         of_a_run = getattr(error, "is_of_a_run", False)

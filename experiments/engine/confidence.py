@@ -10,7 +10,7 @@ LEVEL = 0.95
 
 
 class ConfidenceInterval(NamedTuple):
-    """A mean and its confidence interval, which is NaN for one value."""
+    """A mean and its confidence interval, which is NaN for a single value."""
 
     mean: float
     low: float
@@ -22,7 +22,7 @@ def confidence_interval(values, level=LEVEL):
     """Mean and confidence interval by Student's t.
 
     Args:
-        values: Numbers, one per seed. NaN are left out.
+        values: Numbers, one per seed. NaNs are left out.
         level: Float, the confidence level.
 
     Returns:

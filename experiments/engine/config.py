@@ -30,12 +30,11 @@ def setting(
         note: String, for the help of the command line.
         choices: Tuple of strings. Default: `None`, any are allowed.
         least: Number, the smallest allowed value. Default: `None`, any.
-        above: Number, a lower bound that is not allowed itself. Default:
-            `None`, no bound.
-        below: Number, likewise an upper bound.
+        above: Number, an exclusive lower bound. Default: `None`, no bound.
+        below: Number, an exclusive upper bound. Default: `None`, no bound.
         read: Function of a valid value that returns its canonical form, which
-            enters the id of a run, or raises a `ValueError` with what is
-            expected. Default: `None`, every value is canonical.
+            becomes part of the id of a run, or raises a `ValueError` that says
+            what is expected. Default: `None`, every value is canonical.
 
     Returns:
         What `dataclasses.field` returns.
@@ -63,7 +62,7 @@ def _expanded(path):
 
 # A name or the path of a file; `~` is the home folder.
 path_setting = functools.partial(setting, read=_expanded)
-# Each smaller number is looked for, as a run that may be resumed.
+# Bounded, as a run looks for checkpoints of runs with any fewer epochs.
 epochs_setting = functools.partial(setting, least=1, below=100_000)
 # A seed of Keras and NumPy.
 seed_setting = functools.partial(setting, least=0, below=2**32)
@@ -84,14 +83,14 @@ class BaseConfig:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             value = checked(field, getattr(self, field.name))
-            # One number type per field, so that equal settings have one id.
+            # One type per field, so that equal settings have the same id.
             object.__setattr__(self, field.name, value)
 
     def as_dict(self):
         """The settings as a JSON-ready dict, which determines the run's id.
 
-        A field added later must be left out of it where it has the value of
-        all earlier runs, so that these keep their ids.
+        A field that is added later must be left out where it has the value
+        that all earlier runs used, so that these keep their ids.
         """
         return dataclasses.asdict(self)
 
@@ -121,7 +120,7 @@ def from_text(field, text):
         text: String; `none` is the `None` of an optional field.
 
     Returns:
-        The value, not checked; `text` itself if it cannot be read.
+        The unchecked value, or `text` itself if it cannot be read.
     """
     kind = value_type(field)
     if text.lower() in _WORDS and (kind is bool or _optional(field)):

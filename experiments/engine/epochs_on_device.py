@@ -9,8 +9,8 @@ import functools
 import jax
 import keras
 
-# By `share`, the latest last. A program keeps its model in memory, so there are
-# no more than the variants that take turns in a sweep.
+# By `share`, the latest last. A program keeps its model in memory, so only as
+# many are kept as there are variants that alternate in a sweep.
 _programs = {}
 _MOST_PROGRAMS = 16
 
@@ -54,7 +54,7 @@ def fit(
     validation_batch_size=None,
     share=None,
 ):
-    """Trains like `keras.Model.fit`, but without callbacks for batches.
+    """Trains like `keras.Model.fit`, but without batch-level callbacks.
 
     Args:
         model: A compiled `keras.Model` with JAX as its backend.

@@ -24,8 +24,8 @@ class Experiment:
 
     Args:
         tables: `results.Tables`, with its name and the class of its configs.
-        axes: Names of the settings that the tables of the paper vary,
-            `variant` and `seed` among them. A sweep may vary others, too.
+        axes: Names of the settings that vary in the tables of the paper,
+            including `variant` and `seed`. A sweep may vary others, too.
         presets: Dict from names to grids. A grid is a tuple of dicts of
             settings, whose runs are combined. A tuple of values is an axis; a
             setting that is missing has its default.
@@ -33,21 +33,21 @@ class Experiment:
             their identity as `fingerprint`.
         of_data: Names of the settings on which the data depend.
         about: Function of the data that describes them in one line.
-        execute: Function of a config, the data, the `RunFolder` and options,
-            `verbose` and `callbacks` among them, which makes the run.
-        label: Function of a config that returns a short name of the run.
-        outcome: Function of the `RunFolder` of a run that is done, which
+        execute: Function of a config, the data, the `RunFolder` and options
+            such as `verbose` and `callbacks` that makes the run.
+        label: Function of a config that returns a short name for the run.
+        outcome: Function that takes the `RunFolder` of a finished run and
             summarises its result in one line.
         report: `report.Report`.
         figures_of: Function of the row of a finished run and the first rows
             of its history. Returns the result of a run of these epochs only,
             or `None` if it is unknown. Default: `None`, the result does not
             follow from the history.
-        reports_one_run: Boolean, whether the command `run` ends in a report
+        reports_one_run: Boolean, whether the command `run` ends with a report
             of its run.
         timed_by: Names of the settings on which the seconds per epoch depend.
         unsaid: Dict from the names of settings to descriptions of the value
-            that a run takes if none is given, where it is not the default.
+            that a run uses if none is given, where it is not the default.
     """
 
     tables: Tables
@@ -67,7 +67,7 @@ class Experiment:
 
     @property
     def name(self):
-        """Its package in `experiments`, and its folder in the results."""
+        """The name of its package, and of its folder in the results."""
         return self.tables.experiment
 
     @property
@@ -88,10 +88,10 @@ class Experiment:
                 is replaced in the grid that varies it.
 
         Returns:
-            List of different dicts of settings. The seed may be `grid.CLOCK`.
+            List of distinct dicts of settings. The seed may be `grid.CLOCK`.
 
         Raises:
-            ValueError: if a value is not one that a run allows, or neither a
+            ValueError: if a run does not allow a value, or if neither a
                 preset nor a setting is given.
         """
         if preset is None and not given.keys() - {"backend"}:
@@ -99,7 +99,7 @@ class Experiment:
                 "Expected --preset, or at least one setting, such as "
                 "--variant=lstm,lstm3"
             )
-        # Not those of a config, which may depend on other settings.
+        # Not the values of a config, which may depend on other settings.
         defaults = {name: self.tables.defaults[name] for name in self.axes}
         grids = ({},) if preset is None else self.presets[preset]
         varied = {name for settings in grids for name in settings}
@@ -116,7 +116,7 @@ class Experiment:
         return found
 
     def varied(self, points):
-        """Names of the settings that vary among points and are no axes."""
+        """Names of the settings that vary among points but are not axes."""
         configs = grid.seedless(self.config_type, points)
         found = grid.varied(self.config_type, [c.as_dict() for c in configs])
         return [name for name in found if name not in self.axes]
@@ -234,7 +234,7 @@ class Experiment:
             Its `RunFolder`, done.
 
         Raises:
-            ValueError: if Keras runs on another backend than the run's.
+            ValueError: if Keras does not run on the backend of the run.
             RunIsClaimed: if another process is making the run.
         """
         check_backend(config.backend)
@@ -251,7 +251,7 @@ class Experiment:
     def make(
         self, config, results_dir, tensorboard=False, keep_checkpoint=False
     ):
-        """Makes a run in the process in which a launcher calls it.
+        """Makes a run in the process in which a launcher calls this method.
 
         Returns without an error if another process is making the run.
 
@@ -266,7 +266,7 @@ class Experiment:
             self.data_of(config)
         callbacks = []
         if tensorboard:
-            # Only here, as the package is an extra.
+            # Imported here, as the package is an optional extra.
             from experiments.engine.tensorboard import log_of
 
             planned = self.planned_run(config, results_dir)

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, after a kill and a power cut, too."""
+"""Files that are complete or absent, even after a kill or a power cut."""
 
 import contextlib
 import os
@@ -9,20 +9,20 @@ import filelock
 
 try:
     import fcntl
-except ImportError:  # Windows, where no file is removed while it is open
+except ImportError:  # Windows, where an open file cannot be removed
     fcntl = None
 
 PARTIAL = ".partial"
-_BEGUN_SECONDS = 1  # a file is held before that, if a process writes it
+_BEGUN_SECONDS = 1  # a file that a process is writing is locked by then
 
 
 @contextlib.contextmanager
 def replacing(path, mode="w", **options):
     """Opens a file that replaces `path` when it is complete.
 
-    After the block it survives a power cut: first the content is flushed to
-    the disk, then the file gets its name, then its folder is flushed. What
-    killed processes left in the folder is removed.
+    After the block it survives a power cut: first its content is flushed to
+    the disk, then the file gets its name, then its folder is flushed. Files
+    that killed processes left unfinished in the folder are removed.
     """
     _make_folder(path.parent)
     for left in path.parent.glob(f"*{PARTIAL}"):
@@ -35,7 +35,7 @@ def replacing(path, mode="w", **options):
             yield file
             file.flush()
             os.fsync(file.fileno())
-            if fcntl is None:  # Windows renames no file that is open
+            if fcntl is None:  # Windows cannot rename an open file
                 file.close()
             os.replace(partial, path)
         flush_folder(path.parent)
@@ -44,7 +44,7 @@ def replacing(path, mode="w", **options):
 
 
 def flush_folder(path):
-    if os.name != "posix":  # Windows opens no folders
+    if os.name != "posix":  # Windows cannot open folders
         return
     folder = os.open(path, os.O_RDONLY)
     try:
@@ -54,7 +54,7 @@ def flush_folder(path):
 
 
 def lock_of(path):
-    """The lock of a file or folder. The system frees it if a process dies."""
+    """The lock of a file or folder, which is released if the process dies."""
     locks = path.parent / ".locks"
     locks.mkdir(parents=True, exist_ok=True)
     return filelock.FileLock(locks / path.name)
@@ -75,7 +75,7 @@ def _lock(file):
 
 
 def _remove_if_abandoned(partial):
-    with contextlib.suppress(OSError):  # held, or gone
+    with contextlib.suppress(OSError):  # locked, or gone
         if time.time() - partial.stat().st_mtime > _BEGUN_SECONDS:
             with open(partial, "rb") as file:
                 _lock(file)

@@ -8,7 +8,7 @@ from experiments.engine.runs import finite, identity
 
 
 def with_first_epochs(found, epochs, experiment):
-    """Adds the first epochs of runs of more epochs as runs of their own.
+    """Adds the first epochs of longer runs as runs of their own.
 
     No epoch depends on the number of epochs to come, so a run of `epochs`
     epochs would have had the same history.
@@ -19,10 +19,10 @@ def with_first_epochs(found, epochs, experiment):
         experiment: `experiment.Experiment` with `figures_of`.
 
     Returns:
-        `results.Results` with one more row per run of more epochs that is
-        done, unless the run of `epochs` epochs is there. The row has the id
-        of a run of `epochs` epochs; the column `merging.ORIGIN` has the id of
-        the longer run, from which all else is taken.
+        `results.Results` with one more row for each finished longer run,
+        unless the run of `epochs` epochs is there. The row has the id of a
+        run of `epochs` epochs; the column `merging.ORIGIN` has the id of the
+        longer run, from which everything else is taken.
 
     Raises:
         ValueError: if `epochs` is not positive, or there is no `figures_of`.

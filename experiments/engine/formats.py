@@ -37,7 +37,7 @@ def with_interval(row, name, format_number):
 
     Args:
         row: Dict with the mean as `name` and the end of its interval as
-            `<name>_high`, both or one NaN if unknown.
+            `<name>_high`, each NaN if unknown.
         name: String.
         format_number: Function of a number that returns a string.
     """
@@ -84,7 +84,7 @@ def latex(text, name, caption):
 
     Args:
         text: `pandas.DataFrame` of strings, see `html`.
-        name: String, of its label.
+        name: String, for its label.
         caption: String.
     """
     for letter in "%&_#":

@@ -16,9 +16,9 @@ from experiments.engine.config import (
     value_type,
 )
 
-# Instead of a seed: draw one from the clock.
+# In place of a seed: one is drawn from the clock.
 CLOCK = "clock"
-MOST_RUNS = 100_000  # of a grid, and of the values of an axis
+MOST_RUNS = 100_000  # in a grid, and values of an axis
 
 
 def parse_axis(config_type, name, *texts):

@@ -1,4 +1,4 @@
-"""Runs that a sweep need not make, as they were collected elsewhere."""
+"""Runs that a sweep need not make, since they were collected elsewhere."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +31,7 @@ class Known(NamedTuple):
 
 
 def default_folders(experiment):
-    """A list with the results of an experiment in the checkout, if any."""
+    """The folder of an experiment's results in the checkout, or no folder."""
     folder = Path(__file__).parents[2] / "results" / experiment
     if not (folder / "runs.csv").exists():
         return []
@@ -47,7 +47,7 @@ def read(folders, tables):
         tables: `results.Tables` of the experiment.
 
     Returns:
-        `Known`. The place of a run in several folders is the first of them.
+        `Known`. For a run that is in several folders, the first one counts.
 
     Raises:
         FileNotFoundError: if a folder lacks a table.

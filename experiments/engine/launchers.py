@@ -1,11 +1,11 @@
-"""Calls a function on many tasks: here, in processes, on Ray or on Slurm.
+"""Calls a function on many tasks: serially, in processes, on Ray or Slurm.
 
 All launchers have one signature and are independent of the function:
 
     for task, error in launch(function, tasks, Options(launcher="processes")):
         ...
 
-Errors are passed as text, as exceptions of a backend may not be picklable.
+Errors are passed as text, since exceptions of a backend may not be picklable.
 """
 
 import contextlib
@@ -40,16 +40,16 @@ def launch(function, tasks, options):
     """Calls `function` on each task.
 
     Args:
-        function: Callable of one argument. Its value is ignored. It is pickled
-            by name, so it must be importable; the serial launcher does so only
-            when this process has grown.
+        function: Callable with one argument. What it returns is ignored. It is
+            pickled by name, so it must be importable; the serial launcher does
+            so only when this process has grown.
         tasks: Iterable of arguments of `function`, picklable.
         options: `Options`.
 
     Returns:
         Generator of pairs (task, error) in order of completion. `error` is a
-        string, or `None`. A process that is killed is an error of its own
-        task only. An interrupt is not an error: it ends all running tasks, as
+        string, or `None`. If a process is killed, only its own task has an
+        error. An interrupt is not an error: it ends all running tasks, as
         does closing the generator.
 
     Raises:
@@ -78,7 +78,7 @@ def _serial(function, tasks, options):
 
 
 def _processes(function, tasks, options):
-    # A fork of a process with threads of TensorFlow may hang.
+    # A fork of a process with TensorFlow threads may hang.
     context = multiprocessing.get_context("spawn")
     waiting, idle, running = iter(tasks), [], {}
     try:
@@ -169,7 +169,7 @@ def _ray(function, tasks, options):
     waiting, running = iter(tasks), {}
     try:
         gpus = ray.cluster_resources().get("GPU", 0)
-        if local and options.gpus_per_run > gpus:  # Ray would wait for ever
+        if local and options.gpus_per_run > gpus:  # Ray would wait forever
             raise invalid(
                 "gpus_per_run",
                 f"at most {gpus:g}, the GPUs of this machine",
@@ -221,7 +221,7 @@ def _slurm(function, tasks, options):
         )
     except RuntimeError as error:  # there is no Slurm here
         raise ValueError(
-            f"{error} Without one there is slurm_cluster='local'."
+            f"{error} Without Slurm, use slurm_cluster='local'."
         ) from error
     executor.update_parameters(
         timeout_min=options.slurm_minutes,
@@ -231,11 +231,11 @@ def _slurm(function, tasks, options):
         slurm_array_parallelism=options.workers,
     )
     if local and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # As in the background of a shell. Submitit ends its local jobs by this
-        # signal, and they would inherit that it is ignored.
+        # As in the background of a shell. Submitit ends its local jobs with
+        # this signal, which they would inherit as ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     waiting, running = list(tasks), {}
-    # An array limits itself.
+    # A job array limits the number of its running jobs itself.
     limit = options.workers if local else len(waiting)
     waiting = iter(waiting)
     try:
@@ -284,11 +284,11 @@ def _call(function, task):
 def _unpickle_and_call(pickled, folder, threads):
     # Paths in a task may be relative.
     os.chdir(folder)
-    # Ray sets it, which would change the last bits of results.
+    # Ray sets this variable, which would change the last bits of results.
     os.environ.pop("OMP_NUM_THREADS", None)
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = threads
-    # Not by the launcher, so that a failing import is an error of the task.
+    # Unpickled here, so that a failing import is an error of the task.
     function, task = pickle.loads(pickled)
     function(task)
 
@@ -356,7 +356,7 @@ class Options:
         "jobs (the extra `slurm`)",
         choices=LAUNCHERS,
     )
-    workers: int = _option(1, note="how many runs at once", least=1)
+    workers: int = _option(1, note="number of runs at once", least=1)
     cpus_per_run: int = _option(
         1, note="cores reserved for a run, on Ray and Slurm", least=1
     )
@@ -367,7 +367,7 @@ class Options:
         None, note="a running Ray cluster; default: one of this machine"
     )
     slurm_folder: str | None = _option(
-        None, note="for the files of the jobs; all machines share it"
+        None, note="for the files of the jobs; shared by all machines"
     )
     slurm_partition: str | None = _option(
         None, note="default: that of the cluster"
@@ -375,7 +375,7 @@ class Options:
     slurm_minutes: int = _option(240, note="time limit of a run", least=1)
     slurm_cluster: str = _option(
         "slurm",
-        note="slurm, or local to try it without one",
+        note="slurm, or local to try it without a cluster",
         choices=("slurm", "local"),
     )
 

@@ -1,4 +1,4 @@
-"""Merges results of several machines and days by the ids of runs."""
+"""Merges results from several machines and days by the ids of their runs."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from experiments.engine.runs import identity
 # stand for a run that was not made, see `first_epochs`.
 ORIGIN = "first_epochs_of"
 _MOST = 5  # conflicts that are reported
-# Figures of the machine, not of the run.
+# Columns that describe the machine, not the run.
 _SECONDS = ("seconds_per_epoch", "seconds")
 
 
@@ -27,8 +27,8 @@ def read(folder, tables):
         empty, or has the default of the setting.
 
     Raises:
-        FileNotFoundError: if one of them is not there.
-        ValueError: if one of them is damaged or of another experiment.
+        FileNotFoundError: if one of them does not exist.
+        ValueError: if one of them is damaged or belongs to another experiment.
     """
     found = results.read(folder, tables)
     path = Path(folder) / "runs.csv"
@@ -46,7 +46,7 @@ def read(folder, tables):
         if row["status"] == "done" and count != row["epochs"]:
             raise ValueError(
                 f"{path.with_name('history.csv')} cannot be read: the run "
-                f"{row['id']} has {count} epochs of {row['epochs']}"
+                f"{row['id']} has {count} of {row['epochs']} epochs"
             )
     return found
 
@@ -96,25 +96,25 @@ def merge(one, other, tables, places, replace=False):
     """Merges results without losing or repeating a run.
 
     If a run is done in both, the row of `other` is taken, otherwise the row
-    that is done or has more epochs. A run that was made replaces the first
-    epochs of another. The figures of a run must be the same in both; a figure
-    that is missing in one, such as one that earlier versions did not keep, is
-    taken from the other.
+    that is done or has more epochs. A run that was made replaces one that
+    stands for the first epochs of another. The values of a run must be the
+    same in both; a value that is missing in one, such as one that earlier
+    versions did not keep, is taken from the other.
 
     Args:
         one: `results.Results`.
         other: `results.Results`.
         tables: `results.Tables` of the experiment.
         places: Tuple of two strings, where they come from.
-        replace: Boolean, whether to take the figures of `other` where they
+        replace: Boolean, whether to take the values of `other` where they
             differ.
 
     Returns:
         `results.Results`, in the order of `results.in_order`.
 
     Raises:
-        ValueError: if figures of runs that are done in both differ. It names
-            one figure per run.
+        ValueError: if values of runs that are done in both differ. The message
+            names one value per run.
     """
     ranks = pd.concat(
         [_rank(one.runs), _rank(other.runs)],
@@ -150,7 +150,8 @@ def merge(one, other, tables, places, replace=False):
         if len(lines) > _MOST:
             lines[_MOST:] = [f"... and {len(lines) - _MOST} more"]
         raise ValueError(
-            "The same run has other figures in two places:\n" + "\n".join(lines)
+            "The same run has different values in two places:\n"
+            + "\n".join(lines)
         )
     runs, history = merged.pop("runs"), merged.pop("history")
     return results.in_order(results.Results(runs, history, merged), tables)
@@ -169,7 +170,7 @@ def _rank(runs):
 
 
 def _by_place(table):
-    """A table by the id of the run and the position of the row in the run."""
+    """A table indexed by the id of the run and the position within the run."""
     place = table.groupby("id").cumcount().rename("place")
     return table.set_index(["id", place])
 
@@ -180,7 +181,7 @@ def _is_kept(values):
 
 
 def _conflicts(a, b, ids, figures, places):
-    """Yields the id of a run and a description of a figure that differs."""
+    """Yields the id of a run and a description of a value that differs."""
     a, b = (_by_place(table[table["id"].isin(ids)]) for table in (a, b))
     counts = [table.groupby("id").size() for table in (a, b)]
     for name in ids:

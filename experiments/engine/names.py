@@ -11,7 +11,7 @@ from keras_slim.variants import VARIANTS, get
 
 
 def variant_name(name):
-    """Returns the canonical name of a variant, which enters run ids.
+    """Returns the canonical name of a variant, which is part of run ids.
 
     Args:
         name: String, a name in `keras_slim.variants.VARIANTS` in upper or
@@ -99,20 +99,20 @@ _OWN = {
 
 
 def activation(name):
-    """The activation function of a name of `activation_name`."""
+    """The activation function for a name from `activation_name`."""
     return _OWN.get(name) or keras.activations.get(name)
 
 
 @functools.cache
 def activation_name(name):
-    """Returns the canonical name of an activation, which enters run ids.
+    """Returns the canonical name of an activation, which is part of run ids.
 
     Args:
         name: String, an activation of Keras, or one of
             `keras_slim.activations`.
 
     Returns:
-        String. Aliases such as `"swish"` and `"silu"` have one name.
+        String. Aliases such as `"swish"` and `"silu"` get the same name.
 
     Raises:
         ValueError: if it is not the name of an activation that keeps the
@@ -130,6 +130,6 @@ def activation_name(name):
     )
 
 
-# Fields of a config. Not in `config.py`, which does without Keras.
+# Fields of a config. Not in `config.py`, which does not import Keras.
 variant_setting = functools.partial(setting, read=variant_name)
 activation_setting = functools.partial(setting, read=activation_name)

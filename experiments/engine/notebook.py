@@ -37,7 +37,7 @@ class Notebook:
         self._shown = numbers if shown is None else shown
         self.others = [n for n in numbers if n not in self._shown]
         self._folder = Path(tempfile.mkdtemp())
-        # Each table shows one item of all that a budget has.
+        # All items of a budget are made together, and each table shows one.
         self._items = functools.cache(
             functools.partial(self._report.contents, self._results)
         )
@@ -45,7 +45,7 @@ class Notebook:
             print(f"{number}: {budget.description} (runs: {len(budget.runs)})")
 
     def made_with(self, *columns):
-        """Shows how many runs have the same columns, versions and device."""
+        """Counts the runs by columns, versions and device."""
         rows = self._results.runs[[*columns, "status", *_MADE_WITH]]
         _show(rows.value_counts(sort=False, dropna=False).reset_index())
 

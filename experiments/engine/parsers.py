@@ -24,7 +24,7 @@ def default_of(field, unsaid):
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that refuses an option given twice.
+    """A parser that rejects an option that is given twice.
 
     `argparse` takes the last one and silently ignores the others.
     """
@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
             self.register("action", name, _Once)
 
     def error(self, message):
-        """One line; the usage, which may have thirty, is in the help."""
+        """Exits with one line, without the usage, which may have thirty."""
         self.exit(2, f"{self.prog}: error: {message}\n")
 
     def _get_values(self, action, arg_strings):
@@ -71,7 +71,7 @@ def path(text):
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError) as error:  # too long, or with a null byte
-        raise argparse.ArgumentTypeError(f"no path: {error}") from None
+        raise argparse.ArgumentTypeError(f"not a path: {error}") from None
     return found
 
 
@@ -79,7 +79,7 @@ def folder(text):
     """The path of a folder, which need not exist."""
     found = path(text)
     if found.exists() and not found.is_dir():
-        raise argparse.ArgumentTypeError(f"no folder. Received: {found}")
+        raise argparse.ArgumentTypeError(f"not a folder. Received: {found}")
     return found
 
 
@@ -94,7 +94,7 @@ def add_settings(
         several: Boolean, whether an option may have several values, see
             `settings_given`.
         unsaid: Dict from the names of settings to descriptions of the value
-            that a run takes if none is given, where it is not the default.
+            that a run uses if none is given, where it is not the default.
     """
     for field in dataclasses.fields(config_type):
         choices = field.metadata["choices"]
@@ -106,7 +106,7 @@ def add_settings(
             text = f"{note}; {origin}; default: {default_of(field, unsaid)}"
         options = {
             "dest": field.name,
-            "help": text.replace("%", "%%"),  # it is a format
+            "help": text.replace("%", "%%"),  # argparse formats it
         }
         if kind is bool:
             options["action"] = _Flags
@@ -186,16 +186,16 @@ def add_sweep(parser, experiment, data, presets):
     parser.add_argument(
         "--preset",
         choices=experiment.presets,
-        help=f"{presets}. Settings below take the place of its values; without "
-        "a preset, they are the grid",
+        help=f"{presets}. The settings below replace those of the preset; "
+        "without a preset, they form the grid",
     )
     add_settings(parser, experiment.config_type, several=True)
     add_places(parser, data)
     add_known(
         parser,
         None,
-        "take the finished runs in a folder that `collect` wrote as done; "
-        f"default: results/{experiment.name} of the checkout",
+        "do not repeat the finished runs in this folder, written by "
+        f"`collect`; default: results/{experiment.name} of the checkout",
     )
     parser.add_argument(
         "--no-known",
@@ -207,7 +207,7 @@ def add_sweep(parser, experiment, data, presets):
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="show what is done, what is left and how long it takes",
+        help="show what is done, what is left and how long it will take",
     )
     add_keep_checkpoints(parser)
     parser.add_argument(
@@ -239,26 +239,26 @@ def add_collect(parser, experiment):
         "--to",
         type=folder,
         metavar="FOLDER",
-        help="whose rows of other runs stay; default: "
+        help="folder of the tables; rows of other runs are kept; default: "
         f"<results-dir>/{experiment.name}",
     )
     parser.add_argument(
         "--replace",
         action="store_true",
-        help="replace the figures of a run that differ in the folder, which "
-        "is an error otherwise",
+        help="replace values of a run that differ in the folder, which are "
+        "otherwise an error",
     )
     parser.add_argument(
         "--epochs",
         type=int,
         metavar="NUMBER",
-        help="for each longer run, add a run of so many epochs: its first "
+        help="for each longer run, add a run of this many epochs: its first "
         "epochs, which are the same",
     )
     parser.add_argument(
         "--without-seconds",
         action="store_true",
-        help="leave the times empty, where the machine had other work",
+        help="leave the times empty, for runs on a busy machine",
     )
 
 
@@ -276,7 +276,7 @@ def add_report(parser, experiment, axes):
         type=folder,
         metavar="FOLDER",
         dest="collected",
-        help="read what `collect` wrote instead of run folders, such as "
+        help="read a folder written by `collect` instead of run folders, e.g. "
         f"results/{experiment.name}",
     )
     parser.add_argument(
@@ -288,15 +288,15 @@ def add_report(parser, experiment, axes):
     add_known(
         parser,
         [],
-        "add the runs in a folder that `collect` wrote, as the sweep did",
+        "add the runs in a folder written by `collect`, as the sweep did",
     )
     parser.add_argument(
         "--budget",
         type=int,
         default=0,
         metavar="NUMBER",
-        help=f"where runs differ in more than {axes}: which of these groups, 0 "
-        "being the one with most epochs trained; default: 0",
+        help=f"if runs differ in more than {axes}: which of these groups to "
+        "report; 0 is the one with the most epochs; default: 0",
     )
 
 
@@ -331,11 +331,11 @@ def parser_of(experiment, run, sweep, presets, report, axes, data):
     many = commands.add_parser(
         "sweep",
         help=sweep,
-        description="Makes the runs of a grid that are not made yet. The same "
-        "command resumes a sweep that was stopped, and several at once share "
-        "the work. Runs that are known from collected tables are not made "
-        "again. Exit status: 1 if a run failed, 2 if the command cannot be "
-        "carried out as it was given.",
+        description="Makes the runs of a grid that are not made yet. Run the "
+        "same command again to resume a sweep that was stopped, or several "
+        "times at once to share the work. Runs that are known from collected "
+        "tables are not made again. Exit status: 1 if a run failed, 2 if the "
+        "command cannot be carried out as given.",
     )
     add_sweep(many, experiment, data, presets)
 
@@ -345,7 +345,7 @@ def parser_of(experiment, run, sweep, presets, report, axes, data):
         help="write the runs as CSV, or add them to those of other machines",
         description="Writes one row per run to runs.csv, with all its "
         "settings, results and versions, and one row per epoch to history.csv"
-        + (f", and what else the runs found to {further}" if further else "")
+        + (f", and further results to {further}" if further else "")
         + ". Rows of other runs in these files are kept.",
     )
     add_collect(tidy, experiment)
@@ -384,7 +384,7 @@ def as_options(values):
 
 
 def settings_given(options, experiment, several=False):
-    """The settings that the command line gives, and the backend.
+    """The settings given on the command line, and the backend.
 
     Args:
         options: Namespace of a parser with the options of `add_settings`.
@@ -419,7 +419,7 @@ def settings_given(options, experiment, several=False):
 
 
 def launch_options(options, experiment):
-    """The options of the launcher that the command line gives.
+    """The options of the launcher given on the command line.
 
     Args:
         options: Namespace of a parser with the options of `add_sweep`.

@@ -29,5 +29,5 @@ def wrapped(text, figure, inches=0.0):
     Returns:
         String.
     """
-    letters = int(8 * (figure.get_figwidth() - inches))  # of a title's size
+    letters = int(8 * (figure.get_figwidth() - inches))  # at title size
     return "\n".join(textwrap.fill(line, letters) for line in text.split("\n"))

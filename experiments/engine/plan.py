@@ -34,7 +34,7 @@ def plan(configs, folders, made, rows, timed_by=("variant",), known=None):
                 record["done"] = epochs_done(folder)
             record["state"] = _state(folder, record["done"], places)
             record["place"] = places.get(folder.id)
-            if not record["done"]:  # it would resume from these
+            if not record["done"]:  # it would resume from a kept checkpoint
                 kept = (epochs for epochs, _ in folder.kept_checkpoints())
                 record["done"] = next(kept, 0)
         is_done = record["state"] in ("done", "known")
@@ -97,12 +97,12 @@ def _states(rows):
 def _estimate(frame, made, known, alike, timed_by):
     """Estimates the time from the epochs of runs with the same settings."""
     found, whose = _seconds(made, alike, timed_by), "the runs in this folder"
-    if not len(found) and known:  # of another machine, maybe
+    if not len(found) and known:  # maybe from another machine
         found = _seconds(known.results, alike, timed_by)
         devices = ", ".join(found["device"].unique())
         whose = f"known runs, on {devices}"
     if not len(found):
-        return "No such run was timed, here or elsewhere: no estimate of time."
+        return "No comparable run was timed: no estimate of the time."
     medians = found.groupby(timed_by)["seconds"].median()
     middle = medians.median()
     by_run = frame.join(medians, on=timed_by)["seconds"]
@@ -113,7 +113,7 @@ def _estimate(frame, made, known, alike, timed_by):
         f"{whose}."
     )
     if others := (by_run.isna() & (frame["to_go"] > 0)).sum():
-        text += f" For {others} runs nothing comparable was timed."
+        text += f" For {others} runs, no comparable run was timed."
     return text
 
 

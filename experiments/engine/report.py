@@ -64,7 +64,7 @@ def _nothing(budget):
 
 
 class Report(NamedTuple):
-    """What an experiment reports of its runs.
+    """What an experiment reports about its runs.
 
     It is pickled with its `Experiment`, so no function is a lambda.
 
@@ -108,7 +108,7 @@ class Report(NamedTuple):
             List of `Item`.
 
         Raises:
-            ValueError: if there are fewer budgets.
+            ValueError: if there is no such budget.
         """
         return self._chosen(found, number)[2]
 
@@ -121,13 +121,13 @@ class Report(NamedTuple):
         return budget, others, items
 
     def write(self, found, folder, number=0):
-        """Writes the tables of one budget, its pictures, and a page of both.
+        """Writes the tables of one budget, its pictures, and a page with both.
 
         Each table is written as CSV (numbers), LaTeX and HTML (text).
 
         Args:
             found: `results.Results`.
-            folder: Path, made if it is not there.
+            folder: Path, created if it does not exist.
             number: Integer, position of the budget in the list of budgets.
 
         Returns:
@@ -135,7 +135,7 @@ class Report(NamedTuple):
             pictures, and the pictures.
 
         Raises:
-            ValueError: if there are fewer budgets.
+            ValueError: if there is no such budget.
         """
         folder = Path(folder)
         budget, others, items = self._chosen(found, number)
@@ -176,7 +176,7 @@ class Report(NamedTuple):
             number: Integer, position of the budget in the list of budgets.
 
         Raises:
-            ValueError: if there are fewer budgets.
+            ValueError: if there is no such budget.
         """
         budget, others, items = self._chosen(found, number)
         items = {item.name: item for item in items}

@@ -36,8 +36,8 @@ class Tables(NamedTuple):
         config_type: Subclass of `BaseConfig`, the settings of its runs.
         result: Dict, the result of a run, including `seconds_per_epoch`. Empty
             if the run is not done.
-        provenance: Dict, what else is known of a run: `error`, the details and
-            the `data_sources` that its `RunFolder` was made with, and
+        provenance: Dict, what else is known about a run: `error`, the details
+            and the `data_sources` that its `RunFolder` was made with, and
             `PROVENANCE`.
         metrics: Dict, the metrics of an epoch.
         details: Dict of such dicts by name: tables that a finished run leaves
@@ -49,7 +49,7 @@ class Tables(NamedTuple):
     result: dict
     provenance: dict
     metrics: dict
-    details: dict = {}  # no MappingProxyType, which cannot be pickled
+    details: dict = {}  # not MappingProxyType, which cannot be pickled
 
     @property
     def settings(self):
@@ -107,12 +107,12 @@ def frame(rows, columns):
     return made.astype({name: _DTYPES[kind] for name, kind in columns.items()})
 
 
-# Columns that no version left out.
+# Columns that every version has written.
 _NEEDED = ("id", "status", "epoch")
 
 
 def _read_csv(path, columns, defaults=MappingProxyType({})):
-    """A `pandas.DataFrame` of a CSV file. Only an empty field is missing.
+    """A `pandas.DataFrame` of a CSV file. Only empty fields are missing values.
 
     A column that another version did not write has its default. A column that
     is unknown to this version is kept as text.
@@ -124,7 +124,7 @@ def _read_csv(path, columns, defaults=MappingProxyType({})):
     more = {name: str for name in header if name not in columns}
     columns = {**columns, **more}
     found = {name: [defaults.get(name)] * len(rows) for name in columns}
-    # Not by pandas, which reads some floats with a wrong last bit.
+    # Not with pandas, which reads some floats with a wrong last bit.
     for name, texts in zip(header, zip(*rows, strict=True), strict=False):
         read = {bool: _read_bool}.get(columns[name], columns[name])
         found[name] = [read(text) if text else None for text in texts]
@@ -147,13 +147,13 @@ def _row(run, tables):
         **start,
         **versions,
         "backend_version": versions[start["backend"]],
-        # The traceback ends with the error itself, and notes of ours.
+        # The traceback ends with the error itself and our notes.
         "error": error.strip().splitlines()[-1] if error else None,
     }
     return {
         "id": run["id"],
         "status": "done" if result else "failed" if error else "unfinished",
-        # Settings that earlier runs did not have had their defaults.
+        # Settings that are missing in earlier runs had their defaults.
         **{**tables.defaults, **run["config"]},
         "epochs_done": len(run["history"]),
         **{name: (result or {}).get(name) for name in tables.result},
@@ -171,7 +171,7 @@ def collect(results_dir, tables):
 
     Returns:
         `Results`, with the runs in an order that follows from their settings.
-        Files that cannot be used are reported on the standard error, see
+        Files that cannot be used are reported on standard error, see
         `runs.read_runs`.
     """
     folder = Path(results_dir, tables.experiment)
@@ -261,14 +261,14 @@ def only(results, ids):
 
 
 def write(results, folder):
-    """Writes `runs.csv`, `history.csv` and the details, each as a whole.
+    """Writes `runs.csv`, `history.csv` and the details, each atomically.
 
     `runs.csv` comes last: a run in it has its rows in the other files, even
     if writing is interrupted.
 
     Args:
         results: `Results`.
-        folder: Path; made if it is not there.
+        folder: Path, created if it does not exist.
     """
     runs, history, details = results
     for name, table in {**details, "history": history, "runs": runs}.items():
@@ -288,7 +288,7 @@ def read(folder, tables):
         `Results`.
 
     Raises:
-        FileNotFoundError: if one of them is not there.
+        FileNotFoundError: if one of them does not exist.
         ValueError: if one of them is not such a table.
     """
 

@@ -48,7 +48,7 @@ _LOOK_SECONDS = 0.5
 
 def _write_json(path, content):
     with replacing(path, encoding="utf-8") as file:
-        # JSON has no number that is not finite; `finish` writes null instead.
+        # JSON has no non-finite numbers; `finish` writes null instead.
         json.dump(content, file, indent=2, ensure_ascii=False, allow_nan=False)
         file.write("\n")
 
@@ -137,13 +137,13 @@ def _commit():
 
 
 class NotItsFolder(DamagedFile):
-    """The `run.json` of a folder describes the run of another one."""
+    """The `run.json` of a folder describes the run of another folder."""
 
     def __init__(self, path, name):
         ValueError.__init__(
             self,
-            f"{path.parent} is not the folder of the run that it holds, which "
-            f"is {name}. It is left out.",
+            f"{path.parent} is left out: the run in it belongs in the folder "
+            f"{name}.",
         )
         self.path = path
 
@@ -161,7 +161,7 @@ class RunFolder:
         config: JSON-ready dict, all settings of the run.
         fingerprint: String that identifies the data.
         tables: `results.Tables` of the experiment, against which the files of
-            the run are checked. Default: `None`, they may hold anything.
+            the run are checked. Default: `None`, their values are not checked.
         keep_checkpoint: Boolean, whether to keep the last checkpoint when the
             run is done, for the same run with more epochs.
     """
@@ -227,7 +227,7 @@ class RunFolder:
         """The kept checkpoints of the same run with fewer epochs.
 
         Yields:
-            Tuple of a number of epochs, in falling order, and the
+            Tuple of a number of epochs, in descending order, and the
             `pathlib.Path` of a checkpoint, which may be missing or damaged.
         """
         config = self._description["config"]
@@ -273,7 +273,7 @@ class RunFolder:
         """
         errors = self.damaged
         paths = {error.path for error in errors}
-        if errors:  # a result that is whole does not make the run done
+        if errors:  # then the run is not done, even if its result is intact
             paths.add(self.path / "result.json")
         for error in errors:
             print_error(error)
@@ -284,13 +284,13 @@ class RunFolder:
             flush_folder(self.path)
 
     def start(self, **details):
-        """Writes `run.json`. Resuming a run adds a start to it."""
+        """Writes `run.json`. Resuming a run adds an entry to its `starts`."""
         for left in self.path.glob(f"*{PARTIAL}"):  # by a killed process
             left.unlink(missing_ok=True)
         try:
             starts = _read_description(self.path)["starts"]
         except DamagedFile:
-            starts = []  # the first one
+            starts = []  # this is the first one
         self._description |= {**details, "starts": [*starts, provenance()]}
         _write_json(self.path / "run.json", self._description)
         (self.path / "error.txt").unlink(missing_ok=True)
@@ -381,13 +381,13 @@ class RunFolder:
 
 
 # Of the two files, either may be the damaged one.
-_CHANGED = "it is not what the run wrote, by its sha256 in result.json"
+_CHANGED = "its content does not match its sha256 in result.json"
 # The key in `result.json` of a run whose checkpoint is kept.
 _KEEPS = "checkpoint_is_kept"
 
 
 def _sum_of(result):
-    """The sha256 of the content of a `result.json` but for its sums."""
+    """The sha256 of the content of a `result.json` without its sums."""
     text = json.dumps(result, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -408,7 +408,7 @@ def _read_description(path):
     """The content of the `run.json` of a folder.
 
     Raises:
-        DamagedFile: if it is not there, or does not describe a run.
+        DamagedFile: if it does not exist, or does not describe a run.
         NotItsFolder: if it describes the run of another folder.
     """
     file = path / "run.json"
@@ -424,7 +424,7 @@ def _read_description(path):
     except (KeyError, IndexError, TypeError, ValueError):
         raise DamagedFile(file, "it does not describe a run") from None
     if run.get("id") != name:
-        raise DamagedFile(file, f"its id is not {name}, that of its config")
+        raise DamagedFile(file, f"its id is not that of its config, {name}")
     experiment = run.get("experiment", path.parent.name)
     if (experiment, name) != (path.parent.name, path.name):
         raise NotItsFolder(file, f"{experiment}/{name}")
@@ -441,12 +441,12 @@ def read_history(path):
         List of dicts.
 
     Raises:
-        FileNotFoundError: if it is not there.
-        DamagedFile: if it is not whole.
+        FileNotFoundError: if it does not exist.
+        DamagedFile: if it is incomplete or not such a table.
     """
     rows = read_table(path, {"epoch": int})
     if [row["epoch"] for row in rows] != list(range(1, len(rows) + 1)):
-        raise DamagedFile(path, "its epochs do not count from 1")
+        raise DamagedFile(path, "its epochs are not numbered from 1")
     return rows
 
 
@@ -458,7 +458,7 @@ def _check_result(path, run, result, sums, history, tables):
         if epochs not in (None, len(history)):
             raise DamagedFile(
                 path / "history.csv",
-                f"it has {len(history)} epochs of {epochs}",
+                f"it has {len(history)} of {epochs} epochs",
             )
     details = tables.detail_columns if tables else {}
     for name in {*sums, *(f"{name}.csv" for name in details)}:
@@ -479,7 +479,7 @@ def read_run(path, tables=None):
     Args:
         path: `pathlib.Path` of the folder.
         tables: `results.Tables` of the experiment, against which the files
-            are checked. Default: `None`, they may hold anything.
+            are checked. Default: `None`, their values are not checked.
 
     Returns:
         Dict with the content of `run.json`, `result` (`None` if not done),
@@ -508,7 +508,7 @@ def read_run(path, tables=None):
     if result is not None:
         sums = result.pop("sha256", {})
         if not isinstance(sums, dict):
-            why = "`sha256` is no JSON object"
+            why = "`sha256` is not a JSON object"
             damaged.append(DamagedFile(path / "result.json", why))
         elif sums.pop("result.json", own := _sum_of(result)) != own:
             damaged.append(DamagedFile(path / "result.json", _CHANGED))
@@ -521,7 +521,7 @@ def read_run(path, tables=None):
     if result is None:
         error = attempt(read_text, path / "error.txt", "replace")
         if error is None and (path / "error.txt").exists():
-            error = "The error is not known: error.txt is damaged"
+            error = "The error is unknown: error.txt is damaged"
     return {
         **run,
         "result": result,
@@ -541,7 +541,7 @@ def run_folders(results_dir, experiment):
 def read_runs(results_dir, experiment, tables=None):
     """Reads all run folders of an experiment, whether done or not.
 
-    Damaged files and copied folders are reported on the standard error. A run
+    Damaged files and copied folders are reported on standard error. A run
     whose `run.json` cannot be used is left out, and so is a copied folder.
 
     Returns:

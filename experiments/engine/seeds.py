@@ -12,8 +12,8 @@ from experiments.engine.runs import (
     run_folders,
 )
 
-_BELOW = 2**32  # of the seeds that Keras and NumPy take
-# Seeds from here on are taken for drawn ones: the clock reached it in 2001.
+_BELOW = 2**32  # Keras and NumPy take only smaller seeds
+# Seeds of at least this value count as drawn: the clock reached it in 2001.
 _FIRST_DRAWN = 10**9
 
 
@@ -24,7 +24,7 @@ def clock_seeds(
 
     They are kept in `clock_seeds.json`, so that a sweep that is started again,
     or two sweeps at once, find the runs that were made. If that file is
-    damaged, this is reported on the standard error, and the seeds of runs that
+    damaged, this is reported on standard error, and the seeds of runs that
     were started are recovered from their `run.json`.
 
     Args:

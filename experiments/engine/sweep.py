@@ -1,4 +1,4 @@
-"""Many runs by one launcher, monitored through their run folders."""
+"""Many runs with one launcher, monitored through their run folders."""
 
 import contextlib
 import threading
@@ -20,7 +20,7 @@ _POLL_SECONDS = 1.0
 
 
 class PlannedRun(NamedTuple):
-    """A run that a sweep is to make.
+    """A planned run of a sweep.
 
     Attributes:
         folder: Its `RunFolder`.
@@ -38,8 +38,8 @@ class PlannedRun(NamedTuple):
 def sweep(runs, launch, console):
     """Makes the runs that are not done, each as soon as a worker is free.
 
-    A run that another process is making is waited for, and taken over if that
-    process dies. Damaged files of a run are reported and set aside.
+    It waits for runs that another process is making, and takes them over if
+    that process dies. Damaged files of a run are reported and set aside.
 
     Args:
         runs: List of `PlannedRun`.
@@ -59,7 +59,7 @@ def sweep(runs, launch, console):
             run.folder.remove_checkpoint()
             continue
         left.append(run)
-        # Here, since not all workers share our standard error.
+        # Reported here, since not all workers share our standard error.
         if run.folder.damaged:
             with contextlib.suppress(RunIsClaimed), run.folder.claim():
                 run.folder.set_aside_damaged()

@@ -60,6 +60,6 @@ class TensorBoardLog(keras.callbacks.Callback):
         rows = read_history(self._folder.path / "history.csv")
         if rows:
             last = {k: v for k, v in rows[-1].items() if k != "epoch"}
-            # A folder within log_dir: log_dir itself.
+            # The name of a subfolder of log_dir: here log_dir itself.
             self._writer.add_hparams(self._settings, last, name=".")
         self._writer.close()

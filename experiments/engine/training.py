@@ -103,19 +103,21 @@ class RunRecorder(keras.callbacks.Callback):
         for path in itertools.chain(paths, kept):
             try:
                 self.history, values = _read_checkpoint(path, variables)
-            except Exception as error:  # a damaged file raises any of many
+            except Exception as error:  # of many types, if it is damaged
                 errors.append((path, error))
                 continue
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
             if path != own:
                 self._folder.note(went_on_from=path.parent.name)
-                print(f"Going on from the {len(self.history)} epochs of {path}")
+                print(
+                    f"Resuming after the {len(self.history)} epochs of {path}"
+                )
             break
         then = "" if self.history else ", starting anew"
         for path, error in errors:
             print(f"{path} cannot be used{then}: {error}")
-        # The history may be of another epoch than the checkpoint, which counts.
+        # If the history is of another epoch, the checkpoint takes precedence.
         self._folder.write_history(self.history)
         return len(self.history)
 
@@ -143,7 +145,7 @@ def _read_checkpoint(path, variables):
         history = json.loads(str(saved["history"]))
         values = [saved[f"variable_{k}"] for k in range(len(saved) - 1)]
     if [v.shape for v in values] != [v.shape for v in variables]:
-        raise ValueError("it is of another network")
+        raise ValueError("it belongs to another network")
     return history, values
 
 
@@ -216,8 +218,8 @@ def fit(
         share: Hashable, the same for models that differ only in learning rate
             and seed. On the device they share the compiled epochs.
         on_device: Boolean, whether whole epochs run on the device, which
-            requires JAX and `ShuffledBatches`. Default: `None`, if both are
-            given and the device is not the CPU.
+            requires JAX and `ShuffledBatches`. Default: `None`, they do if
+            both are given and the device is not the CPU.
         **options: Arguments of `keras.Model.fit`.
 
     Returns:
@@ -258,7 +260,7 @@ def trainable_parameters(model):
 
 
 def seconds_per_epoch(history):
-    """The median over all epochs but the first, which compiles.
+    """The median over all epochs except the first, which compiles.
 
     Args:
         history: List of dicts, what `fit` returned.
@@ -289,5 +291,6 @@ def make_deterministic(seed):
         import torch
 
         torch.use_deterministic_algorithms(True, warn_only=True)
-        # Only finds bugs, and took a quarter of the newsgroups' training step.
+        # Only helps to find bugs, and took a quarter of the time of a training
+        # step of the newsgroups experiment.
         torch.utils.deterministic.fill_uninitialized_memory = False

@@ -1,4 +1,4 @@
-"""Claims on slim gates and long sequences, each checked against the runs."""
+"""Claims about slim gates and long sequences, checked against the runs."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ _SOURCES = {
     **dict.fromkeys(("lstm1", "lstm2", "lstm3"), LU),
     **dict.fromkeys(("gru1", "gru2", "gru3"), DEY),
 }
-# By pixel they reach 57 % and 60 % of MNIST, the full ones 99 %.
+# Pixel by pixel they reach 57 % and 60 % on MNIST, the full ones 99 %.
 _BEHIND = ("lstm3", "gru3")
 
 
@@ -28,7 +28,7 @@ class Verdict(NamedTuple):
         task: String.
         length: Integer.
         verdict: `HOLDS` or `FAILS`, by the means over seeds.
-        seeds: String, for how many single seeds it holds.
+        seeds: String, for how many of the seeds it holds.
         reading: String, the numbers that decide it.
     """
 
@@ -42,7 +42,7 @@ class Verdict(NamedTuple):
 
 
 def verdicts(budget):
-    """Checks every slim row against the full one of its family.
+    """Checks every slim variant against the full one of its family.
 
     Args:
         budget: `engine.results.Results`.

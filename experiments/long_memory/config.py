@@ -18,7 +18,7 @@ from experiments.engine.names import variant_setting
 from experiments.long_memory.tasks import TASKS
 
 EXPERIMENT = "long_memory"  # the folder of its runs
-LENGTH = 50  # of the tasks that have none
+LENGTH = 50  # default of the tasks without a fixed length
 LEAST_LENGTH = 25
 
 
@@ -40,7 +40,7 @@ class Config(BaseConfig):
     length: int | None = setting(
         None,
         "ours",
-        f"time steps, of adding and copy only; none is {LENGTH}",
+        f"time steps, for adding and copy only; none means {LENGTH}",
         least=1,
     )
     variant: str = variant_setting(
@@ -50,7 +50,7 @@ class Config(BaseConfig):
     equal: str = setting(
         "units",
         "ours",
-        "what the variant has as many of as the full LSTM",
+        "which of these numbers equals that of the full LSTM",
         choices=("units", "parameters"),
     )
     learning_rate: float = setting(3e-3, "ours", "of Adam", least=0, below=1e9)

@@ -18,7 +18,7 @@ def about(data):
 
 
 def label(config):
-    """A short name of a run."""
+    """A short name for a run."""
     words = [config.task, str(config.length), config.variant]
     words += [f"{config.units} {config.equal}" * (config.equal != "units")]
     words += [f"rate {config.learning_rate:g}", f"seed {config.seed}"]

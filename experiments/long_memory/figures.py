@@ -130,7 +130,7 @@ def accuracies(budget, path):
                 100 * rows["chance"].max(), linestyle="--", color="#D55E00"
             )
             steps = rows["length"].iloc[0]
-            axis.set(title=f"{task}, {steps} steps", ylim=(0, 102))
+            axis.set(title=f"{task}, {steps} time steps", ylim=(0, 102))
             axis.grid(alpha=0.3, axis="y")
         axes[-1, 0].set_xticks(range(len(names)), names, rotation=45)
         figure.supylabel("fresh sequences right (%)")
@@ -177,7 +177,8 @@ def curves(budget, path):
             chance = 100 * panel["chance"].max()
             axis.axhline(chance, linestyle=":", color="grey", label="chance")
             axis.axhline(100 * SOLVED, linestyle="--", color="grey")
-            axis.set(title=f"{task}, {length} steps", xlabel="training steps")
+            title = f"{task}, {length} time steps"
+            axis.set(title=title, xlabel="training steps")
             axis.set_ylim(0, 102)
             axis.grid(alpha=0.3)
         for axis in list(axes.flat)[len(panels) :]:

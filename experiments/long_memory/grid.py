@@ -30,7 +30,7 @@ PRESETS = {
             "units": (50, 100),
         },
     ),
-    # A sweep of minutes to try it out.
+    # A sweep of a few minutes, to try it out.
     "quick": (
         {
             "task": ("digits_by_row",),

@@ -35,8 +35,8 @@ def contents(budget):
     if len(longest):
         item = Item(
             "longest",
-            "The longest length that a variant solves with all seeds, as it "
-            f"does all shorter ones that were run: {words}.",
+            "The longest length that a variant solves with all seeds, together "
+            f"with all shorter ones that were run: {words}.",
             longest.astype("str").replace({"nan": "", r"\.0$": ""}, regex=True),
             longest,
         )
@@ -52,9 +52,9 @@ def contents(budget):
         ),
         Item(
             "verdicts",
-            "Claims on slim rows, compared with the full one of their family. "
-            f"As good: at most {100 * claims.NEAR:g} points less. Reading: the "
-            "accuracies of the two.",
+            "Claims about slim variants, each compared with the full one of "
+            f"its family. As good: at most {100 * claims.NEAR:g} points less. "
+            "Reading: the accuracies of the two.",
             verdicts,
             verdicts,
         ),
@@ -73,7 +73,7 @@ def brief(budget, items):
     yield Listing(items["summary"].caption, text, 2 * MOST)
     for status in STATUSES:
         if count := summary[status].sum():
-            yield f"{status}, in no mean: {count} runs"
+            yield f"{status}, not in the means: {count} runs"
     yield FOOTNOTE
     verdicts = items["verdicts"].text
     if len(verdicts):

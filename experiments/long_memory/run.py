@@ -77,7 +77,7 @@ def _is_near(y, answer):
 
 
 def execute(config, data, folder, **options):
-    """Trains, or resumes training, and fills the folder of the run.
+    """Trains, or resumes training, and writes the folder of the run.
 
     Args:
         config: A `Config`.
@@ -119,7 +119,7 @@ def execute(config, data, folder, **options):
 
 
 def figures(history):
-    """The figures that follow from the history.
+    """The results that follow from the history.
 
     Args:
         history: List of dicts, the rows of `history.csv`.

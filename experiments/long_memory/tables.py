@@ -17,9 +17,9 @@ AXES = ("task", "length", "variant", "learning_rate", "seed")
 HELD = [f.name for f in dataclasses.fields(Config) if f.name not in AXES]
 SAME = ("task", "length", "variant")
 RULE = (
-    "Of the learning rates with most finished runs, each variant and task has "
-    "the one with the largest share of runs solved over all lengths, and of "
-    "equal ones that with the best mean accuracy"
+    "Learning rate: of those with the most finished runs, each variant and "
+    "task has the one with the largest share of solved runs over all lengths, "
+    "and among equals the one with the best mean accuracy"
 )
 
 
@@ -123,7 +123,7 @@ def longest(found):
     Returns:
         `pandas.DataFrame` with one row per variant and a column per task with
         several lengths: the largest length up to which all runs of all
-        lengths solved it, 0 if it is none, and NaN where nothing was run.
+        lengths solved it, 0 if there is none, and NaN where nothing was run.
     """
     solved = {}
     several = found.groupby("task")["length"].transform("nunique") > 1

@@ -1,4 +1,4 @@
-"""The tasks: sequences, targets, and what answering by chance gives."""
+"""The tasks: sequences, targets, and the accuracy by chance."""
 
 import gzip
 import hashlib
@@ -25,8 +25,8 @@ class Data(NamedTuple):
 
     Attributes:
         train: Tuple of inputs `(samples, time steps, features)` and targets.
-        test: The same, fresh sequences.
-        chance: Float, the share of the test that the best constant answer has
+        test: The same for fresh sequences.
+        chance: Float, the share of the test that the best constant answer gets
             right.
         source: String, where they come from.
     """
@@ -55,7 +55,7 @@ class Task(NamedTuple):
         length: Integer, the number of time steps where it is fixed; else
             `None`.
         outputs: Integer, the size of the output.
-        answers: Integer, how many last time steps have a target.
+        answers: Integer, the number of last time steps that have a target.
         about: String.
     """
 
@@ -67,7 +67,7 @@ class Task(NamedTuple):
 
 
 def _generated(draw):
-    """Draws training sequences, and as many fresh ones as a tenth of them."""
+    """Draws training sequences, and a tenth as many fresh ones."""
 
     def load(samples, length, seed):
         random = np.random.default_rng(seed)
@@ -86,7 +86,7 @@ def _adding(random, count, length):
     markers[:, [0, -1]] = -1
     rows = np.arange(count)
     first = random.integers(0, 10, count)
-    # One of the others in the first half.
+    # One of the others within the first half.
     second = random.integers(0, length // 2 - 2, count)
     second += second >= first
     values[first == 0, 0] = values[second == 0, 0] = 0
@@ -162,7 +162,7 @@ def _read_idx(path):
         start = 4 + 4 * dimensions
         shape = struct.unpack(f">{dimensions}I", content[4:start])
         if zero or kind != 8:
-            raise ValueError("it is no array of bytes")
+            raise ValueError("it is not an array of bytes")
         return np.frombuffer(content, "uint8", offset=start).reshape(shape)
     except (OSError, EOFError, ValueError, struct.error) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error

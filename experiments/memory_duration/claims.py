@@ -21,7 +21,7 @@ class Verdict(NamedTuple):
         text: String, the text that the network learned.
         variant: String.
         verdict: `HOLDS`, `FAILS` or `NOT_ENOUGH`, by the means over seeds.
-        seeds: String, for how many single seeds it holds.
+        seeds: String, for how many of the seeds it holds.
         reading: String, the numbers that decide it.
     """
 
@@ -49,7 +49,7 @@ def verdicts(durations):
     for (text, variant), rows in deep.groupby(["text", "variant"], sort=False):
         stated = _is_stated(variant)
         for claim, section, quantity, unit in (
-            ("the mean duration grows with depth", "4.1", "mean", "steps"),
+            ("the mean duration grows with depth", "4.1", "mean", "characters"),
             ("histograms are broader with depth", "4.1", "spread", "octaves"),
         ):
             found.append(

@@ -88,13 +88,13 @@ class Config(BaseConfig):
     clip_norm: float = setting(
         5.0,
         "stated",
-        "of the gradient (3.3); that of all weights together is ours",
+        "of the gradient (3.3); taking all weights together is ours",
         least=0,
     )
     dropout: float = setting(
         0.5,
         "stated",
-        "in training (3.3); of the output of each recurrent layer is ours",
+        "in training (3.3); its place, after each recurrent layer, is ours",
         least=0,
         below=1,
     )
@@ -116,8 +116,8 @@ class Config(BaseConfig):
                 raise invalid(name, expected, getattr(self, name))
 
     def as_dict(self):
-        # The id depends on the content of a file, by its fingerprint, but not
-        # on its path.
+        # The id depends on the content of a file, through its fingerprint, but
+        # not on its path.
         return {**super().as_dict(), "text": self.text_name}
 
     @property

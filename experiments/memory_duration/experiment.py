@@ -19,7 +19,7 @@ def about(data):
 
 
 def label(config):
-    """A short name of a run."""
+    """A short name for a run."""
     words = [config.text_name, config.variant]
     words += [f"{n}={r:g}" for n in COEFFICIENTS if (r := getattr(config, n))]
     words += [

@@ -30,7 +30,7 @@ PRESETS = {
     ),
     # Not in the paper.
     "variants": ({**_PAPER, "variant": VARIANTS, "seed": (0, 1, 2)},),
-    # A sweep of minutes to try it out; its figures mean nothing.
+    # A sweep of a few minutes, to try it out; its results mean nothing.
     "quick": (
         {
             "text": ("python_reference", "python_library"),

@@ -105,7 +105,7 @@ def build_reader(config, symbols, timesteps):
 
 def _stack(config, symbols, inputs, carry_state, return_cell_states=False):
     """The logits, and the cell states of each layer if requested."""
-    # One-hot vectors, of ids.
+    # One-hot vectors of the ids.
     x = keras.layers.Embedding(
         symbols,
         symbols,

@@ -71,7 +71,7 @@ def read(model, config, symbols, ids):
         own.assign(ops.copy(trained))
     steps = len(ids) - 1
     inputs = np.zeros(-(-steps // PIECE) * PIECE, "int32")
-    inputs[:steps] = ids[:-1]  # the padding comes after all
+    inputs[:steps] = ids[:-1]  # the padding comes last
     inputs = inputs.reshape(-1, PIECE)
     counters = [DurationCounter() for _ in range(config.layers)]
     log_likelihood, hits = 0.0, 0

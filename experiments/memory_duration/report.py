@@ -19,8 +19,8 @@ WITHOUT_RESULT = {
 LEARNED_NOTHING = (
     "Learned nothing: runs whose bits per character are not at least "
     f"{LEAST_GAIN} lower than those of a predictor that knows only the "
-    "frequencies of characters in the training text; they are in no mean, no "
-    "claim and no picture."
+    "frequencies of characters in the training text; means, claims and "
+    "pictures leave them out."
 )
 SHORT_FOOTNOTE = (
     "Bits: per character of the test text. ±: half of the 95 % "
@@ -30,8 +30,8 @@ FOOTNOTE = (
     "Bits: per character of the test text. Layers: mean memory duration "
     "(spread). A duration is the length, in characters, of an interval in "
     "which a cell state keeps its sign while the network reads the test text "
-    "as one stream; the first and the last interval of a unit count with what "
-    "is seen of them. ±: half of the 95 % confidence interval over seeds; with "
+    "as one stream; the first and the last interval of a unit count with their "
+    "visible part. ±: half of the 95 % confidence interval over seeds; with "
     "one seed there is none. Spread: the standard deviation of the "
     f"logarithm to base 2, in octaves. {LEARNED_NOTHING}"
 )
@@ -60,7 +60,7 @@ def contents(budget):
         ),
         Item(
             "verdicts",
-            f"Claims of the paper, and the same for what is ours: {words}.",
+            f"Claims of the paper, also for variants that are ours: {words}.",
             verdicts,
             verdicts,
         ),
@@ -71,8 +71,8 @@ def all_settings(found):
     """The table of the runs of all budgets, an `engine.Item`."""
     return Item(
         "all_settings",
-        "All runs, with any settings. Only rows that differ in one setting "
-        "compare its values.",
+        "All runs, with any settings. To compare the values of a setting, "
+        "take rows that differ in no other.",
         readable(found),
         tables.summary(found),
     )

@@ -29,10 +29,10 @@ TABLES = results.Tables(
     },
     metrics={"accuracy": float, "cross_entropy": float, "loss": float},
     details={
-        # In how many intervals (`count`) the units of a layer kept the sign
-        # of their cell state for `duration` steps.
+        # The number of intervals (`count`) in which a unit of a layer kept the
+        # sign of its cell state for `duration` time steps.
         "durations": {"layer": int, "duration": int, "count": int},
-        # The same by unit: how many intervals, and their mean duration.
+        # By unit: the number of intervals, and their mean duration.
         "units": {"layer": int, "unit": int, "count": int, "mean": float},
     },
 )
@@ -103,7 +103,7 @@ def learned(runs):
     Returns:
         Boolean series, false for a finished run whose bits per character of
         the test text are not finite, or not `LEAST_GAIN` below
-        `frequency_bits`. A run without `frequency_bits` counts as learned.
+        `frequency_bits`; true for a run without `frequency_bits`.
     """
     bits = runs["test_bits_per_character"].astype(float)
     # Results that were collected earlier lack the column.
@@ -120,7 +120,7 @@ def layers(found):
 
     Returns:
         `pandas.DataFrame` with one row per layer of a finished run: `id`,
-        `layer`; `mean`, `median`, `p90`, `p99` and `longest` in steps;
+        `layer`; `mean`, `median`, `p90`, `p99` and `longest` in time steps;
         `spread`, the standard deviation of their logarithm to base 2, which is
         the width of the histogram on a logarithmic axis; and their `count`.
     """

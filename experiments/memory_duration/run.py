@@ -23,7 +23,7 @@ def load_data(config):
 
 
 def execute(config, data, folder, **options):
-    """Trains, or resumes training, reads the test text, fills the folder.
+    """Trains, or resumes training, reads the test text, writes the folder.
 
     Args:
         config: A `Config`.

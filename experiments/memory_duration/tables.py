@@ -72,7 +72,7 @@ def layer_durations(budget):
 
 
 def modulated(durations, *names):
-    """The durations without terms of eq. 7 but those of `names`."""
+    """The durations of runs with no terms of eq. 7 but those of `names`."""
     others = [name for name in COEFFICIENTS if name not in names]
     return durations[(durations[others] == 0).all(axis=1)]
 

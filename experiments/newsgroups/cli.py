@@ -17,7 +17,7 @@ def _further(commands, run):
     )
     quick = commands.add_parser(
         "quickstart",
-        help="four variants, a few minutes, a table and a picture",
+        help="four variants: a table and a picture, in a few minutes",
         description="Trains lstm, lstm1, lstm2 and lstm3 with a small budget "
         "on real 20 Newsgroups text, then shows a table and their learning "
         "curves.",

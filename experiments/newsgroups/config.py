@@ -45,14 +45,16 @@ class Config(BaseConfig):
     )
     seed: int = seed_setting(0, "stated", "from the clock unless given (III.A)")
     epochs: int = epochs_setting(100, "stated", "Tables I and II")
-    batch_size: int = setting(128, "example", "posts per step", least=1)
+    batch_size: int = setting(
+        128, "example", "posts per training step", least=1
+    )
     optimizer: str = setting(
         "rmsprop", "example", "no other is offered", choices=("rmsprop",)
     )
     epsilon: float = setting(
         1e-14,
         "derived",
-        "Keras 2 adds 1e-7 or less to the root, Keras 3 adds under it",
+        "Keras 2 adds 1e-7 or less to the root, Keras 3 under it",
         least=0,
     )
     backend: str = setting(
@@ -74,7 +76,7 @@ class Config(BaseConfig):
         below=1,
     )
     split_seed: int = seed_setting(
-        0, "ours", "one split for all runs; the example draws anew"
+        0, "ours", "one split for all runs; the example draws a new one"
     )
 
     embedding_dim: int = setting(
@@ -83,12 +85,15 @@ class Config(BaseConfig):
     filters: int = setting(128, "example", "of each convolution", least=1)
     kernel_size: int = setting(5, "example", "of each convolution", least=1)
     pool_size: int = setting(
-        5, "example", "the third, global there, is ours", least=1
+        5,
+        "example",
+        "that of the third pooling, global there, is ours",
+        least=1,
     )
     pool_dropout: float = setting(
         0.2,
         "ours",
-        "after each pooling; that there is dropout is stated (II.A)",
+        "after each pooling; only its presence is stated (II.A)",
         least=0,
         below=1,
     )
@@ -105,9 +110,9 @@ class Config(BaseConfig):
     unit_forget_bias: bool = setting(
         True,
         "derived",
-        "forget bias starts at 1, as in Keras 2.0; lab code differs",
+        "forget bias starts at 1, as in Keras 2.0; the lab's code differs",
     )
     matched_initialization: bool = setting(
-        False, "ours", "draw slim weights as wide as those of a full LSTM"
+        False, "ours", "draw slim weights as widely as those of a full LSTM"
     )
     dense_units: int = setting(128, "example", "of the first Dense", least=1)

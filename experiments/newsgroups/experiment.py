@@ -16,7 +16,7 @@ def about(data):
 
 
 def label(config):
-    """A short name of a run."""
+    """A short name for a run."""
     words = [config.variant, config.activation, f"{config.learning_rate:g}"]
     return " ".join([*words, f"seed {config.seed}"])
 

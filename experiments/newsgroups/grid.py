@@ -3,7 +3,7 @@
 from experiments.engine.grid import CLOCK
 
 AXES = ("variant", "activation", "learning_rate", "seed")
-# Those of the paper. A config allows others, which no preset has.
+# Those of the paper. A config allows others, but no preset has them.
 VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
 ACTIVATIONS = ("tanh", "linear", "sigmoid", "softmax", "relu")
 LEARNING_RATES = (2e-3, 1e-3, 5e-4)
@@ -41,7 +41,7 @@ PRESETS = {
             "seed": (0, 1, 2),
         },
     ),
-    # A sweep of minutes to try it out; its figures mean nothing.
+    # A sweep of a few minutes, to try it out; its results mean nothing.
     "quick": (
         {
             "variant": VARIANTS,

@@ -5,8 +5,8 @@ import keras_slim
 from experiments.engine.names import activation, variant
 from experiments.newsgroups.skip_padding import SkipPadding
 
-# How the network is computed, for the record. It is no setting, as the outputs
-# and gradients of other implementations differ by rounding only.
+# How the network is computed, for the record. It is not a setting, as outputs
+# and gradients of other implementations differ only by rounding.
 IMPLEMENTATION = "SkipPadding"
 
 

@@ -56,11 +56,12 @@ def main(results_dir, settings=SETTINGS, variants=VARIANTS):
         f"GloVe: {data.embeddings.shape[1]}-d, {data.sources['embeddings']}\n"
         f"Learning curves: {picture}\n\n"
         "The full experiment trains on all posts for 100 epochs, with 100-d "
-        "vectors. One entry of its table, here:\n"
+        "vectors. To make one entry of its table here:\n"
         f"  {python} -m keras_slim.datasets fetch glove\n"
         f"  {python} -m experiments.newsgroups run --variant lstm3 "
         "--activation tanh --learning-rate 2e-3\n"
-        "Which settings the paper states, which are derived and which ours:\n"
+        "To see which settings the paper states, and which are derived or "
+        "ours:\n"
         f"  {python} -m experiments.newsgroups settings",
         highlight=False,
         markup=False,

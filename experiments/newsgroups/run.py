@@ -96,14 +96,14 @@ def load_data(config):
 
 
 def execute(config, data, folder, save_model=False, **options):
-    """Trains, or resumes training, and fills the folder of the run.
+    """Trains, or resumes training, and writes the folder of the run.
 
     Args:
         config: A `Config`.
         data: What `load_data(config)` returned.
         folder: The `RunFolder` of the run on these data.
         save_model: Boolean, whether to keep the trained model in the folder.
-            A run that is done already is not made again for it.
+            A run that is already done is not made again for this.
         **options: Arguments of `engine.training.fit` that do not change the
             result, such as `verbose` and `callbacks`.
 
@@ -144,7 +144,7 @@ def execute(config, data, folder, save_model=False, **options):
 def write_model(model, path):
     """Saves a model, flushed to the disk, and replaces the file at `path`."""
     with tempfile.TemporaryDirectory() as scratch:
-        saved = Path(scratch, path.name)  # Keras writes to no open file
+        saved = Path(scratch, path.name)  # Keras cannot write to an open file
         model.save(saved)
         with replacing(path, "wb") as file:
             file.write(saved.read_bytes())
@@ -169,7 +169,7 @@ def summarise(model, history, chance):
 
 
 def figures(history, chance):
-    """The figures that follow from the history, see `summarise`."""
+    """The results that follow from the history, see `summarise`."""
     best = max(history, key=lambda row: row["val_accuracy"])
     last = history[-1]
     losses = [v for row in history if math.isfinite(v := row["val_loss"])]

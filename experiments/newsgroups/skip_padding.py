@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-# The layers that the windows of ids and their only pooled step assume.
+# The layers for which a window of ids has exactly one pooled time step.
 _REQUIRED = {
     "embedding": (layers.Embedding, {"activity_regularizer": None}),
     "conv": (
@@ -26,7 +26,7 @@ _REQUIRED = {
 
 @keras.saving.register_keras_serializable("keras_slim.experiments")
 class SkipPadding(layers.Layer):
-    """Embedding, convolution and max pooling of ids that skip padding.
+    """Embedding, convolution and max pooling of ids, skipping the padding.
 
     The outputs are those of `pool(conv(embedding(inputs)))`, and so are the
     gradients. A pooled time step depends on a window of
@@ -35,7 +35,7 @@ class SkipPadding(layers.Layer):
     them. The embedding of the id 0 may have any value.
 
     On JAX, which needs static shapes, the number of windows that are computed
-    is rounded up to a fourth, half or all of them. On TensorFlow, XLA cannot
+    is rounded up to a quarter, half or all of them. On TensorFlow, XLA cannot
     compile the layer: `jit_compile=True` gives a warning and has no effect on
     a model that contains it.
 
@@ -95,7 +95,7 @@ class SkipPadding(layers.Layer):
         return ops.reshape(outputs, (-1, steps, self.conv.filters))
 
     def _pooled(self, windows):
-        """Maps windows `(n, width)` to their pooled steps `(n, filters)`."""
+        """Maps windows `(n, width)` to pooled time steps `(n, filters)`."""
         embedded = self.embedding(windows)
         if keras.backend.backend() != "jax":
             return self.pool(self.conv(embedded))[:, 0]
@@ -128,7 +128,7 @@ class SkipPadding(layers.Layer):
 
 
 def _as_one_product(conv, inputs):
-    """`conv(inputs)` by a matrix product.
+    """`conv(inputs)` as a matrix product.
 
     In a branch of a conditional, the convolution that XLA compiles for the CPU
     is a hundred times slower.

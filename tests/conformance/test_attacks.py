@@ -41,7 +41,7 @@ def twins(options, shape, **others):
 # On JAX each shape is compiled.
 @pytest.mark.long
 def test_both_loops(attack):
-    """Layers, inputs and masks: the fast loop gives what the plain one does."""
+    """Any layers, inputs and masks: fast and plain time loop give the same."""
 
     @attack.given(OPTIONS, SHAPES, SEEDS, st.booleans(), st.booleans())
     def case(options, shape, seed, is_masked, unroll):
@@ -56,7 +56,7 @@ def test_both_loops(attack):
 
 @pytest.mark.long
 def test_padding(attack):
-    """Masked steps at the end, whatever is in them: as if they were not."""
+    """Masked time steps at the end, with any content: no effect on outputs."""
 
     @attack.given(OPTIONS, SHAPES, SEEDS, st.floats(width=32))
     def case(options, shape, seed, padding):
@@ -75,7 +75,7 @@ def test_padding(attack):
 
 @pytest.mark.long
 def test_rows_of_a_batch(attack):
-    """NaN, infinity and huge numbers in a row of a batch: no other changes."""
+    """NaN, infinity and huge numbers in a sequence: no effect on others."""
 
     @attack.given(
         OPTIONS,
@@ -95,7 +95,7 @@ def test_rows_of_a_batch(attack):
 
 
 def test_model_files(attack, tmp_path):
-    """Tampered model files: no code of theirs runs, and they are refused."""
+    """Tampered model files: refused, and none of their code runs."""
     model = keras.Sequential([keras.Input((3, 2)), keras_slim.LSTM3(4)])
     path, ran = tmp_path / "model.keras", tmp_path / "ran"
     model.save(path)

@@ -20,7 +20,7 @@ def outcome(load):
 
 
 def test_archives(attack, tmp_path, posts, write_archive):
-    """Mangled archives of posts: refused by name, or read as they were."""
+    """Corrupted archives: an error that names the file, or the same posts."""
     path = write_archive(tmp_path / "news20.tar.gz", posts)
     content = path.read_bytes()
     whole = newsgroups.load_corpus(path).fingerprint
@@ -39,7 +39,7 @@ def test_archives(attack, tmp_path, posts, write_archive):
 
 
 def test_texts(attack):
-    """Any text: numbered as by the Tokenizer of Keras 2."""
+    """Any text: the same word ids as from the Tokenizer of Keras 2."""
 
     @attack.given(st.lists(st.text(max_size=60), max_size=5))
     def case(texts):
@@ -59,7 +59,7 @@ NUMBERS = st.floats(-(2.0**99), 2.0**99, width=32)
 
 
 def test_written_vectors(attack, tmp_path):
-    """Any tokens and numbers: read back to the last bit of float32."""
+    """Any tokens and float32 numbers: read back without any difference."""
     path = tmp_path / "glove.6B.2d.txt"
 
     @attack.given(
@@ -79,7 +79,7 @@ INDEX = {f"word{k}": k + 1 for k in range(50)}
 
 
 def test_vectors(attack, tmp_path):
-    """Mangled vectors: refused by name and line, or no number is cut short."""
+    """Truncated vectors: an error names file and line, or no number is cut."""
     path = tmp_path / "glove.6B.4d.txt"
     content = "".join(LINES).encode()
     path.write_bytes(content)
@@ -105,7 +105,7 @@ def test_vectors(attack, tmp_path):
 
 
 def test_caches(attack, tmp_path, cache, posts, write_tree):
-    """Mangled caches of a corpus: made again, with the same posts."""
+    """Corrupted caches of a corpus: made again, with the same posts."""
     tree = write_tree(tmp_path / "20_newsgroup", posts)
     whole = newsgroups.load_corpus(tree)
     (path,) = (cache / "newsgroups").glob("corpus-*")

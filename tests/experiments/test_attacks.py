@@ -59,7 +59,7 @@ def options_of(cli):
 
 
 def test_values(attack, experiment, data_dir, tmp_path, monkeypatch):
-    """Wrong values of every option: status 2, and a line that names it."""
+    """Invalid values of any option: exit status 2, and an error names it."""
 
     def refuse(*arguments, **options):
         raise OSError("no network")
@@ -99,7 +99,7 @@ def damaged(random, content):
 
 
 def test_damaged_runs(attack, experiment, tmp_path):
-    """Damaged files of a run: `collect` names it, and keeps all other runs."""
+    """Damaged files of runs: `collect` names them, and keeps all other runs."""
     cli = importlib.import_module(f"experiments.{experiment.name}.cli")
     whole = tmp_path / "whole"
     for seed in (0, 1):
@@ -137,7 +137,7 @@ class Died(BaseException):
 
 
 def test_deaths(attack, experiment, tmp_path, monkeypatch):
-    """A process that dies between two file operations: its runs are made."""
+    """Processes that die between file operations: a sweep makes their runs."""
     done, last = 0, None
 
     def mortal(operation):

@@ -70,7 +70,7 @@ def test_more_epochs_go_on_bit_for_bit(experiment, carry_out, capsys):
     capsys.readouterr()
     more = carry_out("kept", 4, keep_checkpoint=True)
     told = capsys.readouterr().out
-    assert f"Going on from the 2 epochs of {fewer.checkpoint}" in told
+    assert f"Resuming after the 2 epochs of {fewer.checkpoint}" in told
 
     assert more.id == whole.id != fewer.id
     assert history(more) == history(whole)
@@ -115,7 +115,7 @@ def test_runs_of_an_earlier_version_go_on(
     shutil.rmtree(by_epochs[4])
     again = carry_out("runs", 4)
     assert again.path == by_epochs[4]
-    assert "Going on from the 2 epochs of" in capsys.readouterr().out
+    assert "Resuming after the 2 epochs of" in capsys.readouterr().out
     # Of another machine, maybe, with other last digits.
     for wanted, row in zip(earlier, history(again), strict=True):
         for name, value in row.items():
@@ -144,7 +144,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named(carry_out, capsys):
             more = carry_out("kept", 3)
             told = capsys.readouterr().out
             assert f"{folder.checkpoint} cannot be used{then}: " in told
-            assert ("Going on from the 1 epochs" in told) == (not then)
+            assert ("Resuming after the 1 epochs" in told) == (not then)
             assert history(more) == expected
             (more.path / "result.json").unlink()
             assert not more.checkpoint.exists()
@@ -190,7 +190,7 @@ def test_the_option_of_the_command_line(
         assert cli.main([*line, "--dry-run"]) == 0
         assert "1 runs: 1 left; 1 epochs to go" in capsys.readouterr().out
     assert cli.main(line) == 0
-    assert "Going on from the 1 epochs" in capsys.readouterr().out
+    assert "Resuming after the 1 epochs" in capsys.readouterr().out
     assert list(tmp_path.glob("runs/*/*/checkpoint.npz")) == [kept]
     if command == "run":  # too late
         capsys.readouterr()

@@ -131,7 +131,7 @@ def test_dry_run_tells_what_is_known_and_where(
     assert "4 runs: 2 known, 2 left; 6 epochs to go" in told
     assert "Known: 1 from a/known, 1 from b/known" in told
     assert "About 6 min, one run at a time, at the 60.0 s per epoch of" in told
-    assert "known runs, on " in told and "For 2 runs nothing comparable" in told
+    assert "known runs, on " in told and "For 2 runs, no comparable" in told
     assert sorted(tmp_path.rglob("*")) == before
     # What is done here is not known from elsewhere.
     status, told = command(*dry[:-1], "--results-dir=a", "--known=a/known")
@@ -140,11 +140,11 @@ def test_dry_run_tells_what_is_known_and_where(
     for nothing in ("--no-known", "--known=a/known --no-known"):
         _, told = command(*dry, *nothing.split())
         assert "4 runs: 4 left; 12 epochs to go" in told
-        assert "no estimate of time" in told
+        assert "no estimate of the time" in told
     options = ["--to=untimed", "--results-dir=a", "--without-seconds"]
     assert command("collect", *options)[0] == 0
     _, told = command(*dry, "--known=untimed")
-    assert "1 known, 3 left" in told and "no estimate of time" in told
+    assert "1 known, 3 left" in told and "no estimate of the time" in told
 
 
 def test_a_run_that_is_not_done_is_not_known(experiment, line, command):

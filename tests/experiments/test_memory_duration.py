@@ -359,7 +359,7 @@ def test_a_sweep_and_its_report(arguments, wide_terminal, tmp_path, capsys):
         (["run", "--text=king_lear"], "paper_king_lear.txt"),
         (["sweep", "--preset=quick", "--seed=x"], "`seed`"),
         (["sweep", "--preset=quick", "--layers=1", "--r-2=1"], "`r_2`"),
-        (["report"], "There is no run"),
+        (["report"], "There are no runs"),
         (["report", "--from=nowhere"], "nowhere"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

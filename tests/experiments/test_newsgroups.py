@@ -311,7 +311,7 @@ def test_backend_option_is_handed_on_to_keras(monkeypatch, form):
         (["run", "--backend=theano"], "Received: backend='theano'"),
         (["quickstart", "--backend=theano"], "invalid choice: 'theano'"),
         (["run", "--back=jax"], "unrecognized arguments: --back=jax"),
-        (["run", f"--results-dir={__file__}"], "no folder"),
+        (["run", f"--results-dir={__file__}"], "not a folder"),
     ],
 )
 def test_bad_options_before_anything_is_loaded(

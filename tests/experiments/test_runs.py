@@ -389,8 +389,8 @@ def test_a_run_that_lacks_epochs_fails_and_keeps_its_checkpoint(tmp_path):
         folder.checkpoint.write_bytes(b"variables")
         return {"loss": 0.5}
 
-    with pytest.raises(DamagedFile, match="it has 2 epochs of 3"):
+    with pytest.raises(DamagedFile, match="it has 2 of 3 epochs"):
         folder.make(train)
     assert folder.checkpoint.exists() and folder.result is None
     (run,) = read_runs(tmp_path, "test")
-    assert "2 epochs of 3" in run["error"]
+    assert "2 of 3 epochs" in run["error"]

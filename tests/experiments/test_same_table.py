@@ -98,7 +98,7 @@ def kill(process, results_dir, goal, seconds, by=signal.SIGKILL):
 
 
 def test_killed_sweeps(start, attack, tmp_path):
-    """Kills of sweeps, twenty of each: the table of an undisturbed one."""
+    """Sweeps killed twenty times each: the table of an undisturbed sweep."""
     axes = ["--variant=lstm3", "--activation=tanh,relu"]
     axes += ["--learning-rate=1e-3,2e-3", "--epochs=16"]
     end(start("undisturbed", *axes))

@@ -30,13 +30,13 @@ from experiments.benchmarks.subjects import (
 )
 
 UNITS = 32
-PAST, AHEAD = 20, 10  # Steps that are read, and the one to predict.
+PAST, AHEAD = 20, 10  # Values that are read, and the one to predict.
 FILTERS = (4, 8, 16, 32)
-ENOUGH = 0.01  # A network is as good as the LSTM down to this difference.
+ENOUGH = 0.01  # A network this much worse is still as good as the LSTM.
 
 
 class Task(NamedTuple):
-    """What networks learn."""
+    """A task that networks learn."""
 
     train: tuple  # arrays (samples, timesteps, features), and targets
     test: tuple
@@ -130,7 +130,7 @@ class Deploy(Timed):
         task: Name of the task.
         folder: Path of a folder for trained weights, which the workers of all
             backends share.
-        seeds: Integer, how often each network is trained.
+        seeds: Integer, the number of seeds each network is trained with.
         epochs: Integer, or `None` for those of the task.
     """
 
@@ -181,10 +181,10 @@ class Deploy(Timed):
         return runtime.invoke
 
     def _exported(self, kind, layer, size, seed):
-        """The runtime with a file, and what the file takes, as a dict."""
+        """The runtime of an exported file, and its sizes as a dict."""
         model = self._trained(layer, size, seed, kind.unroll)
         x = self._task.train[0][:200]
-        model(x[:1])  # PyTorch exports no model that was never called.
+        model(x[:1])  # PyTorch cannot export a model that was never called.
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder, f"file{kind.suffix}"))
             kind.export(model, path, x)
@@ -194,7 +194,7 @@ class Deploy(Timed):
                 "file_bytes": sum(
                     part.stat().st_size for part in Path(folder).iterdir()
                 ),
-                # The runtime itself is in memory by now.
+                # The code of the runtime is already in memory.
                 "peak_memory_bytes": peak_of(lambda: kind.runtime(path)(x[:1])),
             }
 
@@ -202,7 +202,7 @@ class Deploy(Timed):
         return self._examined[subject]
 
     def _filters(self):
-        """The fewest with which the CNN is as good as `keras.layers.LSTM`."""
+        """The fewest filters with which the CNN is as good as the LSTM."""
         wanted = self._mean_score(KERAS_LSTM, UNITS) - ENOUGH
         for filters in FILTERS:
             if self._mean_score(CNN, filters) >= wanted:
@@ -225,7 +225,7 @@ class Deploy(Timed):
         return self._predicted[key]
 
     def _trained(self, layer, size, seed, unroll=False):
-        """A network with the weights that some worker has trained."""
+        """A network with weights that this or another worker has trained."""
         name = f"{self._name}-{layer}-{size}-{seed}.weights.h5"
         path = self._folder / name
         if not path.exists():
@@ -242,7 +242,7 @@ class Deploy(Timed):
 
 
 class Slimming:
-    """Scores of slimmed networks, by what they were trained with.
+    """Scores of slimmed networks, by how they were trained.
 
     Args:
         task: Name of the task.
@@ -266,7 +266,7 @@ class Slimming:
         return self._task.score_of(self._full)
 
     def scores(self, variant, seed):
-        """Scores by way, see `subjects.WAYS`."""
+        """Scores in the order of `subjects.WAYS`."""
         keras.utils.set_random_seed(seed)
         fine_tuned = keras_slim.slim(self._full, variant)
         after = self._task.score_of(fine_tuned)

@@ -1,4 +1,4 @@
-"""Files for devices: the call of Keras that exports one, and its runtime.
+"""Files for devices: the Keras call that exports each, and its runtime.
 
 Each runtime computes on one thread. `runtime(x)` is the output for a batch, and
 `runtime.invoke()` computes again for the last input, without copying any array.
@@ -14,7 +14,7 @@ import numpy as np
 def export_litert(
     model, path, samples=None, operations="TFLITE_BUILTINS", **of
 ):
-    """A file for a batch of one, with operations that every runtime has."""
+    """A file for a batch of one, with operations of every LiteRT runtime."""
     import tensorflow as tf
 
     specs = [
@@ -32,7 +32,7 @@ def export_litert(
 
 
 def export_int8(model, path, samples):
-    """The same with integers of 8 bits throughout, ranges as in `samples`."""
+    """The same with 8-bit integers throughout, with the ranges of `samples`."""
     import tensorflow as tf
 
     export_litert(
@@ -120,7 +120,7 @@ class OpenVINO:
 class Format(NamedTuple):
     """A kind of file."""
 
-    backend: str  # of Keras, that exports it
+    backend: str  # the backend of Keras that exports it
     unroll: bool  # whether the layers are built with `unroll=True`
     is_exact: bool  # whether it computes what Keras computes
     export: Callable  # of a model, a path and samples of its input
@@ -135,7 +135,7 @@ FORMATS = {
     "LiteRT, unrolled": Format(
         "tensorflow", True, True, export_litert, LiteRT, ".tflite"
     ),
-    # Unrolled, as TensorFlow's converter ends in a crash on a loop.
+    # Unrolled, as TensorFlow's converter crashes on a loop.
     "LiteRT int8": Format(
         "tensorflow", True, False, export_int8, LiteRT, ".tflite"
     ),

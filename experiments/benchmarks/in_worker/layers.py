@@ -26,7 +26,7 @@ from experiments.benchmarks.subjects import (
 from experiments.engine.names import equal_units, parameters
 from keras_slim import variants
 
-UNROLLED = 10  # time steps at most
+UNROLLED = 10  # largest number of time steps
 # So small that the weights stay about the same over all calls of a round.
 LEARNING_RATE = 1e-8
 PARTS = ("input_projection", "forward_loop", "reverse_loop", "after_loop")
@@ -40,8 +40,8 @@ def contenders(shape, names, dtype, kinds):
         shape: A `Shape`.
         names: Names of our variants.
         dtype: Name of the dtype.
-        kinds: Which others: `"fast"` and `"plain"`, our layers with either
-            time loop; `"gru"`, `keras.layers.GRU`; `"rnn"`,
+        kinds: The others to add: `"fast"` and `"plain"`, our layers with
+            either time loop; `"gru"`, `keras.layers.GRU`; `"rnn"`,
             `keras.layers.RNN` of a cell.
 
     Returns:
@@ -122,8 +122,8 @@ def build(contender, shape):
         layer = layer_of(contender.layer, units, unroll=unroll, **options)
     if isinstance(layer, keras.layers.Layer):
         layer.build((shape.batch, shape.timesteps, shape.features))
-    # So small that no rounding error grows over a thousand steps, as it does
-    # where the forget gate and the output gate are nearly 1.
+    # So small that no rounding error grows over a thousand time steps, as it
+    # does where the forget gate and the output gate are nearly 1.
     random = np.random.default_rng(0)
     layer.set_weights(
         [
@@ -213,11 +213,11 @@ def _arrays(contender, result):
 class Products(Timed):
     """Times the matrix products of a training step of layers of one shape.
 
-    Each part is a function of its own. Their sum is no lower bound for a
+    Each part is a function of its own. Their sum is not a lower bound for a
     layer, whose compiler may multiply in another way or overlap products with
     other work. In the loops, a product wider than the state is also reduced to
-    its width, which a layer does not do, so that several gates take a little
-    longer here.
+    the width of the state, which a layer does not do, so that several gates
+    take a little longer here.
 
     Args:
         shape: A `Shape`.
@@ -275,7 +275,7 @@ class Products(Timed):
         return BACKEND.tensor(self._random.normal(size=size), self._dtype)
 
     def _turn(self, units, gates):
-        """A matrix of gates by which no output grows or fades in the loop."""
+        """A matrix of gates with which no output grows or fades in the loop."""
         square = self._random.normal(size=(units, units))
         return np.tile(np.linalg.qr(square)[0], (1, gates))
 

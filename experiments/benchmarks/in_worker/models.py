@@ -1,4 +1,4 @@
-"""Whole models in `model.fit`: three usual kinds, and the paper's network."""
+"""Whole models in `model.fit`: three common kinds, and the paper's network."""
 
 import dataclasses
 import functools
@@ -47,7 +47,7 @@ def forecaster(shape, layer):
 
 
 def encoder_decoder(shape, layer):
-    """Maps a sequence to another by the states of the encoder."""
+    """Maps a sequence to another one through the states of the encoder."""
     inputs = keras.Input((shape.timesteps, shape.features))
     previous = keras.Input((shape.timesteps, shape.features))
     _, *states = layer(shape.units, return_state=True)(inputs)
@@ -141,7 +141,7 @@ class Models:
         return model
 
     def _train_an_epoch(self, model):
-        """Trains an epoch, and returns its seconds without those around it."""
+        """Trains an epoch, and returns its seconds without the overhead."""
         timer = _Timer()
         model.fit(
             *self._data,
@@ -163,7 +163,7 @@ class Models:
     def _reference(self, name):
         """Initial weights, and expected predictions after the first epoch.
 
-        Of Keras's LSTM, or of the plain time loop of a slim variant.
+        They are those of Keras's LSTM, or of a slim variant's plain time loop.
         """
         key = KERAS_LSTM if name == "lstm" else name
         if key not in self._references:
@@ -180,7 +180,7 @@ class _Timer(keras.callbacks.Callback):
         self._began = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        # The logs are numbers, so all has been computed.
+        # The logs are numbers, so everything has been computed.
         self.seconds = time.perf_counter() - self._began
 
 
@@ -216,7 +216,7 @@ class Newsgroups:
         }
 
     def subjects(self, names):
-        """The networks in both modes, that with Keras's layers first."""
+        """The networks in both modes, the one with Keras's layers first."""
         config = self._config
         layers = {KERAS_LSTM: "lstm"} | {name: name for name in names}
         return [

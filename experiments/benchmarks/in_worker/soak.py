@@ -1,4 +1,4 @@
-"""Many calls, models or runs in one process, and what it holds meanwhile."""
+"""Many calls, models or runs in one process, and the resources it holds."""
 
 import contextlib
 import gc
@@ -16,7 +16,7 @@ from experiments.memory_duration import cli
 
 UNITS = 8
 FEATURES = 4
-# All of them come up long before half of the calls are made.
+# All shapes have occurred long before half of the calls are made.
 MOST_ROWS, MOST_STEPS = 4, 12
 ROWS = 32  # of a model
 TEXT = "the quick brown fox jumps over the lazy dog. " * 5
@@ -87,7 +87,7 @@ def _model_of(layer, timesteps):
 
 
 class Sweep:
-    """A sweep of tiny runs, by the launcher `serial`.
+    """A sweep of tiny runs with the launcher `serial`.
 
     Args:
         samples: Integer, how many samples to take.
@@ -144,7 +144,7 @@ def _runs_done(folder):
 
 
 class Meter:
-    """What the process and its children hold, and the time since before."""
+    """What the process and its children hold, and the time that passed."""
 
     def __init__(self):
         self._process = psutil.Process()

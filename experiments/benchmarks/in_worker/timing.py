@@ -1,4 +1,4 @@
-"""Times calls on the Keras backend of this process, after it has checked them.
+"""Times calls on the Keras backend of this process, and checks their results.
 
 Of the three backends only that of Keras is imported: the others need not be
 installed, and would take memory and threads.
@@ -21,7 +21,7 @@ from keras_slim.variants import VARIANTS
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
-    from tensorflow.python.eager import context  # no public name
+    from tensorflow.python.eager import context  # there is no public API
 
     # Hides warnings of retracing: each layer has a function of its own.
     tf.get_logger().setLevel("ERROR")
@@ -32,7 +32,7 @@ else:
     import torch
 
 WARM_UPS = 3  # calls after the first
-LONG_ENOUGH = 0.05  # seconds, the least duration of a measurement
+LONG_ENOUGH = 0.05  # seconds, the shortest duration of a measurement
 # How far computations may differ, relative to the largest number of a tensor.
 TOLERANCES = {"float32": 1e-3, "float16": 3e-2, "bfloat16": 1e-1}
 # A GPU may multiply float32 as TF32, which has the precision of float16.
@@ -68,8 +68,8 @@ def layer_of(name, units, **options):
 class Timed:
     """Times a function without arguments for each subject.
 
-    A subclass implements `build(subject)`, which returns the function. It must
-    return only when all is computed.
+    A subclass implements `build(subject)`, which returns the function. The
+    function must return only when everything is computed.
     """
 
     def __init__(self):
@@ -137,14 +137,14 @@ def difference(found, expected, dtype):
         tolerance = max(tolerance, TOLERANCE_OF_TF32)
     if not largest <= tolerance:  # NaN is not, either
         raise ValueError(
-            f"wrong numbers: the relative difference is {largest:.1e}, and "
-            f"{tolerance:.0e} is allowed"
+            f"wrong results: the relative difference is {largest:.1e}, and at "
+            f"most {tolerance:.0e} is allowed"
         )
     return float(f"{largest:.2g}")
 
 
 def peak_of(call):
-    """The peak of the memory of the process during a call, less that before.
+    """The peak memory of the process during a call, less that before it.
 
     Returns:
         Bytes, or `None` if the system does not report them.
@@ -152,7 +152,7 @@ def peak_of(call):
     if sys.platform != "linux":
         return None
     try:
-        # Returns free memory, whose use would not be counted.
+        # Gives free memory back, as its reuse would not be counted.
         ctypes.CDLL(None).malloc_trim(0)
         (_PROCESS / "clear_refs").write_text("5")  # resets the peak
         before = _status("VmRSS")
@@ -172,13 +172,14 @@ class Backend:
     """What differs between backends.
 
     `inference`, `training` and `compiled` compile as Keras would, and return a
-    function without arguments that waits until all is computed. Each call of
-    the function of `training` updates the weights by gradient descent, and
-    returns the outputs and gradients before the update. `product_in_a_loop`
-    computes `state @ matrix` for each step, on the result of the one before.
-    `peak_memory` takes such a function and returns the peak memory of a call in
-    bytes, or `None` if it is unknown. `compilations` returns a function that
-    counts what has been compiled since, or returns `None` where nothing is.
+    function without arguments that waits until everything is computed. Each
+    call of the function of `training` updates the weights by gradient descent,
+    and returns the outputs and gradients before the update.
+    `product_in_a_loop` computes `state @ matrix` for each time step, from the
+    result of the previous one. `peak_memory` takes such a function and returns
+    the peak memory of a call in bytes, or `None` if it is unknown.
+    `compilations` returns a function that counts what has been compiled since,
+    or returns `None` on a backend that compiles nothing.
     """
 
     def inference(self, layer, inputs, jit):
@@ -244,7 +245,7 @@ class TensorFlow(Backend):
 
         def call():
             result = function(*arguments)
-            if on_gpu:  # the CPU has computed all when it returns
+            if on_gpu:  # the CPU has computed everything when it returns
                 tf.test.experimental.sync_devices()
             return result
 
@@ -267,7 +268,7 @@ class TensorFlow(Backend):
         return config.get_memory_info("GPU:0")["peak"] - before
 
     def compilations(self):
-        # Those of the functions that are kept.
+        # Counted by the functions that TensorFlow keeps.
         return lambda: len(context.context().list_function_names())
 
 
@@ -350,7 +351,7 @@ class Jax(Backend):
 
     def peak_memory(self, call):
         if not self.has_gpu():
-            # XLA keeps freed memory, so its own account is used.
+            # XLA keeps freed memory, so its own report is used.
             account = call.executable.memory_analysis()
             return account and (
                 account.temp_size_in_bytes
@@ -414,7 +415,7 @@ class Torch(Backend):
 
     def product_in_a_loop(self, state, matrix, steps, jit):
         rows, columns = matrix.shape
-        # PyTorch computes each step, even if all are the same.
+        # PyTorch computes each time step, even if all are the same.
         wide = state.tile(1, rows // state.shape[1])
         product = state.new_empty(len(state), columns)
 

@@ -23,7 +23,7 @@ NO_RUNS = "no runs"
 def split(found):
     """Splits runs into budgets, see `engine.budgets.split`.
 
-    If there are no runs at all, there is a budget without rows, as the
+    If there are no runs at all, there is a budget without rows, so that the
     published tables can be shown.
     """
     if found.runs.empty:

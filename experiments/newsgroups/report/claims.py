@@ -30,7 +30,7 @@ class Claim(NamedTuple):
         holds: Function of the number that returns whether the sentence is true.
         reading: How the sentence is read, and what the number is.
         entries: Dict from levels of the index to the values that the sentence
-            is about. A level that is left out is taken whole.
+            is about. A level that is left out may have any value.
     """
 
     section: str
@@ -550,7 +550,7 @@ CLAIMS = (
     ),
     Claim(
         "III.C",
-        "Breakdown is no issue of “some cases” only",
+        "Breakdown is not an issue of “some cases” only",
         "of 4 entries",
         ("broke_down",),
         total("broke_down"),

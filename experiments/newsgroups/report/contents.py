@@ -63,10 +63,10 @@ def contents(budget):
             "verdicts",
             "The paper's sentences, checked against its own tables and our "
             f"runs: {budget.description}. The verdict on our runs follows from "
-            "the means over seeds. Each seed with all entries of a sentence is "
-            "an experiment like the paper's: the mean of their numbers with "
-            f"its {LEVEL:.0%} confidence interval, and for how many of them "
-            "the sentence holds.",
+            "the means over seeds. Each seed that has all entries of a "
+            "sentence is an experiment like the paper's: the last columns have "
+            f"the mean over these seeds with its {LEVEL:.0%} confidence "
+            "interval, and for how many of them the sentence holds.",
             _verdict_text(checked),
             checked,
         ),
@@ -99,8 +99,8 @@ def all_settings_item(results):
     return Item(
         "all_settings",
         "All runs that are done, with any settings: means over seeds, after "
-        "the last epoch and of the best one. Only rows that differ in one "
-        "setting compare its values.",
+        "the last epoch and of the best one. To compare the values of a "
+        "setting, take rows that differ in no other.",
         text.map(to_text).rename(columns=lambda name: name.replace("_", " ")),
         numbers,
     )
@@ -170,7 +170,7 @@ def _comparison(name, budget, setting=None):
         f"Validation accuracy after the last epoch, variants in pairs over "
         f"{over} ({where}), Wilcoxon's signed-rank test with Holm's "
         f"correction: {budget.description}. {test}. The confidence interval of "
-        f"the mean is Student's.{counts}",
+        f"the mean is by Student's t.{counts}",
         text,
         pairs,
     )
@@ -191,7 +191,7 @@ def _layers(budget):
     return Item(
         "layers",
         "Parameters of the recurrent layer, and seconds per epoch of the whole "
-        "network, mean and standard deviation over runs. They depend on the "
+        "network, mean and standard deviation over runs. Seconds depend on the "
         f"device, not on the layer alone. Budget: {budget.description}.",
         text,
         numbers,

@@ -46,7 +46,7 @@ def warning(budget):
     return (
         "Not the full experiment, 100 epochs on all posts with the default "
         f"settings, but: {budget.description}. This may explain differences "
-        "from the published figures."
+        "from the published values."
     )
 
 
@@ -90,12 +90,12 @@ def _brief_verdicts(verdicts):
     ):
         counts = verdicts[column].value_counts().items()
         words = ", ".join(f"{verdict}: {count}" for verdict, count in counts)
-        yield f"{len(verdicts)} sentences by {whom}: {words}."
+        yield f"{len(verdicts)} sentences, checked against {whom}: {words}."
     failed = verdicts[verdicts["by our runs"] == FAILS]
     if not failed.empty:
         yield ""
         columns = ["section", "claim", "published", "reproduced", "unit"]
-        yield Listing("Sentences that do not hold by our runs", failed[columns])
+        yield Listing("Sentences that our runs contradict", failed[columns])
 
 
 REPORT = Report(

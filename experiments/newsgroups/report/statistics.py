@@ -37,7 +37,7 @@ def holm(p):
     SciPy only controls the false discovery rate.
 
     Args:
-        p: Sequence of p-values. NaN are kept and not counted.
+        p: Sequence of p-values. NaNs are kept and not counted.
 
     Returns:
         Array of corrected p-values, in the same order.

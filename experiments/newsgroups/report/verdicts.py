@@ -58,8 +58,8 @@ def verdicts(budget, claims=CLAIMS):
     show. In addition, each seed that has all entries of a claim is an
     experiment like the paper's, which had one seed. Each gives a number of its
     own; the table has their mean with its confidence interval, and for how
-    many of them the claim holds. Where the number is no average, such as a
-    maximum or a count, it may differ from the mean over the seeds.
+    many of them the claim holds. Where the number is not an average but, for
+    example, a maximum or a count, it may differ from the mean over the seeds.
 
     Args:
         budget: `engine.budgets.Budget`.
@@ -103,7 +103,7 @@ def verdicts(budget, claims=CLAIMS):
 
 
 def contradictions(table):
-    """The claims that the paper's own tables, or its own list, contradict.
+    """The claims that the paper's own tables or list of seeds contradict.
 
     Args:
         table: What `verdicts` returned.
