@@ -10,7 +10,7 @@ from keras_slim.variants import get
 VARIANTS = ("lstm", "lstm1", "lstm2", "lstm3")
 UNITS = FEATURES = 128
 TERMS = {"x": "$x_t$", "h": "$h_{t-1}$", "b": "bias"}
-TERM_COLOURS = {"x": "#0072B2", "h": "#D55E00", "b": "#009E73"}
+TERM_COLORS = {"x": "#0072B2", "h": "#D55E00", "b": "#009E73"}
 GATES = {
     "i": "input\ngate $i$",
     "f": "forget\ngate $f$",
@@ -54,17 +54,17 @@ def draw(axis, variant):
         axis.plot(
             (0.1, 0.76),
             (terms[term], gates[gate]),
-            color=TERM_COLOURS[term] if is_there else GONE,
+            color=TERM_COLORS[term] if is_there else GONE,
             linewidth=2 if is_there else 1,
             linestyle="-" if is_there else (0, (2, 3)),
         )
     for term, place in terms.items():
-        label(axis, 0, place, TERMS[term], TERM_COLOURS[term])
+        label(axis, 0, place, TERMS[term], TERM_COLORS[term])
     for gate, place in gates.items():
         label(axis, 0.93, place, GATES[gate], "0.25")
 
 
-def label(axis, x, y, text, colour):
+def label(axis, x, y, text, color):
     """A rounded box with a text."""
     axis.text(
         x,
@@ -73,8 +73,8 @@ def label(axis, x, y, text, colour):
         ha="center",
         va="center",
         fontsize=10,
-        color=colour,
-        bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": colour},
+        color=color,
+        bbox={"boxstyle": "round", "facecolor": "white", "edgecolor": color},
     )
 
 

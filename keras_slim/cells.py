@@ -110,7 +110,7 @@ class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
             to 1. It has no effect in the other families.
         matched_initialization: Boolean (default `False`). If `False`, an
             initializer is called with the shape of the weight itself, as in
-            the code of the papers' lab for LSTM1, LSTM2 and LSTM3; a slim
+            the code of Salem's lab for LSTM1, LSTM2 and LSTM3; a slim
             weight is then drawn from a wider range than the same columns of a
             full LSTM (for 128 units and features, with a Glorot limit of 0.153
             instead of 0.097). If `True`, it is called with the shape for all

@@ -91,7 +91,7 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
         unit_forget_bias: Boolean (default `True`). If `True`, the bias of the
             forget gate of an LSTM, where the variant has one, is initialized
             to 1. This is recommended by Jozefowicz et al., 2015. The 2019 code
-            of the papers' lab initializes it to 0 in the slim variants, its
+            of Salem's lab initializes it to 0 in the slim variants, its
             earlier code to 1. It has no effect in the other families.
         recurrence: `"auto"` (default), `"fast"` or `"plain"`: the time loop.
             The plain loop is that of `keras.layers.RNN` around the cell,
@@ -127,7 +127,7 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
             of all time steps. Default: `None`.
         matched_initialization: Boolean (default `False`). If `False`, an
             initializer is called with the shape of the weight itself, as in
-            the code of the papers' lab for LSTM1, LSTM2 and LSTM3; a slim
+            the code of Salem's lab for LSTM1, LSTM2 and LSTM3; a slim
             weight is then drawn from a wider range than the same columns of a
             full LSTM (for 128 units and features, with a Glorot limit of 0.153
             instead of 0.097). If `True`, it is called with the shape for all

@@ -32,7 +32,7 @@ _AT_ONCE = 2**24
 
 @keras.saving.register_keras_serializable("keras_slim")
 class CellStateDifference(keras.regularizers.Regularizer):
-    """Penalises cell states that change from one time step to the next.
+    """Penalizes cell states that change from one time step to the next.
 
     The term that is added to the loss is
 

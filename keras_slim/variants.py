@@ -51,7 +51,7 @@ class Variant:
 
     family: Family
     terms: tuple
-    source: str = "a row of the user's own"
+    source: str = "user-defined"
 
     def __post_init__(self):
         family = _family(self.family)
@@ -202,16 +202,16 @@ VARIANTS = {
     "lstm1": Variant(LSTM, ("hb", "hb", "xhb", "hb"),
         source="Kent & Salem, arXiv:1901.00525, section I.B.1; "
                "Lu & Salem, arXiv:1701.03441"),
-    # The candidate keeps its bias, as in the lab's code.
+    # The candidate keeps its bias, as in the code of Salem's lab.
     "lstm2": Variant(LSTM, ("h", "h", "xhb", "h"),
         source="Kent & Salem, arXiv:1901.00525, section I.B.2; "
                "Lu & Salem, arXiv:1701.03441"),
     "lstm3": Variant(LSTM, ("b", "b", "xhb", "b"),
         source="Kent & Salem, arXiv:1901.00525, section I.B.3; "
                "Lu & Salem, arXiv:1701.03441"),
-    # The rows below follow the lab's code of 2019 (Slim-LSTMs, `slim22.py`);
-    # only the abstracts of the papers were read. Its constant forget gates
-    # differ from those of the lab's earlier code: 0.56 in lstm4a and lstm6.
+    # The rows below follow code of Salem's lab, `slim22.py` of Slim-LSTMs
+    # (2019); only the abstracts of the papers were read. Its constant forget
+    # gates differ from those of earlier code: 0.56 in lstm4a and lstm6.
     "lstm4": Variant(LSTM, ("u", "u", "xhb", "u"),
         source="LSTMCell4 of slim22; Akandeh & Salem, arXiv:1707.04619"),
     "lstm5": Variant(LSTM, ("ub", "ub", "xhb", "ub"),
@@ -232,14 +232,14 @@ VARIANTS = {
     "gru": Variant(GRU, ("xhb", "xhb", "xhb"),
         source="Cho et al., arXiv:1406.1078; Dey & Salem, arXiv:1701.05923"),
     "gru1": Variant(GRU, ("hb", "hb", "xhb"),
-        source="Dey & Salem, arXiv:1701.05923; GRU1 of the lab's code "
-               "`recurrent_v`"),
+        source="Dey & Salem, arXiv:1701.05923; GRU1 of `recurrent_v`, "
+               "code of Salem's lab"),
     "gru2": Variant(GRU, ("h", "h", "xhb"),
-        source="Dey & Salem, arXiv:1701.05923; GRU2 of the lab's code "
-               "`recurrent_v`"),
+        source="Dey & Salem, arXiv:1701.05923; GRU2 of `recurrent_v`, "
+               "code of Salem's lab"),
     "gru3": Variant(GRU, ("b", "b", "xhb"),
-        source="Dey & Salem, arXiv:1701.05923; GRU3 of the lab's code "
-               "`recurrent_v`"),
+        source="Dey & Salem, arXiv:1701.05923; GRU3 of `recurrent_v`, "
+               "code of Salem's lab"),
     "mgu": Variant(MGU, ("xhb", "xhb"),
         source="Zhou et al., arXiv:1603.09420, eq. 6"),
     "mgu1": Variant(MGU, ("hb", "xhb"),

@@ -5,8 +5,8 @@ import numpy as np
 from experiments.benchmarks.subjects import KERAS_GRU, KERAS_LSTM
 from experiments.engine.pictures import picture
 
-# Okabe and Ito's palette, which the colour-blind can tell apart.
-COLOURS = {"tensorflow": "#E69F00", "jax": "#0072B2", "torch": "#009E73"}
+# Okabe and Ito's palette, which the color-blind can tell apart.
+COLORS = {"tensorflow": "#E69F00", "jax": "#0072B2", "torch": "#009E73"}
 FORMATS = ("#E69F00", "#D55E00", "#CC79A7", "#0072B2", "#009E73")
 
 
@@ -33,7 +33,7 @@ def speed_ups(layers, path):
                 index="layer", columns="backend"
             )
             own = own.reindex(layers["layer"].unique())
-            backends = [b for b in COLOURS if b in own["ratio"]]
+            backends = [b for b in COLORS if b in own["ratio"]]
             low, ratio, high = (
                 own[name][backends]
                 for name in ("ratio_p10", "ratio", "ratio_p90")
@@ -43,7 +43,7 @@ def speed_ups(layers, path):
                 yerr=np.stack([(ratio - low).T, (high - ratio).T], axis=1),
                 capsize=2,
                 error_kw={"linewidth": 1},
-                color=COLOURS,
+                color=COLORS,
                 width=0.8,
                 legend=False,
                 rot=45,
@@ -127,7 +127,7 @@ def memory_held(found, path):
                     rows["done"],
                     rows["memory_bytes"] / 1e6,
                     linestyle=styles[layer],
-                    color=COLOURS[backend],
+                    color=COLORS[backend],
                     label=f"{backend} {layer}",
                 )
             axis.set(title=f"Many {kind}", xlabel=kind)

@@ -115,7 +115,7 @@ def make_runs(planned, make, outcome, how, known=0):
         make: Function of a task that makes its run, see `launchers.launch`. It
             returns without an error if another process is making the run.
         outcome: Function that takes the `RunFolder` of a finished run and
-            summarises its result in one line.
+            summarizes its result in one line.
         how: `launchers.Options`.
         known: Integer, the number of other runs of the sweep, which were made
             elsewhere.

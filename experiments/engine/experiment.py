@@ -37,7 +37,7 @@ class Experiment:
             such as `verbose` and `callbacks` that makes the run.
         label: Function of a config that returns a short name for the run.
         outcome: Function that takes the `RunFolder` of a finished run and
-            summarises its result in one line.
+            summarizes its result in one line.
         report: `report.Report`.
         figures_of: Function of the row of a finished run and the first rows
             of its history. Returns the result of a run of these epochs only,

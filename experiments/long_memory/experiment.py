@@ -26,7 +26,7 @@ def label(config):
 
 
 def outcome(folder):
-    """Summarises the result of a run that is done in one line."""
+    """Summarizes the result of a run that is done in one line."""
     result, solved = folder.result, folder.result["solved_epoch"]
     return (
         f"{result['val_accuracy']:.1%} of fresh sequences right after "

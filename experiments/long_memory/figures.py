@@ -5,16 +5,16 @@ from experiments.long_memory.tables import chosen, in_families, summary
 from experiments.long_memory.tasks import SOLVED
 
 MOST_CURVES = 12  # variants in a panel
-_COLOURS = (
+_COLORS = (
     *("#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7"),
     *("#56B4E9", "#8C564B", "#7F7F7F", "#BCBD22", "#17BECF"),
 )
 
 
-def _colours(variants):
-    """A colour for each variant, by its place in its family."""
+def _colors(variants):
+    """A color for each variant, by its place in its family."""
     return {
-        name: _COLOURS[place % len(_COLOURS)]
+        name: _COLORS[place % len(_COLORS)]
         for names in in_families(variants).values()
         for place, name in enumerate(names)
     }
@@ -39,7 +39,7 @@ def lengths(budget, path):
     found = found[several]
     if found.empty:
         return False
-    tasks, colours = found["task"].unique(), _colours(found["variant"].unique())
+    tasks, colors = found["task"].unique(), _colors(found["variant"].unique())
     families = in_families(found["variant"].unique())
     shape = len(tasks), len(families)
     size = 1 + 4.2 * shape[1], 0.8 + 3.4 * shape[0]
@@ -67,7 +67,7 @@ def lengths(budget, path):
                         marker="o",
                         markersize=4,
                         elinewidth=0.6,
-                        color=colours[name],
+                        color=colors[name],
                         label=name,
                     )
                 axis.set(xscale="log", title=f"{task}, {family}")
@@ -113,7 +113,7 @@ def accuracies(budget, path):
                 single["variant"].map(places),
                 100 * single["val_accuracy"],
                 ".",
-                color="grey",
+                color="gray",
                 alpha=0.6,
             )
             rows = found[found["task"] == task]
@@ -167,16 +167,16 @@ def curves(budget, path):
         for axis, ((task, length), panel) in zip(
             axes.flat, panels, strict=False
         ):
-            for colour, name in zip(_COLOURS, names, strict=False):
+            for color, name in zip(_COLORS, names, strict=False):
                 own = panel[panel["variant"] == name]
                 steps = own["epoch"] * own["steps_per_epoch"]
                 mean = own["val_accuracy"].groupby(steps.astype(float)).mean()
                 axis.plot(
-                    mean.index, 100 * mean, color=colour, marker=".", label=name
+                    mean.index, 100 * mean, color=color, marker=".", label=name
                 )
             chance = 100 * panel["chance"].max()
-            axis.axhline(chance, linestyle=":", color="grey", label="chance")
-            axis.axhline(100 * SOLVED, linestyle="--", color="grey")
+            axis.axhline(chance, linestyle=":", color="gray", label="chance")
+            axis.axhline(100 * SOLVED, linestyle="--", color="gray")
             title = f"{task}, {length} time steps"
             axis.set(title=title, xlabel="training steps")
             axis.set_ylim(0, 102)

@@ -30,7 +30,7 @@ def label(config):
 
 
 def outcome(folder):
-    """Summarises the result of a run that is done in one line."""
+    """Summarizes the result of a run that is done in one line."""
     result = folder.result
     durations = ", ".join(f"{mean:.1f}" for mean in result["mean_durations"])
     bits = result["test_bits_per_character"]

@@ -1,4 +1,4 @@
-"""Figures of memory durations. Layers have the colours of the paper."""
+"""Figures of memory durations. Layers have the colors of the paper."""
 
 import numpy as np
 from matplotlib.ticker import LogFormatter
@@ -9,13 +9,13 @@ from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.results import durations_of
 from experiments.memory_duration.tables import layer_durations, modulated
 
-COLOURS = ("#D62728", "#1F4FD8", "#000000")  # red, blue, black
-OTHER_COLOURS = ("#2CA02C", "#9467BD", "#8C564B")
+COLORS = ("#D62728", "#1F4FD8", "#000000")  # red, blue, black
+OTHER_COLORS = ("#2CA02C", "#9467BD", "#8C564B")
 
 
-def _colour(layer):
-    colours = COLOURS + OTHER_COLOURS
-    return colours[(layer - 1) % len(colours)]
+def _color(layer):
+    colors = COLORS + OTHER_COLORS
+    return colors[(layer - 1) % len(colors)]
 
 
 def _write_out(axis):
@@ -73,7 +73,7 @@ def histograms(budget, path):
                     np.sqrt(edges[1:] * edges[:-1])[shown],
                     shares[shown],
                     marker=".",
-                    color=_colour(layer),
+                    color=_color(layer),
                     label=f"layer {layer}, mean {of_layer['mean'].mean():.2f}",
                 )
             axis.set(xscale="log", yscale="log", title=f"{text}, {variant}")
@@ -139,7 +139,7 @@ def modulation(budget, path):
                         linewidth=2.5 if thick else 1,
                         alpha=1 if thick else 0.5,
                         capsize=2,
-                        color=_colour(layer),
+                        color=_color(layer),
                         label=f"layer {layer}",
                     )
                 smallest = alone.loc[alone[name] > 0, name].min()
@@ -193,7 +193,7 @@ def variants(budget, path):
                     group["mean"],
                     ".",
                     alpha=0.4,
-                    color=_colour(layer),
+                    color=_color(layer),
                 )
                 means = confidence_intervals(group.groupby("variant")["mean"])
                 axis.errorbar(
@@ -202,7 +202,7 @@ def variants(budget, path):
                     (means["high"] - means["mean"]).fillna(0),
                     fmt="o",
                     capsize=3,
-                    color=_colour(layer),
+                    color=_color(layer),
                     label=f"layer {layer}",
                 )
             axis.set(title=text, yscale="log", xlim=(-0.5, len(names) - 0.5))

@@ -53,7 +53,7 @@ def execute(config, data, folder, **options):
             with replacing(folder.path / f"{name}.csv", newline="") as file:
                 rows.to_csv(file, index=False, lineterminator="\n")
         return {
-            **_summarise(model, history, found),
+            **_summarize(model, history, found),
             "frequency_bits": frequency_bits(data.train, data.test, symbols),
         }
 
@@ -65,7 +65,7 @@ def execute(config, data, folder, **options):
     )
 
 
-def _summarise(model, history, reading):
+def _summarize(model, history, reading):
     last = history[-1]
     return {
         "trainable_parameters": trainable_parameters(model),

@@ -22,7 +22,7 @@ def label(config):
 
 
 def outcome(folder):
-    """Summarises the result of a run that is done in one line."""
+    """Summarizes the result of a run that is done in one line."""
     result = folder.result
     loss, broke = result["val_loss"], result["breakdown_epoch"]
     return (

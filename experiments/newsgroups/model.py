@@ -39,7 +39,7 @@ def build_model(config, embeddings, classes):
         )
     words, dim = embeddings.shape
     inputs = keras.Input((config.maxlen,), dtype="int32", name="word_ids")
-    # Set rather than initialised, which would put the matrix in the config.
+    # Set rather than initialized, which would put the matrix in the config.
     glove = layers.Embedding(words, dim, trainable=False, name="glove")
     x = inputs
     for number in range(3):

@@ -128,7 +128,7 @@ def execute(config, data, folder, save_model=False, **options):
         )
         if save_model:
             write_model(model, folder.path / "model.keras")
-        return summarise(model, history, data.chance)
+        return summarize(model, history, data.chance)
 
     if save_model and folder.result is not None:
         if not (folder.path / "model.keras").exists():
@@ -150,7 +150,7 @@ def write_model(model, path):
             file.write(saved.read_bytes())
 
 
-def summarise(model, history, chance):
+def summarize(model, history, chance):
     """The result of a finished run.
 
     Args:
@@ -169,7 +169,7 @@ def summarise(model, history, chance):
 
 
 def figures(history, chance):
-    """The results that follow from the history, see `summarise`."""
+    """The results that follow from the history, see `summarize`."""
     best = max(history, key=lambda row: row["val_accuracy"])
     last = history[-1]
     losses = [v for row in history if math.isfinite(v := row["val_loss"])]

@@ -181,8 +181,8 @@ def load_data(name_or_path="python_reference", test_split=0.1, characters=None):
     Three are the texts of the paper, or close to them, as `data/README.md`
     describes. Their files are looked for in the folder that the environment
     variable `KERAS_SLIM_DATA` names, in its subfolder `charlm`, and in the
-    cache, where `python -m keras_slim.datasets fetch king_lear` puts them;
-    they are never fetched automatically:
+    cache, where `python -m keras_slim.datasets fetch` puts the first two; they
+    are never fetched automatically:
 
     - `"king_lear"`: `paper_king_lear.txt`;
     - `"linux"`: `near_paper_linux.txt`;
@@ -258,7 +258,13 @@ def fetch(name):
 
     Raises:
         OSError: If no URL has the text with its published sha256.
+        ValueError: If there is no URL of a text of that name.
     """
+    if name not in URLS:
+        raise ValueError(
+            "Invalid value for argument `name`. Expected one of "
+            f"{', '.join(URLS)}. Received: name={name!r}"
+        )
     return _download.fetch_from_urls(
         cached_path(name),
         URLS[name],
@@ -363,10 +369,11 @@ def _find_file(name):
     for path in places:
         if path.is_file():
             return path
-    looked += "looked for " + " and ".join(map(str, places))
+    looked += "looked for " + " and ".join(map(str, places)) + ". "
+    if name in URLS:
+        looked += f"`python -m keras_slim.datasets fetch {name}` fetches it. "
     raise FileNotFoundError(
-        f"No {file}: {looked}. `python -m keras_slim.datasets fetch {name}` "
-        "fetches it. Any other text file can be given by its path; "
+        f"No {file}: {looked}Any other text file can be given by its path; "
         f"{NAMES[0]} and {NAMES[1]} need no file."
     )
 

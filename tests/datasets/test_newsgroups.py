@@ -282,7 +282,7 @@ def test_home_is_expanded(tmp_path, monkeypatch, posts, write_tree, by):
     assert len(corpus.labels) == len(posts)
 
 
-def test_original_is_recognised(tmp_path, original, write_archive):
+def test_original_is_recognized(tmp_path, original, write_archive):
     path = write_archive(tmp_path / "news20.tar.gz", original)
     source = "news20.tar.gz: the original 19,997 posts in 20 groups"
     assert newsgroups.load_corpus(path).source == source

@@ -272,7 +272,7 @@ def test_files_of_the_paper_are_missing(tmp_path, monkeypatch, named, name):
         assert way_out in message
 
 
-def test_counts_of_the_paper_are_recognised(write, monkeypatch):
+def test_counts_of_the_paper_are_recognized(write, monkeypatch):
     counts = text.Counts(len(TEXT), len(set(TEXT)))
     monkeypatch.setitem(text.PAPER_COUNTS, "king_lear", counts)
     fingerprint = hashlib.sha256(TEXT.encode()).hexdigest()

@@ -92,7 +92,7 @@ def write_rounds(folder, seconds, others=None, shape=LARGE, mode="training"):
                 )
 
 
-def summarised(folder, subject):
+def summarized(folder, subject):
     """The row of a subject in layers.csv."""
     table = summary.layers(summary.read(folder / "rounds.csv"))
     values = dataclasses.asdict(subject)
@@ -135,7 +135,7 @@ def test_ratios_are_taken_round_by_round(tmp_path):
             OURS: [2.0, 4.0, 3.0],
         },
     )
-    row = summarised(tmp_path, OURS)
+    row = summarized(tmp_path, OURS)
     assert row["seconds"] == 3
     assert row["us_per_step"] == pytest.approx(3e6 / 100)
     assert row["compile_seconds"] == 1.5
@@ -145,7 +145,7 @@ def test_ratios_are_taken_round_by_round(tmp_path):
     assert row["keras_default_p90"] == pytest.approx(3.8)
     assert row["keras_best"] == 2  # to jit: 2, 1.25 and 2
     assert row["torch_lstm"] == 0.75  # 0.5, 0.75 and 1
-    assert summarised(tmp_path, KERAS_JIT)["keras_best"] == 1
+    assert summarized(tmp_path, KERAS_JIT)["keras_best"] == 1
 
 
 @pytest.mark.any_backend
@@ -153,11 +153,11 @@ def test_a_gru_is_compared_with_that_of_keras(tmp_path):
     gru = contender(KERAS_GRU)
     ours = contender("gru3", "fast")
     write_rounds(tmp_path, {KERAS: [6.0], OURS: [2.0]})
-    assert np.isnan(summarised(tmp_path, OURS)["keras_gru"])
+    assert np.isnan(summarized(tmp_path, OURS)["keras_gru"])
     assert "x Keras GRU" not in write_page(tmp_path)[0]
     write_rounds(tmp_path, {KERAS: [6.0], gru: [8.0], ours: [2.0]})
-    assert summarised(tmp_path, ours)["keras_default"] == 3
-    assert summarised(tmp_path, ours)["keras_gru"] == 4
+    assert summarized(tmp_path, ours)["keras_default"] == 3
+    assert summarized(tmp_path, ours)["keras_gru"] == 4
     text, _ = write_page(tmp_path)
     assert (
         "| gru3 | tensorflow | 3.00x (3.00–3.00) | 3.00x (3.00–3.00) "
@@ -182,7 +182,7 @@ def test_equal_parameters_stand_next_to_equal_units(tmp_path):
 def test_busy_rounds_do_not_count(tmp_path):
     seconds = {KERAS: [4.0, 4.0, 90.0, 4.0], OURS: [2.0, 2.0, 1.0, 2.0]}
     write_rounds(tmp_path, seconds, others=[0.0, 0.05, 0.3, 0.01])
-    row = summarised(tmp_path, OURS)
+    row = summarized(tmp_path, OURS)
     assert (row["rounds"], row["busy_rounds"]) == (4, 1)
     assert (row["seconds_p10"], row["keras_default_p90"]) == (2, 2)
     readme, told = write_page(tmp_path)
@@ -194,7 +194,7 @@ def test_busy_rounds_do_not_count(tmp_path):
 def test_too_many_busy_rounds_are_told_loudly(tmp_path):
     seconds = {KERAS: [4.0, 6.0, 6.0], OURS: [2.0, 1.0, 1.0]}
     write_rounds(tmp_path, seconds, others=[0.0, 0.3, 0.06])
-    row = summarised(tmp_path, OURS)
+    row = summarized(tmp_path, OURS)
     assert row["busy_rounds"] == 2
     assert row["keras_default"] == 6  # of all three
     for text in write_page(tmp_path):
@@ -205,14 +205,14 @@ def test_too_many_busy_rounds_are_told_loudly(tmp_path):
 
 
 @pytest.mark.any_backend
-def test_a_killed_run_is_summarised(tmp_path):
+def test_a_killed_run_is_summarized(tmp_path):
     seconds = {KERAS: [5.0, 5.0], OURS: [2.5, 2.5]}
     write_rounds(tmp_path, seconds)
     path = tmp_path / "rounds.csv"
     text = path.read_text()
     at = text.rindex("1,2.5,0.0")  # the calls, seconds and rest of the last row
     path.write_text(text[: at + len("1,2")])
-    row = summarised(tmp_path, OURS)
+    row = summarized(tmp_path, OURS)
     assert (row["rounds"], row["seconds"]) == (2, 2.5)
     assert np.isnan(row["torch_lstm"])
     assert (
@@ -225,7 +225,7 @@ def test_a_killed_run_is_summarised(tmp_path):
 
 
 @pytest.mark.any_backend
-def test_what_is_summarised_can_be_told_again_without_its_rounds(tmp_path):
+def test_what_is_summarized_can_be_told_again_without_its_rounds(tmp_path):
     write_rounds(tmp_path, {KERAS: [4.0], OURS: [2.0]})
     readme, _ = write_page(tmp_path)
     (tmp_path / "rounds.csv").unlink()
@@ -273,7 +273,7 @@ def test_a_contender_that_fails_stays_visible_and_stops_no_other(tmp_path):
             for s, outcome in found
         )
     for failed in (never, late):
-        assert summarised(tmp_path, failed)["error"] == "the reason | of it"
+        assert summarized(tmp_path, failed)["error"] == "the reason | of it"
     readme, told = write_page(tmp_path)
     assert "### Failed: 2" in readme and "2 failed" in told
     assert "| lstm1 (failed, see below) |" in readme

@@ -351,10 +351,10 @@ def test_pictures_of_what_was_run(tmp_path):
     assert not (tmp_path / "x.png").exists()
 
 
-def test_each_variant_has_one_colour():
-    colours = figures._colours(["lstm4a", "lstm5", "lstm"])
-    assert len(set(colours.values())) == len(colours)
-    assert colours["lstm3"] == figures.COLOURS["lstm3"]
+def test_each_variant_has_one_color():
+    colors = figures._colors(["lstm4a", "lstm5", "lstm"])
+    assert len(set(colors.values())) == len(colors)
+    assert colors["lstm3"] == figures.COLORS["lstm3"]
 
 
 def test_runs_like_the_paper_differ_by_nothing():

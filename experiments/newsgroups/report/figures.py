@@ -1,4 +1,4 @@
-"""Figures of runs. Each variant has the same colour in all of them."""
+"""Figures of runs. Each variant has the same color in all of them."""
 
 import math
 
@@ -11,20 +11,20 @@ from experiments.engine.pictures import picture, wrapped
 from experiments.newsgroups.report.published import EPOCHS
 from experiments.newsgroups.report.tables import by_variant, long_table
 
-# Okabe and Ito's palette, which the colour-blind can tell apart.
-COLOURS = {
+# Okabe and Ito's palette, which the color-blind can tell apart.
+COLORS = {
     "lstm": "#0072B2",
     "lstm1": "#E69F00",
     "lstm2": "#009E73",
     "lstm3": "#D55E00",
 }
-OTHER_COLOURS = ("#CC79A7", "#56B4E9", "#000000", "#B8A900")
+OTHER_COLORS = ("#CC79A7", "#56B4E9", "#000000", "#B8A900")
 
 
-def _colours(variants):
-    others = (name for name in variants if name not in COLOURS)
-    return COLOURS | {
-        name: OTHER_COLOURS[number % len(OTHER_COLOURS)]
+def _colors(variants):
+    others = (name for name in variants if name not in COLORS)
+    return COLORS | {
+        name: OTHER_COLORS[number % len(OTHER_COLORS)]
         for number, name in enumerate(others)
     }
 
@@ -43,7 +43,7 @@ def learning_curves(runs, path):
             a `label`.
         path: `pathlib.Path` of the PNG.
     """
-    colours = _colours([run["label"] for run in runs])
+    colors = _colors([run["label"] for run in runs])
     panels = (("accuracy", "accuracy (%)", 100), ("loss", "loss (nats)", 1))
     with picture(path, 1, 2, figsize=(10, 4)) as (figure, axes):
         for axis, (name, label, scale) in zip(axes, panels, strict=True):
@@ -55,7 +55,7 @@ def learning_curves(runs, path):
                         [scale * row[prefix + name] for row in run["history"]],
                         style,
                         marker="." if len(epochs) < 20 else "",
-                        color=colours[run["label"]],
+                        color=colors[run["label"]],
                         label=run["label"] if prefix else None,
                     )
             _by_epoch(axis, label)
@@ -106,7 +106,7 @@ def variant_curves(budget, path, activation="tanh", learning_rate=2e-3):
     if history.empty:
         return False
     variants = _in_order(history["variant"])
-    colours = _colours(variants)
+    colors = _colors(variants)
     panels = (
         ("val_accuracy", "validation accuracy (%)", 100),
         ("val_loss", "validation loss (nats)", 1),
@@ -124,14 +124,14 @@ def variant_curves(budget, path, activation="tanh", learning_rate=2e-3):
                     epochs,
                     over_seeds["mean"],
                     marker="." if len(epochs) < 30 else "",
-                    color=colours[variant],
+                    color=colors[variant],
                     label=f"{variant} ({_count(seeds)})",
                 )
                 axis.fill_between(
                     epochs,
                     over_seeds["low"],
                     over_seeds["high"],
-                    color=colours[variant],
+                    color=colors[variant],
                     alpha=0.2,
                     linewidth=0,
                 )
@@ -229,7 +229,7 @@ def breakdowns(budget, path, activation="linear", learning_rate=2e-3):
     if history.empty:
         return False
     variants = _in_order(history["variant"])
-    colours = _colours(variants)
+    colors = _colors(variants)
     seeds = sorted(history["seed"].unique())
     columns = min(len(seeds), 3)
     rows = math.ceil(len(seeds) / columns)
@@ -247,14 +247,14 @@ def breakdowns(budget, path, activation="linear", learning_rate=2e-3):
             for variant in variants:
                 run = here[here["variant"] == variant]
                 accuracy = 100 * run["val_accuracy"]
-                axis.plot(run["epoch"], accuracy, color=colours[variant])
+                axis.plot(run["epoch"], accuracy, color=colors[variant])
                 broke = (run["epoch"] == run["breakdown_epoch"]).fillna(False)
                 axis.scatter(
                     run["epoch"][broke],
                     accuracy[broke],
                     s=80,
                     marker="X",
-                    color=colours[variant],
+                    color=colors[variant],
                     edgecolor="black",
                     zorder=3,
                 )
@@ -264,12 +264,12 @@ def breakdowns(budget, path, activation="linear", learning_rate=2e-3):
         for axis in axes.flat[len(seeds) :]:
             axis.set_visible(False)
         handles = [
-            plt.Line2D([], [], color=colours[variant], label=variant)
+            plt.Line2D([], [], color=colors[variant], label=variant)
             for variant in variants
         ]
         handles.append(
             plt.Line2D(
-                [], [], color="grey", marker="X", ls="", label="breakdown"
+                [], [], color="gray", marker="X", ls="", label="breakdown"
             )
         )
         figure.legend(
@@ -294,7 +294,7 @@ def overview(budget, path, metric="val_accuracy"):
     scale = 100 if "accuracy" in metric else 1
     wide = by_variant(scale * entries[["published", "reproduced", "spread"]])
     variants = _in_order(entries.index.get_level_values("variant"))
-    colours = _colours(variants)
+    colors = _colors(variants)
     # A small gap between activations.
     groups = wide.index.get_level_values("activation").factorize()[0]
     places = np.arange(len(wide)) + 0.6 * groups
@@ -325,7 +325,7 @@ def overview(budget, path, metric="val_accuracy"):
                 places,
                 xerr=column["spread"],
                 fmt="o",
-                color=colours[variant],
+                color=colors[variant],
                 markersize=5,
                 zorder=2,
             )
@@ -338,7 +338,7 @@ def overview(budget, path, metric="val_accuracy"):
                 markersize=7,
                 zorder=3,
             )
-            axis.set_title(variant, color=colours[variant], weight="bold")
+            axis.set_title(variant, color=colors[variant], weight="bold")
             axis.grid(alpha=0.3, axis="x")
         axes[0, 0].set_yticks(
             places,
@@ -384,6 +384,6 @@ def overview(budget, path, metric="val_accuracy"):
 def _in_order(variants):
     """The different variants, those of the paper first."""
     found = list(dict.fromkeys(variants))
-    return [v for v in COLOURS if v in found] + [
-        v for v in found if v not in COLOURS
+    return [v for v in COLORS if v in found] + [
+        v for v in found if v not in COLORS
     ]
