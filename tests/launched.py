@@ -54,6 +54,13 @@ def hold(name):
         time.sleep(600)
 
 
+class Holder:
+    """Served by a worker of the benchmarks."""
+
+    def hold(self, name):
+        hold(name)
+
+
 def main_of_process(main, arguments):
     """Ends the process with the status of a command line."""
     # Ctrl-C is ignored if the tests run in the background or by workers.

@@ -188,7 +188,7 @@ def _layers_table(rows):
                 larger, "keras_default"
             ),
             "parameters": shown["parameters"].map("{:,}".format),
-            "µs per step": _figures(shown["us_per_step"]),
+            "µs per time step": _figures(shown["us_per_step"]),
             "first call (s)": _figures(shown["compile_seconds"]),
             "memory (MB)": megabytes.map("{:,.1f}".format, na_action="ignore"),
         }

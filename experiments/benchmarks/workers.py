@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from experiments.engine.backend import BACKENDS
+from experiments.engine.launchers import end_with_parent
 
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -56,7 +57,7 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._pipe, pipe = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(pipe, backend, served, arguments), daemon=True
+            target=_serve, args=(pipe, backend, served, arguments)
         )
         self._process.start()
         pipe.close()  # so that it is closed when the process ends
@@ -102,6 +103,7 @@ def start(backends, served, *arguments):
 def _serve(pipe, backend, served, arguments):
     # Ctrl-C also reaches the workers, but the coordinator ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     os.environ.update(_ENVIRONMENT, KERAS_BACKEND=backend)
     holder = None
     with contextlib.suppress(EOFError, OSError):  # the coordinator is gone

@@ -296,7 +296,7 @@ def _unpickle_and_call(pickled, folder, threads):
 def _child(connection, most_growth):
     # Ctrl-C also reaches the children, but the parent ends them.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent()
     ended, has_grown = False, _Growth(most_growth)
     while not ended:
         error = _attempt(*connection.recv())
@@ -304,9 +304,14 @@ def _child(connection, most_growth):
         connection.send((error, ended))
 
 
-def _die_with_parent():
-    multiprocessing.parent_process().join()
-    os.kill(os.getpid(), signal.SIGKILL)
+def end_with_parent():
+    """Kills this process when the one that started it ends, however it does."""
+
+    def wait():
+        multiprocessing.parent_process().join()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _death(exitcode):

@@ -63,7 +63,7 @@ class Config(BaseConfig):
     data_seed: int = seed_setting(0, "ours", "of the sequences")
     batch_size: int = setting(64, "ours", "sequences in a batch", least=1)
     optimizer: str = setting(
-        "adam", "ours", "no other is offered", choices=("adam",)
+        "adam", "ours", "the only one supported", choices=("adam",)
     )
     clip_norm: float = setting(
         1.0, "ours", "of the gradient of all weights together", least=0

@@ -120,7 +120,7 @@ def readable(summary, short=False):
     shown["accuracy (%)"] = [
         with_interval(row, "accuracy", percent) for row in rows
     ]
-    shown["steps"] = [
+    shown["training steps"] = [
         "" if pd.isna(row["steps"]) else f"{row['steps']:,.0f}" for row in rows
     ]
     return shown

@@ -80,7 +80,7 @@ class Config(BaseConfig):
         "otherwise with zeros",
     )
     optimizer: str = setting(
-        "adam", "stated", "no other is offered (3.3)", choices=("adam",)
+        "adam", "stated", "the only one supported (3.3)", choices=("adam",)
     )
     learning_rate: float = setting(
         1e-3, "ours", "the default of Adam", least=0, below=1e9

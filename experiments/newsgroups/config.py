@@ -49,7 +49,7 @@ class Config(BaseConfig):
         128, "example", "posts per training step", least=1
     )
     optimizer: str = setting(
-        "rmsprop", "example", "no other is offered", choices=("rmsprop",)
+        "rmsprop", "example", "the only one supported", choices=("rmsprop",)
     )
     epsilon: float = setting(
         1e-14,

@@ -4,8 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import filelock
 import keras
 import numpy as np
 import pandas as pd
@@ -541,6 +543,24 @@ def test_a_worker_answers_fails_and_dies():
         for _ in range(2):
             with pytest.raises(workers.WorkerError, match="died: 3"):
                 started["jax"].call("anything")
+
+
+@pytest.mark.any_backend
+def test_no_worker_outlives_the_process_that_started_it(tmp_path, monkeypatch):
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    monkeypatch.setenv("PYTHONPATH", paths)
+    code = (
+        "from experiments.benchmarks import workers; "
+        "workers.Worker('jax', 'launched:Holder').call('hold', 'long')"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=tmp_path) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "long.held").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+    filelock.FileLock(tmp_path / "long.lock").acquire(timeout=5)
 
 
 @pytest.mark.any_backend
