@@ -24,19 +24,15 @@ CHOSEN = {"lstm", "lstm3", "gru", "mgu3", "own lstm", "own gru"}
 def pytest_generate_tests(metafunc):
     """Runs a test that takes `variant` over the whole table.
 
-    Where a test is marked `compiles`, the rows that are not `CHOSEN` are marked
-    `further_row`.
+    The rows that are not `CHOSEN` are marked `further_row`.
     """
     given = [m.args[0] for m in metafunc.definition.iter_markers("parametrize")]
     if "variant" in metafunc.fixturenames and "variant" not in given:
-        compiles = metafunc.definition.get_closest_marker("compiles")
         rows = [
             pytest.param(
                 row,
                 id=name,
-                marks=pytest.mark.further_row
-                if compiles and name not in CHOSEN
-                else (),
+                marks=() if name in CHOSEN else pytest.mark.further_row,
             )
             for name, row in {**{n: n for n in VARIANTS}, **OWN_ROWS}.items()
         ]

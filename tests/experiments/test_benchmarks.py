@@ -193,7 +193,7 @@ def test_busy_rounds_do_not_count(tmp_path):
 
 
 @pytest.mark.any_backend
-def test_too_many_busy_rounds_are_told_loudly(tmp_path):
+def test_too_many_busy_rounds_are_reported(tmp_path):
     seconds = {KERAS: [4.0, 6.0, 6.0], OURS: [2.0, 1.0, 1.0]}
     write_rounds(tmp_path, seconds, others=[0.0, 0.3, 0.06])
     row = summarized(tmp_path, OURS)
