@@ -1,6 +1,7 @@
 """Tables and pictures of a report in a notebook."""
 
 import functools
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ _STYLE = {
     "selector": "th, td",
     "props": "text-align: left; padding: 0.2em 0.3em; font-size: 0.92em",
 }
+_IDS = map(str, itertools.count())
 _MADE_WITH = ("backend", "backend_version", "keras", "keras_slim", "device")
 
 
@@ -89,5 +91,7 @@ class Notebook:
 
 
 def _show(text):
-    styled = text.style.set_table_styles([_STYLE])
+    # Counted, where pandas draws an id at random: every cell of the table has
+    # it, and a notebook that is run again would change in each.
+    styled = text.style.set_uuid(next(_IDS)).set_table_styles([_STYLE])
     display(styled if text.index.nlevels > 1 else styled.hide(axis="index"))
