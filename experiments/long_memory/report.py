@@ -12,7 +12,7 @@ FOOTNOTE = (
     f"Solved: at least {SOLVED:.0%} of fresh sequences are right after some "
     "epoch; [Wilson's 95 % interval over seeds]. Accuracy: of fresh sequences "
     "after the last epoch, ± half of the 95 % confidence interval over seeds; "
-    "with one seed there is none. Steps: training steps until it was solved, "
+    "with one seed there is none. Training steps: until it was solved, "
     f"the median. {tables.RULE}."
 )
 

@@ -119,9 +119,9 @@ def _verdict_text(checked):
             "section": checked["section"],
             "claim": checked["claim"],
             "published": checked["published"].map(significant),
-            "by its table": checked["published_verdict"],
+            "in the paper's table": checked["published_verdict"],
             "reproduced": checked["reproduced"].map(significant),
-            "by our runs": checked["reproduced_verdict"],
+            "in our runs": checked["reproduced_verdict"],
             "mean of seeds": (mean + " (" + low + " to " + high + ")").where(
                 several, ""
             ),
@@ -155,7 +155,7 @@ def _comparison(name, budget, setting=None):
             "low": f"{LEVEL:.0%} from",
             "high": "to",
             "Holm": "p (Holm)",
-            "reach": "least p possible",
+            "reach": "smallest possible p",
         }
     )
     ranks = ", ".join(f"{v} {rank:.2f}" for v, rank in overall.ranks.items())

@@ -85,13 +85,13 @@ def brief(budget, items):
 def _brief_verdicts(verdicts):
     """How many sentences hold, and those that our runs contradict."""
     for whom, column in (
-        ("the paper's own tables", "by its table"),
-        ("our runs", "by our runs"),
+        ("the paper's own tables", "in the paper's table"),
+        ("our runs", "in our runs"),
     ):
         counts = verdicts[column].value_counts().items()
         words = ", ".join(f"{verdict}: {count}" for verdict, count in counts)
         yield f"{len(verdicts)} sentences, checked against {whom}: {words}."
-    failed = verdicts[verdicts["by our runs"] == FAILS]
+    failed = verdicts[verdicts["in our runs"] == FAILS]
     if not failed.empty:
         yield ""
         columns = ["section", "claim", "published", "reproduced", "unit"]
