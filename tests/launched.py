@@ -1,5 +1,6 @@
 """Functions that tests launch and other processes import."""
 
+import importlib
 import json
 import os
 import signal
@@ -61,11 +62,11 @@ class Holder:
         hold(name)
 
 
-def main_of_process(main, arguments):
-    """Ends the process with the status of a command line."""
+def main_of_process(module, arguments):
+    """Ends the process with the status of the command line of a module."""
     # Ctrl-C is ignored if the tests run in the background or by workers.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.exit(main(arguments))
+    sys.exit(importlib.import_module(module).main(arguments))
 
 
 if __name__ == "__main__":

@@ -55,8 +55,14 @@ def setting(
 
 def _expanded(path):
     found = os.path.expanduser(path)
-    if found.startswith("~") and not os.path.exists(found):
-        raise ValueError("a name, or a path in a home folder that exists")
+    try:
+        os.lstat(found)
+    except (FileNotFoundError, NotADirectoryError):
+        if found.startswith("~"):
+            expected = "a name, or a path in a home folder that exists"
+            raise ValueError(expected) from None
+    except (OSError, ValueError) as error:  # too long, or with a null byte
+        raise ValueError(f"a name or a path ({error})") from None
     return found
 
 

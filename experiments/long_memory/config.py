@@ -20,6 +20,7 @@ from experiments.long_memory.tasks import TASKS
 EXPERIMENT = "long_memory"  # the folder of its runs
 LENGTH = 50  # default of the tasks without a fixed length
 LEAST_LENGTH = 25
+MOST_TIME_STEPS = 2**28  # of all sequences, which are in memory
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,4 +87,8 @@ class Config(BaseConfig):
             valid, expected = self.length == fixed, f"none or {fixed}"
         if not valid:
             expected += f" with task={self.task}"
+            raise invalid("length", expected, self.length)
+        most = MOST_TIME_STEPS // self.samples
+        if fixed is None and self.length > most:
+            expected = f"<= {most:,} with samples={self.samples}"
             raise invalid("length", expected, self.length)

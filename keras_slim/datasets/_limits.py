@@ -1,4 +1,4 @@
-"""The largest inputs that are read, in bytes.
+"""The largest inputs that are read, and arrays that are made of them, in bytes.
 
 A compressed file of a few megabytes may hold many gigabytes. Anything larger
 than this is refused before it fills the memory.
@@ -9,6 +9,7 @@ CORPUS = 2**29  # all of them, and an unpacked archive; the original has 2**26
 TEXT = 2**29  # a text of characters
 LINE = 2**20  # of GloVe vectors
 MEMBER = 2**30  # of a zip archive, if it is read as a whole
+WORD_IDS = 2**32  # of all posts, padded
 
 
 def check_size(what, size, limit):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_slim.datasets import _articles, _cache, _download, _tokens
+from keras_slim.datasets import _articles, _cache, _download, _limits, _tokens
 from keras_slim.datasets._checks import (
     check_integer,
     check_path,
@@ -91,7 +91,8 @@ class Corpus:
             of shape `(posts, maxlen)`, `y` the labels.
 
         Raises:
-            ValueError: If an argument is not as described above.
+            ValueError: If an argument is not as described above, or `x` would
+                take more than 4 GiB.
         """
         posts = len(self.labels)
         check_integer("num_words", num_words, 2, optional=True)
@@ -106,6 +107,11 @@ class Corpus:
             )
 
         chosen = np.random.RandomState(seed).permutation(posts)[:samples]
+        _limits.check_size(
+            f"The array of {len(chosen):,} posts with maxlen={maxlen}",
+            4 * len(chosen) * maxlen,
+            _limits.WORD_IDS,
+        )
         sequences = []
         for post in chosen:
             ids = self.tokens[self.offsets[post] : self.offsets[post + 1]]

@@ -19,7 +19,7 @@ def refusal(load, *arguments, **options):
 
 @pytest.fixture
 def limits(monkeypatch):
-    for name in ("POST", "CORPUS", "TEXT", "LINE", "MEMBER"):
+    for name in ("POST", "CORPUS", "TEXT", "LINE", "MEMBER", "WORD_IDS"):
         monkeypatch.setattr(_limits, name, 1_000)
     monkeypatch.setattr(_limits, "CORPUS", 20_000)
 
@@ -38,6 +38,14 @@ def test_posts(tmp_path, limits, write_tree, write_archive, form):
     long = written(POSTS | {("b", "3"): b"z" * 1_001})
     told = refusal(newsgroups.load_corpus, long)
     assert "b/3" in told and "at most 1,000 bytes. Received: 1,001" in told
+
+
+def test_long_posts_of_word_ids(tmp_path, limits, write_tree):
+    corpus = newsgroups.load_corpus(write_tree(tmp_path / "a", POSTS))
+    (x, _), _ = corpus.split(maxlen=125, validation_split=0)
+    assert x.shape == (2, 125)
+    told = refusal(corpus.split, maxlen=126)
+    assert "maxlen=126" in told and "at most 1,000 bytes" in told
 
 
 def test_a_corpus_of_many_posts(tmp_path, limits, write_tree):

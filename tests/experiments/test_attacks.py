@@ -5,6 +5,7 @@ import contextlib
 import importlib
 import io
 import itertools
+import json
 import os
 import shutil
 import socket
@@ -98,6 +99,14 @@ def damaged(random, content):
     return random.choices(kinds, [5, 1, 1, 1, 1])[0]
 
 
+def same(before, after):
+    """Whether nothing else is read, such as a part of JSON that is doubled."""
+    try:
+        return json.loads(before) == json.loads(after)
+    except ValueError:
+        return before == after
+
+
 def test_damaged_runs(attack, experiment, tmp_path):
     """Damaged files of runs: `collect` names them, and keeps all other runs."""
     cli = importlib.import_module(f"experiments.{experiment.name}.cli")
@@ -120,12 +129,13 @@ def test_damaged_runs(attack, experiment, tmp_path):
         status, told = call(cli, ["collect", f"--results-dir={place}"])
         table = place / experiment.name / "runs.csv"
         text = table.read_text() if table.exists() else ""
+        accepted = after is not None and path.name not in told
         fault = None
         if status != 0:
             fault = f"status {status}: {told}"
-        elif after not in (before, None) and path.name not in told:
+        elif accepted and not same(before, after):
             fault = f"not named: {told}"
-        elif text.count(",done,") != 1 + (after == before):
+        elif text.count(",done,") != 1 + accepted:
             fault = f"{text.count(',done,')} runs count as done"
         attack.tried(f"{path.name}, {str(after)[:60]}", fault)
         shutil.rmtree(place)

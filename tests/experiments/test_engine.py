@@ -250,6 +250,12 @@ class FileConfig(Config):
     text: str = path_setting("play", "stated", "")
 
 
+@pytest.mark.parametrize("path", ["~nosuchuser/x", 300 * "n", "a\0b"])
+def test_a_path_that_no_file_can_have_is_refused(path):
+    with pytest.raises(ValueError, match="`text`. Expected a name.*Received"):
+        FileConfig(text=path)
+
+
 def test_a_path_with_commas_is_one_value(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Lear, King.txt").write_text("Nothing, my lord.")

@@ -128,7 +128,12 @@ def test_lengths():
     assert Config().length == 50
     assert Config(task="digits_by_pixel").length == 64
     assert Config(task="mnist_by_row", length=28).length == 28
-    for settings in ({"length": 24}, {"task": "digits_by_row", "length": 9}):
+    for settings in (
+        {"length": 24},
+        {"task": "digits_by_row", "length": 9},
+        {"length": 10**25},
+        {"samples": 10**25},
+    ):
         with pytest.raises(ValueError, match="for `length`.*Received: length="):
             Config(**settings)
 

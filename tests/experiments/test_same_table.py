@@ -68,7 +68,7 @@ def start(sweep_arguments, tmp_path, monkeypatch):
             sweep_arguments, *axes, f"--results-dir={tmp_path / name}"
         )
         process = context.Process(
-            target=launched.main_of_process, args=(cli.main, arguments)
+            target=launched.main_of_process, args=(cli.__name__, arguments)
         )
         process.start()
         return process
