@@ -1,5 +1,7 @@
 """Models with slim recurrent layers in place of full ones, and back."""
 
+import contextlib
+
 import keras
 import numpy as np
 
@@ -71,10 +73,16 @@ def slim(model, variant="lstm3", layers=None):
                     f"Received: {place.name!r}, {obstacles[place]}"
                 )
     if not chosen:
+        families = {place.gating.family for place in found if place.gating}
+        hint = "".join(
+            f" For a {family.title}, choose variant={family.name + '3'!r} or "
+            "another one of its family."
+            for family in families
+        )
         raise ValueError(
             "Invalid value for argument `model`. Expected a model with a "
             f"layer of the family {variant.family.title}. Received: "
-            f"{model.name!r} with {_listed(found, obstacles)}"
+            f"{model.name!r} with {_listed(found, obstacles)}.{hint}"
         )
     for place in chosen:
         if getattr(place.layer, "use_cudnn", None) is True:
@@ -171,6 +179,12 @@ _ONLY_OURS = (
 
 
 def _check_model(model):
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "Invalid value for argument `model`. Expected a Keras model, such "
+            "as `keras.saving.load_model(path)` returns. Received: "
+            f"model={model!r}"
+        )
     is_graph = isinstance(model, keras.Sequential) or (
         isinstance(model, keras.Model) and hasattr(model, "operations")
     )
@@ -262,14 +276,15 @@ def _rebuilt(model, chosen, converted, carry_over):
             return type(layer).from_config(layer.get_config())
         if here[0].part is layer:
             kind, config = converted(here[0])
-            return kind.from_config(config)
+            return _created(kind, config)
         # By name, as the config of a wrapper holds those of the layers in it.
         others = {place.part.name: converted(place) for place in here}
         return type(layer).from_config(_with_others(layer.get_config(), others))
 
-    new_model = keras.models.clone_model(
-        model, _inputs_like(model), clone_function=clone, recursive=True
-    )
+    with _uncompiled(model) as compiled:
+        new_model = keras.models.clone_model(
+            model, _inputs_like(model), clone_function=clone, recursive=True
+        )
     for old, new in _pairs(model, new_model):
         if id(old) in cells:
             carry_over(cells[id(old)], new)
@@ -277,7 +292,65 @@ def _rebuilt(model, chosen, converted, carry_over):
             for variable, value in zip(_own(new), _own(old), strict=True):
                 # In training, JAX reuses the arrays of a model.
                 variable.assign(keras.ops.copy(value))
+    for old, new in _pairs(model, new_model):
+        if id(old) in compiled:
+            _compile_like(old, new)
     return new_model
+
+
+@contextlib.contextmanager
+def _uncompiled(model):
+    """Hides that models are compiled; returns their ids.
+
+    Keras would compile a clone from a config, which holds no function or class
+    that is not registered.
+    """
+    models = [
+        layer
+        for layer in model._flatten_layers()
+        if getattr(layer, "compiled", False)
+    ]
+    try:
+        for one in models:
+            one.compiled = False
+        yield set(map(id, models))
+    finally:
+        for one in models:
+            one.compiled = True
+
+
+def _compile_like(old, new):
+    """Compiles a model with the losses and metrics of another one."""
+    if type(old).compile is not keras.Model.compile:  # with other arguments
+        new.compile_from_config(old.get_compile_config())
+        return
+
+    def own(value):
+        # Only these have a state.
+        if not isinstance(value, (keras.Metric, keras.Optimizer)):
+            return value
+        functions = {
+            one.__name__: one
+            for one in vars(value).values()
+            if callable(one) and hasattr(one, "__name__")
+        }
+        with keras.saving.custom_object_scope(functions):
+            return type(value).from_config(value.get_config())
+
+    settings = old._compile_config.config
+    new.compile(**keras.tree.map_structure(own, settings))
+    if new.optimizer is not None:
+        new.optimizer.build(new.trainable_variables)
+
+
+def _created(kind, config):
+    try:
+        return kind.from_config(config)
+    except ValueError as error:
+        raise ValueError(
+            "Invalid value for argument `model`. The layer "
+            f"{config['name']!r} cannot be converted: {error}"
+        ) from error
 
 
 def _inputs_like(model):
@@ -299,9 +372,7 @@ def _with_others(config, others):
         if "class_name" in config and isinstance(inner, dict):
             if inner.get("name") in others:
                 kind, own = others[inner["name"]]
-                return keras.saving.serialize_keras_object(
-                    kind.from_config(own)
-                )
+                return keras.saving.serialize_keras_object(_created(kind, own))
         return {key: _with_others(v, others) for key, v in config.items()}
     if isinstance(config, (list, tuple)):
         return type(config)(_with_others(value, others) for value in config)
