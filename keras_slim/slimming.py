@@ -11,7 +11,7 @@ from keras_slim.layers import SlimRNN
 from keras_slim.places import OURS, direct, places
 
 
-def slim(model, variant="lstm3", layers=None):
+def slim(model, variant="lstm3", layers=None, unroll=None):
     """Returns a copy of a model with slim layers in place of recurrent ones.
 
     Every LSTM layer, or every GRU layer if the variant is of that family,
@@ -34,6 +34,9 @@ def slim(model, variant="lstm3", layers=None):
         layers: List of the names of layers to slim: recurrent layers, cells,
             wrappers or nested models around them. Default: `None`, all
             recurrent layers of the family of the variant.
+        unroll: Boolean or `None`. Whether the time loops of the slim layers
+            are unrolled, which makes exported files faster and larger.
+            Default: `None`, as in `model`.
 
     Returns:
         A new model. It is compiled like `model`, with a new optimizer.
@@ -41,8 +44,9 @@ def slim(model, variant="lstm3", layers=None):
     Raises:
         ValueError: if the model is not functional or `Sequential`, is not
             built, or has no layer to slim; if `variant` is unknown; if a name
-            in `layers` is not that of a layer to slim; or if a layer has an
-            option that no slim layer has, such as `use_cudnn=True`.
+            in `layers` is not that of a layer to slim; if `unroll` is not a
+            boolean or `None`; or if a layer has an option that no slim layer
+            has, such as `use_cudnn=True`.
 
     Example:
 
@@ -58,6 +62,11 @@ def slim(model, variant="lstm3", layers=None):
     (3233, 929)
     """
     variant = variants.get(variant)
+    if unroll not in (None, True, False):
+        raise ValueError(
+            "Invalid value for argument `unroll`. Expected True, False or "
+            f"None. Received: unroll={unroll!r}"
+        )
     _check_model(model)
     found = places(model)
     obstacles = {place: _obstacle(place, variant) for place in found}
@@ -100,6 +109,8 @@ def slim(model, variant="lstm3", layers=None):
     def converted(place):
         config = place.part.get_config()
         config.pop("reset_after", None)
+        if unroll is not None and not place.is_cell:
+            config["unroll"] = unroll
         return classes[place.is_cell], {**config, "variant": row}
 
     return _rebuilt(model, chosen, converted, _carry_over)

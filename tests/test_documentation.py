@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 from guides import code_of
 
 import keras_slim
@@ -26,6 +27,32 @@ def test_the_readme(tmp_path, monkeypatch, capsys):
     exec(then, names | {"x": x, "y": y})
     shown = capsys.readouterr().out
     assert "Epoch 3/3" in shown and "lstm3" in shown.lower()
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="LiteRT is TensorFlow's"
+)
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore")  # The converter warns of itself.
+def test_the_guide_to_deployment(tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).normal(size=(20, 8, 8)).astype("float32")
+    lstm = keras.layers.LSTM(4)
+    model = keras.Sequential([keras.Input((8, 8)), lstm, keras.layers.Dense(2)])
+    names = {"model": model, "x": x}
+    for block in code_of("docs/deploy.md"):
+        exec(block, names)
+    wanted = names["unrolled"].predict(x[:1], verbose=0)
+    run = tf.lite.Interpreter("model.tflite").get_signature_runner()
+    (found,) = run(**dict.fromkeys(run.get_input_details(), x[:1])).values()
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    (tmp_path / "int8.tflite").stat()
+    x, states = tf.constant(x[:1]), [tf.zeros((1, 4))] * 2
+    for t in range(8):
+        output, *states = names["streaming"]([x[:, t : t + 1], *states])
+    np.testing.assert_allclose(output, wanted, atol=1e-5)
 
 
 def test_the_guide_to_layers(capsys):

@@ -6,6 +6,7 @@ from frameworks import to_numpy
 from keras import layers
 
 import keras_slim
+from keras_slim.places import places
 from keras_slim.variants import get
 
 BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 3
@@ -277,6 +278,15 @@ def test_only_the_layers_that_are_named():
     assert table.to_frame().loc["first", "after"] == "LSTM"
 
 
+def test_unrolled_layers_compute_the_same():
+    model = keras_slim.slim(nested_and_shared(layers.LSTM))
+    unrolled = keras_slim.slim(model, unroll=True)
+    found = [p.part.unroll for p in places(unrolled)]
+    assert found == len(found) * [True]
+    assert not any(p.part.unroll for p in places(keras_slim.slim(model)))
+    assert_same_outputs(unrolled, model)
+
+
 def test_names_of_wrappers_and_nested_models():
     model = nested_and_shared(layers.LSTM)
     slimmed = keras_slim.slim(model, "lstm1", layers=["encoder"])
@@ -436,6 +446,10 @@ def model_of(layer):
         (
             lambda: keras_slim.slim(model_of(layers.GRU(2, name="g"))),
             "'g' .of the family GRU.* variant='gru3'",
+        ),
+        (
+            lambda: keras_slim.slim(model_of(layers.LSTM(2)), unroll="yes"),
+            "True, False or None. Received: unroll='yes'",
         ),
         (
             lambda: keras_slim.slim(model_of(layers.LSTM(2)), "lstm99"),
