@@ -114,6 +114,7 @@ def memory_held(found, path):
         found: `pandas.DataFrame`, the content of `soak.csv`.
         path: `pathlib.Path` of the PNG.
     """
+    found = found[found["error"] == ""]
     kinds = list(found["mode"].unique())
     styles = dict(zip(found["layer"].unique(), ("-", "--", ":"), strict=False))
     size = 6 * len(kinds), 4.5

@@ -204,8 +204,16 @@ def _soak(options, about, console):
 
     def append(mode, layer, samples):
         where = {"backend": backend, "mode": mode, "layer": layer}
-        rows.extend(where | sample for sample in samples)
+        rows.extend({**where, "error": ""} | sample for sample in samples)
         summary.write(pd.DataFrame(rows), folder / "soak.csv")
+
+    @contextlib.contextmanager
+    def died(mode, layer):
+        try:
+            yield
+        except workers.WorkerError as error:  # the next ones go on
+            console.print(f"{backend} {layer} {mode}: {error}")
+            append(mode, layer, [{"error": str(error)}])
 
     for backend in options.backend:
         layers = KERAS_LSTM, "lstm", "lstm3"
@@ -215,6 +223,7 @@ def _soak(options, about, console):
             with (
                 workers.start([backend], *served) as started,
                 rounds.progress(console, f"{backend} {layer}", SAMPLES) as show,
+                died(mode, layer),
             ):
                 for number in range(1, SAMPLES + 1):
                     show(mode)
@@ -226,10 +235,12 @@ def _soak(options, about, console):
                     append(mode, layer, [sample])
         console.print(f"{backend}: a sweep of {options.runs} runs")
         served = f"{_IN_WORKER}soak:Sweep", SAMPLES
-        with workers.start([backend], *served) as started:
-            append(
-                "runs", "lstm3", started[backend].call("sweep", options.runs)
-            )
+        with (
+            workers.start([backend], *served) as started,
+            died("runs", "lstm3"),
+        ):
+            samples = started[backend].call("sweep", options.runs)
+            append("runs", "lstm3", samples)
 
 
 _COMMANDS = {

@@ -357,7 +357,7 @@ def _soak(found, about, folder):
         "many runs."
     )
     yield "![Memory of the process by calls, models and runs](soak.png)"
-    samples = []
+    samples, found = [], found[found["error"] == ""]
     for _, rows in found.groupby(["backend", "mode", "layer"], sort=False):
         done, last = rows["done"].diff().fillna(rows["done"]), len(rows) - 1
         rows = rows.assign(each=rows["seconds"] / done)
@@ -367,9 +367,9 @@ def _soak(found, about, folder):
         {
             "backend": shown["backend"],
             "layer": shown["layer"],
-            "after": shown["done"].map("{:,} ".format) + shown["mode"],
+            "after": shown["done"].map("{:,.0f} ".format) + shown["mode"],
             "memory, MB": (shown["memory_bytes"] / 1e6).map("{:,.1f}".format),
-            "open files": shown["open_files"],
+            "open files": shown["open_files"].astype("Int64"),
             "compilations": shown["compilations"].astype("Int64"),
             "ms each": _figures(1000 * shown["each"]),
         }

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import functools
 import os
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import filelock
 import keras
@@ -455,19 +457,45 @@ def test_calls_models_and_runs_are_sampled(tmp_path):
     assert [sample["done"] for sample in runs] == [2, 4]
     rows += [("runs", "lstm3", sample) for sample in runs]
     found = pd.DataFrame(
-        {"backend": keras.backend.backend(), "mode": mode, "layer": layer} | row
-        for mode, layer, row in rows
+        {"backend": "jax", "mode": mode, "layer": layer, "error": ""} | row
+        for mode, layer, row in [*rows, ("calls", "lstm", {"error": "died"})]
     )
     assert set(found) == {
-        *("backend", "mode", "layer", "done", "seconds", "memory_bytes"),
-        *("open_files", "compilations"),
+        *("backend", "mode", "layer", "error", "done", "seconds"),
+        *("memory_bytes", "open_files", "compilations"),
     }
     summary.write(found, tmp_path / "soak.csv")
     readme, _ = write_page(tmp_path, "soak")
     for row in rows:
         megabytes = f"{row[2]['memory_bytes'] / 1e6:,.1f}"
         assert f"| {row[2]['done']} {row[0]} | {megabytes} |" in readme
+    assert "| calls | jax | lstm | died |" in readme
     assert (tmp_path / "soak.png").stat().st_size > 10_000
+
+
+def test_a_soak_goes_on_after_a_layer_that_died(tmp_path, monkeypatch):
+    class Dying:
+        def __init__(self, name):
+            self.name = name
+
+        def call(self, method, count):
+            if self.name == KERAS_LSTM and method == "call":
+                raise workers.WorkerError("the process died: SIGSEGV")
+            return [] if method == "sweep" else {"done": count, "seconds": 1.0}
+
+    @contextlib.contextmanager
+    def start(backends, served, name):
+        yield {backends[0]: Dying(name)}
+
+    monkeypatch.setattr(workers, "start", start)
+    options = SimpleNamespace(results_dir=tmp_path, backend=["jax"], **cli.SOAK)
+    cli._soak(options, {}, Console())
+    found = pd.read_csv(tmp_path / "soak.csv").groupby(["mode", "layer"])
+    assert found["error"].count().to_dict() == {
+        (mode, layer): int(layer == KERAS_LSTM)
+        for mode in ("calls", "models")
+        for layer in (KERAS_LSTM, "lstm", "lstm3")
+    }
 
 
 @pytest.mark.any_backend
