@@ -37,6 +37,11 @@ def record(task):
     Path(f"{name}.json").write_text(json.dumps(told))
 
 
+def die_by(number):
+    os.kill(os.getpid(), number)
+    time.sleep(60)
+
+
 _kept = []
 
 

@@ -259,8 +259,6 @@ def collect(options, experiment):
     """
     tables = experiment.tables
     found = results.collect(options.results_dir, tables)
-    if options.epochs is None:  # else the runs in the folder may suffice
-        _check_there_are_runs(found, options.results_dir, tables)
     if options.without_seconds:
         found = results.without_seconds(found)
     folder = options.to or options.results_dir / experiment.name
@@ -276,6 +274,10 @@ def collect(options, experiment):
                 f"{options.results_dir} are used"
             )
             raise
+        # Of a table alone, the first epochs may be wanted.
+        of_table = options.epochs is not None and not there.runs.empty
+        if not of_table:
+            _check_there_are_runs(found, options.results_dir, tables)
         if options.epochs is not None:
             found = with_first_epochs(found, options.epochs, experiment)
         results.write(found, folder)

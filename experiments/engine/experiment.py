@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import io
 import os
 from collections.abc import Callable
 
@@ -103,22 +104,19 @@ class Experiment:
         defaults = {name: self.tables.defaults[name] for name in self.axes}
         grids = ({},) if preset is None else self.presets[preset]
         varied = {name for settings in grids for name in settings}
-        found = []
+        found = {}
         for settings in grids:
             elsewhere = varied - settings.keys()
             own = {n: v for n, v in given.items() if n not in elsewhere}
             settings = {**defaults, **settings, **own}
-            found += [
-                point
-                for point in grid.product(self.config_type, settings)
-                if point not in found
-            ]
-        return found
+            for point in grid.product(self.config_type, settings):
+                found.setdefault(tuple(sorted(point.items())), point)
+        return list(found.values())
 
     def varied(self, points):
         """Names of the settings that vary among points but are not axes."""
         configs = grid.seedless(self.config_type, points)
-        found = grid.varied(self.config_type, [c.as_dict() for c in configs])
+        found = grid.varied(self.config_type, map(dataclasses.asdict, configs))
         return [name for name in found if name not in self.axes]
 
     def data_of(self, config):
@@ -212,7 +210,11 @@ class Experiment:
         varied = self.varied(points)
         rows = [n for n in self.axes if n not in ("seed", "variant")]
         return plan(
-            [c.as_dict() for c in grid.seedless(self.config_type, points)],
+            # All settings, of which `as_dict` may leave out some.
+            [
+                dataclasses.asdict(config)
+                for config in grid.seedless(self.config_type, points)
+            ],
             [c and self.folder_of(c, results_dir) for c in configs],
             collect(results_dir, self.tables),
             [*rows, *varied],
@@ -262,7 +264,7 @@ class Experiment:
             keep_checkpoint: See `carry_out`.
         """
         # The sweep has already printed what loading the data prints.
-        with contextlib.redirect_stdout(None):
+        with contextlib.redirect_stdout(io.StringIO()):
             self.data_of(config)
         callbacks = []
         if tensorboard:
@@ -281,6 +283,7 @@ class Experiment:
             )
 
 
-@functools.lru_cache(maxsize=8)
+# At least as many as a preset has tasks and lengths.
+@functools.lru_cache(maxsize=16)
 def _loaded(load_data, config, data_dir):
     return load_data(config)

@@ -85,11 +85,17 @@ def _processes(function, tasks, options):
         while True:
             free = options.workers - len(running)
             for task in itertools.islice(waiting, free):
-                worker = idle.pop() if idle else _start(context)
+                call = _call(function, task)
+                while idle:
+                    worker = idle.pop()
+                    # One may have died when it had nothing to do.
+                    with contextlib.suppress(OSError):
+                        worker.connection.send(call)
+                        break
+                else:
+                    worker = _start(context)
+                    worker.connection.send(call)
                 running[worker.connection] = task, worker
-                # A worker that died when it was idle is found below.
-                with contextlib.suppress(OSError):
-                    worker.connection.send(_call(function, task))
             if not running:
                 return
             for connection in multiprocessing.connection.wait(running):
@@ -316,7 +322,9 @@ def end_with_parent():
 
 def _death(exitcode):
     if exitcode < 0:
-        return f"the process died: {signal.Signals(-exitcode).name}"
+        names = {one.value: one.name for one in signal.Signals}
+        name = names.get(-exitcode, f"signal {-exitcode}")  # a real-time one
+        return f"the process died: {name}"
     return f"the process died: exit status {exitcode}"
 
 

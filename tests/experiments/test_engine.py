@@ -7,6 +7,7 @@ import gc
 import re
 import shlex
 import signal
+import sys
 import time
 import types
 
@@ -76,11 +77,16 @@ def execute(config, data, folder, **options):
     folder.make(train, data_sources={"source": "made here"})
 
 
+def load_data(config):
+    sys.stdout.write("A progress bar.")  # of which a sweep shows only its own
+    return types.SimpleNamespace(fingerprint=config.text)
+
+
 EXPERIMENT = Experiment(
     tables=TABLES,
     axes=("text", "units", "r_1", "variant", "seed"),
     presets={},
-    load_data=lambda config: types.SimpleNamespace(fingerprint=config.text),
+    load_data=load_data,
     of_data=("text",),
     about=lambda data: "",
     execute=execute,
@@ -162,6 +168,36 @@ def test_the_product_over_axes_and_its_seeds(tmp_path):
     settings["units"] = (8, 0)
     with pytest.raises(ValueError, match="Received: units=0"):
         product(Config, settings)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LaterConfig(Config):
+    added: int = setting(0, "ours", "")
+
+    def as_dict(self):
+        found = super().as_dict()
+        if self.added == 0:  # as in all runs of before
+            del found["added"]
+        return found
+
+
+def test_a_setting_that_was_added_later(tmp_path):
+    later = dataclasses.replace(
+        EXPERIMENT, tables=TABLES._replace(config_type=LaterConfig)
+    )
+    points = later.points(None, {"added": (0, 1), "units": 8})
+    assert later.varied(points) == ["added"]
+    before, after = later.configs_of(points, tmp_path)
+    before = later.planned_run(before, tmp_path, ["added"])
+    assert before.folder.id == EXPERIMENT.folder_of(Config(), tmp_path).id
+    assert before.label == "lstm 8 added=0"
+    later.make(after, tmp_path)
+    found = collect(tmp_path, later.tables).runs
+    assert list(found["added"]) == [1]
+    table, text = later.plan(points, [before.task, after], tmp_path)
+    assert text.startswith("2 runs: 1 done, 1 left")
+    (added,) = [c for c in table.columns if c.header == "added"]
+    assert [*added.cells] == ["0", "1"]
 
 
 def settings_of(line, several):

@@ -10,6 +10,7 @@ from types import SimpleNamespace as Namespace
 
 import filelock
 import launched
+import psutil
 import pytest
 
 from experiments.engine import launchers
@@ -127,13 +128,20 @@ def test_a_worker_that_died_when_it_was_idle():
     options = Options(launcher="processes")
     ended = launchers.launch(launched.keep, "abc", options)
     assert next(ended) == ("a", None)
-    os.kill(int(Path("a.process").read_text()), signal.SIGKILL)
-    assert list(ended) == [("b", "the process died: SIGKILL"), ("c", None)]
+    worker = psutil.Process(int(Path("a.process").read_text()))
+    worker.kill()
+    while worker.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    time.sleep(0.5)  # its threads end, too, before its end of the pipe does
+    assert list(ended) == [("b", None), ("c", None)]
 
 
 def test_how_a_process_died():
     ended = list(launch("processes", launched.record, [("killed", 1)]))
     assert ended == [(("killed", 1), "the process died: SIGKILL")]
+    ended = list(launch("processes", launched.die_by, [signal.SIGRTMIN + 1]))
+    number = signal.SIGRTMIN + 1
+    assert ended == [(number, f"the process died: signal {number}")]
     ended = list(launch("processes", sys.exit, [3]))
     assert ended == [(3, "the process died: exit status 3")]
 
