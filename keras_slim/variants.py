@@ -118,10 +118,8 @@ class Variant:
             Dict from `"kernel"` (term `x`), `"recurrent_kernel"` (`h`),
             `"pointwise_kernel"` (`u`) and `"bias"` (`b`) to shape tuples.
         """
-        x, h, u, b = (len(self.gates_with(term)) for term in "xhub")
-        shapes = {}
-        if x:
-            shapes["kernel"] = (features, units * x)
+        x, h, u, b = (len(self.gates_with(term)) for term in TERMS)
+        shapes = {"kernel": (features, units * x)}
         if h:
             shapes["recurrent_kernel"] = (units, units * h)
         if u:
@@ -145,7 +143,7 @@ class Variant:
         """The sum of the terms of a gate as text, e.g. `"U_i h + b_i"`."""
         own = self.gates[gate]
         if not isinstance(own, str):
-            return f"{own:g}"
+            return repr(own).removesuffix(".0")
         h = "h"
         if self.family.reset and gate == self.family.candidate:
             h = f"({self.family.reset} ⊙ h)"

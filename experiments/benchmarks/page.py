@@ -29,6 +29,7 @@ _NUMBER = re.compile(rf"{NOTHING}|-?[\d.,]+(–[\d.,]+)?[x%]?( \(.*\))?")
 # wastes little time, so that a larger ratio to it is an error.
 CEILING = 4.5
 # Without a product with the previous output, the ceiling does not apply.
+# By name, as keras_slim would import Keras here.
 _WITHOUT_PRODUCT = ("lstm10", "lstm11")
 HOW = """\
 `experiments/benchmarks/README.md` says how everything is measured. A ratio is

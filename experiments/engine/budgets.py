@@ -10,7 +10,7 @@ from experiments.engine.results import only
 
 
 class Budget(NamedTuple):
-    """Runs that may share a table. It can be used as `results.Results`.
+    """Runs that may share a table, with the attributes of `results.Results`.
 
     Attributes:
         description: String, what the runs have in common.
@@ -23,20 +23,24 @@ class Budget(NamedTuple):
     details: dict = MappingProxyType({})
 
 
-def split(found, held, describe):
-    """Splits runs by the columns that a table holds constant.
+def split(found, config_type, axes, describe, more=()):
+    """Splits runs by the settings that a table holds constant.
 
     Args:
         found: `results.Results`.
-        held: Names of columns of `runs`.
+        config_type: Subclass of `config.BaseConfig`.
+        axes: Names of the settings that vary within a table.
         describe: Function that takes the rows of `runs` in a budget and
             returns a string that says what they have in common.
+        more: Names of further columns of `runs` that a table holds constant.
+            With `data_fingerprint`, the descriptions of budgets that differ
+            only in their data end with its first digits.
 
     Returns:
-        List of `Budget`, the one with the most epochs in total first. Their
-        descriptions are unique: those of budgets that differ only in their
-        data end with the first digits of the fingerprints.
+        List of `Budget`, the one with the most epochs in total first.
     """
+    names = [field.name for field in dataclasses.fields(config_type)]
+    held = [name for name in names if name not in axes] + [*more]
     groups = [
         rows for _, rows in found.runs.groupby(held, dropna=False, sort=False)
     ]

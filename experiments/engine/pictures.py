@@ -18,6 +18,33 @@ def picture(path, *shape, **options):
         plt.close(figure)
 
 
+@contextlib.contextmanager
+def panels(path, count, most, size, margins=(0, 0), **options):
+    """As `picture`, with some panels side by side and below each other.
+
+    Args:
+        path: `pathlib.Path` of the PNG.
+        count: Positive integer, the number of panels.
+        most: Integer, the largest number of panels in a line.
+        size: Tuple of width and height of a panel, in inches.
+        margins: Tuple of what is added to width and height of the figure.
+        **options: Arguments of `matplotlib.pyplot.subplots`.
+
+    Yields:
+        Tuple of the figure and an array of `count` axes.
+    """
+    columns = min(most, count)
+    shape = -(-count // columns), columns
+    options["figsize"] = (
+        size[0] * shape[1] + margins[0],
+        size[1] * shape[0] + margins[1],
+    )
+    with picture(path, *shape, squeeze=False, **options) as (figure, axes):
+        for axis in axes.flat[count:]:
+            axis.set_visible(False)
+        yield figure, axes.flat[:count]
+
+
 def wrapped(text, figure, inches=0.0):
     """Breaks a text into lines that fit into a title or legend of a figure.
 

@@ -26,6 +26,23 @@ _CLASSES = {
 MOST = 20  # rows of a long list in a terminal
 
 
+def decided(holds, of_seeds):
+    """The fields `verdict` and `seeds` of a claim that was decided.
+
+    Args:
+        holds: Boolean, whether it holds for the means over seeds.
+        of_seeds: Booleans, whether it holds for each seed.
+
+    Returns:
+        Dict of strings.
+    """
+    of_seeds = list(of_seeds)
+    return {
+        "verdict": HOLDS if holds else FAILS,
+        "seeds": f"{sum(of_seeds)} of {len(of_seeds)}",
+    }
+
+
 class Item(NamedTuple):
     """One table of a report.
 

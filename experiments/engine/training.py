@@ -5,6 +5,7 @@ batches with a model. Here the order follows from the seed and the epoch, and a
 checkpoint holds every variable that changes, including seeds and optimizer.
 """
 
+import dataclasses
 import itertools
 import json
 import math
@@ -188,6 +189,43 @@ def train(config, folder, build, batches_of, **options):
         **options,
     )
     return model, history
+
+
+def train_on_arrays(config, folder, build, training, validation, **options):
+    """Trains as `train` does, on shuffled batches of arrays.
+
+    Runs that differ only in learning rate and seed share what is compiled.
+
+    Args:
+        config: A `BaseConfig` with `batch_size` and `learning_rate`.
+        folder: The `RunFolder` of the run.
+        build: See `train`.
+        training: Tuple of the inputs and the targets.
+        validation: The same, evaluated after each epoch.
+        **options: Further arguments of `fit`.
+
+    Returns:
+        See `train`.
+    """
+    return train(
+        config,
+        folder,
+        build,
+        lambda model: ShuffledBatches(
+            *training, config.batch_size, config.seed
+        ),
+        validation_data=validation,
+        validation_batch_size=config.batch_size,
+        share=dataclasses.replace(config, learning_rate=1.0, seed=0, epochs=1),
+        **options,
+    )
+
+
+def adam(config):
+    """The optimizer of a config with `learning_rate` and `clip_norm`."""
+    return keras.optimizers.Adam(
+        config.learning_rate, global_clipnorm=config.clip_norm or None
+    )
 
 
 def fit(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.engine.names import family
-from experiments.engine.report import FAILS, HOLDS
+from experiments.engine.report import decided
 from experiments.long_memory.tables import chosen
 
 NEAR = 0.02  # the largest loss of accuracy that counts as "as good"
@@ -74,11 +74,10 @@ def _compare(task, length, name, full, accuracy):
 
     means = accuracy.mean()
     return Verdict(
-        f"{name} {'falls behind' if behind else 'is as good as'} {full}",
-        _SOURCES.get(name, "ours") if is_image else "ours",
-        task,
-        length,
-        HOLDS if holds(difference.mean()) else FAILS,
-        f"{sum(map(holds, difference))} of {len(difference)}",
-        f"{means[name]:.1%}, {means[full]:.1%}",
+        claim=f"{name} {'falls behind' if behind else 'is as good as'} {full}",
+        source=_SOURCES.get(name, "ours") if is_image else "ours",
+        task=task,
+        length=length,
+        **decided(holds(difference.mean()), map(holds, difference)),
+        reading=f"{means[name]:.1%}, {means[full]:.1%}",
     )

@@ -1,6 +1,6 @@
 """Figures: what is solved over length, accuracies, and learning curves."""
 
-from experiments.engine.pictures import picture
+from experiments.engine.pictures import panels, picture
 from experiments.long_memory.tables import chosen, in_families, summary
 from experiments.long_memory.tasks import SOLVED
 
@@ -11,13 +11,19 @@ _COLORS = (
 )
 
 
-def _colors(variants):
-    """A color for each variant, by its place in its family."""
-    return {
-        name: _COLORS[place % len(_COLORS)]
-        for names in in_families(variants).values()
-        for place, name in enumerate(names)
-    }
+def _styles(variants):
+    """Color and line style of each variant, by its place in its family.
+
+    Where families share a panel, variants of several have one color, and the
+    next style.
+    """
+    found = {}
+    for number, names in enumerate(in_families(variants).values()):
+        for place, name in enumerate(names):
+            turn, color = divmod(place, len(_COLORS))
+            style = ("-", "--", ":", "-.")[(number + turn) % 4]
+            found[name] = {"color": _COLORS[color], "linestyle": style}
+    return found
 
 
 def lengths(budget, path):
@@ -39,7 +45,7 @@ def lengths(budget, path):
     found = found[several]
     if found.empty:
         return False
-    tasks, colors = found["task"].unique(), _colors(found["variant"].unique())
+    tasks, styles = found["task"].unique(), _styles(found["variant"].unique())
     families = in_families(found["variant"].unique())
     shape = len(tasks), len(families)
     size = 1 + 4.2 * shape[1], 0.8 + 3.4 * shape[0]
@@ -67,7 +73,7 @@ def lengths(budget, path):
                         marker="o",
                         markersize=4,
                         elinewidth=0.6,
-                        color=colors[name],
+                        **styles[name],
                         label=name,
                     )
                 axis.set(xscale="log", title=f"{task}, {family}")
@@ -155,24 +161,25 @@ def curves(budget, path):
     if not 0 < len(names) <= MOST_CURVES:
         return False
     history = budget.history.merge(runs, on="id", suffixes=("", "_last"))
-    panels = list(history.groupby(["task", "length"], sort=False))
-    if not panels:
+    groups = list(history.groupby(["task", "length"], sort=False))
+    if not groups:
         return False
-    columns = min(3, len(panels))
-    rows = -(-len(panels) // columns)
-    size = 1 + 4.5 * columns, 0.8 + 3.4 * rows
-    with picture(
-        path, rows, columns, figsize=size, squeeze=False, sharey=True
-    ) as (figure, axes):
-        for axis, ((task, length), panel) in zip(
-            axes.flat, panels, strict=False
-        ):
-            for color, name in zip(_COLORS, names, strict=False):
+    styles = _styles(names)
+    with panels(path, len(groups), 3, (4.5, 3.4), (1, 0.8), sharey=True) as (
+        figure,
+        axes,
+    ):
+        for axis, ((task, length), panel) in zip(axes, groups, strict=True):
+            for name in names:
                 own = panel[panel["variant"] == name]
                 steps = own["epoch"] * own["steps_per_epoch"]
                 mean = own["val_accuracy"].groupby(steps.astype(float)).mean()
                 axis.plot(
-                    mean.index, 100 * mean, color=color, marker=".", label=name
+                    mean.index,
+                    100 * mean,
+                    marker=".",
+                    label=name,
+                    **styles[name],
                 )
             chance = 100 * panel["chance"].max()
             axis.axhline(chance, linestyle=":", color="gray", label="chance")
@@ -181,8 +188,6 @@ def curves(budget, path):
             axis.set(title=title, xlabel="training steps")
             axis.set_ylim(0, 102)
             axis.grid(alpha=0.3)
-        for axis in list(axes.flat)[len(panels) :]:
-            axis.set_visible(False)
-        axes[0, 0].legend(fontsize="small")
+        axes[0].legend(fontsize="small")
         figure.supylabel("fresh sequences right (%)")
     return True

@@ -1,15 +1,13 @@
 """One run of the experiment, from the task to the result."""
 
-import dataclasses
-
 import keras
 
 import keras_slim
 from experiments.engine.names import equal_units, variant
 from experiments.engine.training import (
-    ShuffledBatches,
+    adam,
     seconds_per_epoch,
-    train,
+    train_on_arrays,
     trainable_parameters,
 )
 from experiments.long_memory import tasks
@@ -62,10 +60,7 @@ def build_model(config, features):
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         right = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     model.compile(
-        # The only value of `config.optimizer`.
-        optimizer=keras.optimizers.Adam(
-            config.learning_rate, global_clipnorm=config.clip_norm or None
-        ),
+        optimizer=adam(config),  # the only value of `config.optimizer`
         loss=loss,
         metrics=[right],
     )
@@ -92,18 +87,12 @@ def execute(config, data, folder, **options):
     features = data.train[0].shape[-1]
 
     def make():
-        model, history = train(
+        model, history = train_on_arrays(
             config,
             folder,
             lambda: build_model(config, features),
-            lambda model: ShuffledBatches(
-                *data.train, config.batch_size, config.seed
-            ),
-            validation_data=data.test,
-            validation_batch_size=config.batch_size,
-            share=dataclasses.replace(
-                config, learning_rate=1.0, seed=0, epochs=1
-            ),
+            data.train,
+            data.test,
             **options,
         )
         return {

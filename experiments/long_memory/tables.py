@@ -1,7 +1,5 @@
 """Tables of the results: which runs may be compared, and what they solve."""
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -13,8 +11,6 @@ from experiments.long_memory.config import Config
 from keras_slim.variants import VARIANTS
 
 AXES = ("task", "length", "variant", "learning_rate", "seed")
-# All other settings are the same within a table.
-HELD = [f.name for f in dataclasses.fields(Config) if f.name not in AXES]
 SAME = ("task", "length", "variant")
 RULE = (
     "Learning rate: of those with the most finished runs, each variant and "
@@ -25,7 +21,7 @@ RULE = (
 
 def split(found):
     """Splits runs into budgets, see `engine.budgets.split`."""
-    return budgets.split(found, HELD, _describe)
+    return budgets.split(found, Config, AXES, _describe)
 
 
 def _describe(runs):

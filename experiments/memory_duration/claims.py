@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from experiments.engine.confidence import confidence_interval
-from experiments.engine.report import FAILS, HOLDS, NOT_ENOUGH
+from experiments.engine.report import NOT_ENOUGH, decided
 from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.tables import modulated
 
@@ -83,8 +83,7 @@ def _grows(verdict, by_layer, unit):
     means = [confidence_interval(by_layer[layer]) for layer in by_layer]
     grows = all(a.mean < b.mean for a, b in zip(means, means[1:], strict=False))
     return verdict._replace(
-        verdict=HOLDS if grows else FAILS,
-        seeds=f"{seeds.sum()} of {len(seeds)}",
+        **decided(grows, seeds),
         reading=" < ".join(f"{m.mean:.2f}" for m in means)
         if grows
         else ", ".join(f"{m.mean:.2f}" for m in means) + f" {unit}",
@@ -134,7 +133,6 @@ def _modulation(rows, text, variant):
 
     means = found.mean()
     return verdict._replace(
-        verdict=HOLDS if holds(means) else FAILS,
-        seeds=f"{sum(map(holds, found.to_numpy()))} of {len(found)}",
+        **decided(holds(means), map(holds, found.to_numpy())),
         reading=", ".join(f"{change:+.0%}" for change in means),
     )

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.ticker import LogFormatter
 
 from experiments.engine.confidence import confidence_intervals
-from experiments.engine.pictures import picture
+from experiments.engine.pictures import panels, picture
 from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.results import durations_of
 from experiments.memory_duration.tables import layer_durations, modulated
@@ -38,26 +38,16 @@ def histograms(budget, path):
     Returns:
         Boolean, whether there was something to draw.
     """
-    panels = modulated(layer_durations(budget)).groupby(
+    groups = modulated(layer_durations(budget)).groupby(
         ["text", "variant"], sort=False
     )
-    if not len(panels):
+    if not len(groups):
         return False
     durations = budget.details["durations"]
-    columns = min(4, len(panels))
-    rows = -(-len(panels) // columns)
-    with picture(
-        path,
-        rows,
-        columns,
-        figsize=(4 * columns + 1, 3.2 * rows + 0.6),
-        squeeze=False,
-        sharex=True,
-        sharey=True,
+    with panels(
+        path, len(groups), 4, (4, 3.2), (1, 0.6), sharex=True, sharey=True
     ) as (figure, axes):
-        for axis, ((text, variant), group) in zip(
-            axes.flat, panels, strict=False
-        ):
+        for axis, ((text, variant), group) in zip(axes, groups, strict=True):
             for layer, of_layer in group.groupby("layer"):
                 own = durations[
                     durations["id"].isin(of_layer["id"])
@@ -79,8 +69,6 @@ def histograms(budget, path):
             axis.set(xscale="log", yscale="log", title=f"{text}, {variant}")
             axis.grid(alpha=0.3)
             axis.legend(fontsize="small")
-        for axis in list(axes.flat)[len(panels) :]:
-            axis.set_visible(False)
         figure.supxlabel("memory duration (characters)")
         figure.supylabel("share of the durations per character")
     return True

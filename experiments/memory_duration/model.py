@@ -5,6 +5,7 @@ from keras import ops
 
 import keras_slim
 from experiments.engine.names import variant
+from experiments.engine.training import adam
 from keras_slim.memory import CellStateDifference
 
 
@@ -71,10 +72,7 @@ def build_model(config, symbols):
     outputs, _ = _stack(config, symbols, inputs, config.carry_state)
     model = keras.Model(inputs, outputs)
     model.compile(
-        # The only value of `config.optimizer`.
-        optimizer=keras.optimizers.Adam(
-            config.learning_rate, global_clipnorm=config.clip_norm or None
-        ),
+        optimizer=adam(config),  # the only value of `config.optimizer`
         loss=_cross_entropy(keras.losses),
         # Unlike the loss, this does not include the terms of eq. 7.
         weighted_metrics=[_cross_entropy(keras.metrics), "accuracy"],

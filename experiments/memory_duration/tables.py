@@ -1,7 +1,5 @@
 """Tables of the results: which runs may be compared, and their means."""
 
-import dataclasses
-
 import pandas as pd
 
 from experiments.engine import budgets
@@ -12,7 +10,6 @@ from experiments.memory_duration.results import layers, learned
 
 AXES = ("text", "variant", "learning_rate", *COEFFICIENTS, "seed")
 # All other settings are the same within a table.
-HELD = [f.name for f in dataclasses.fields(Config) if f.name not in AXES]
 
 
 def split(found):
@@ -29,7 +26,7 @@ def split(found):
     found = found._replace(runs=found.runs.assign(text=text))
     return [
         one._replace(runs=_with_rates(one.runs))
-        for one in budgets.split(found, HELD, _describe)
+        for one in budgets.split(found, Config, AXES, _describe)
     ]
 
 

@@ -1,6 +1,5 @@
 """One run of the experiment, from the data to the result."""
 
-import dataclasses
 import math
 import tempfile
 from pathlib import Path
@@ -10,9 +9,8 @@ import numpy as np
 
 from experiments.engine.files import replacing
 from experiments.engine.training import (
-    ShuffledBatches,
     seconds_per_epoch,
-    train,
+    train_on_arrays,
     trainable_parameters,
 )
 from experiments.newsgroups.model import IMPLEMENTATION, build_model
@@ -112,18 +110,12 @@ def execute(config, data, folder, save_model=False, **options):
     """
 
     def make():
-        model, history = train(
+        model, history = train_on_arrays(
             config,
             folder,
             lambda: build_model(config, data.embeddings, len(data.label_names)),
-            lambda model: ShuffledBatches(
-                *data.train, config.batch_size, config.seed
-            ),
-            validation_data=data.validation,
-            validation_batch_size=config.batch_size,
-            share=dataclasses.replace(
-                config, learning_rate=1.0, seed=0, epochs=1
-            ),
+            data.train,
+            data.validation,
             **options,
         )
         if save_model:

@@ -10,6 +10,7 @@ from rich.console import Console
 from tiny import replaced
 
 from experiments.engine import training
+from experiments.engine.report import FAILS, HOLDS
 from experiments.engine.runs import read_history
 from experiments.memory_duration import (
     claims,
@@ -404,12 +405,12 @@ def verdict_of(durations, claim):
 @pytest.mark.parametrize(
     ("means", "verdict", "seeds"),
     [
-        ([[1, 2, 3], [1, 3, 4]], claims.HOLDS, "2 of 2"),
-        ([[1, 2, 3], [2, 1, 4]], claims.FAILS, "1 of 2"),
-        ([[1, 2, 3], [1.5, 1.4, 4]], claims.HOLDS, "1 of 2"),
-        ([[3, 2, 1]], claims.FAILS, "0 of 1"),
-        ([[1, 1, 2]], claims.FAILS, "0 of 1"),
-        ([[1, 2]], claims.HOLDS, "1 of 1"),
+        ([[1, 2, 3], [1, 3, 4]], HOLDS, "2 of 2"),
+        ([[1, 2, 3], [2, 1, 4]], FAILS, "1 of 2"),
+        ([[1, 2, 3], [1.5, 1.4, 4]], HOLDS, "1 of 2"),
+        ([[3, 2, 1]], FAILS, "0 of 1"),
+        ([[1, 1, 2]], FAILS, "0 of 1"),
+        ([[1, 2]], HOLDS, "1 of 1"),
     ],
     ids=str,
 )
@@ -429,11 +430,11 @@ def test_one_layer_says_nothing_of_depth():
 @pytest.mark.parametrize(
     ("changed", "verdict"),
     [
-        ((1.05, 1.2, 2.0), claims.HOLDS),
-        ((0.95, 1.2, 2.0), claims.HOLDS),
-        ((1.5, 1.6, 2.0), claims.FAILS),  # r_1 changes much
-        ((1.05, 2.0, 1.2), claims.FAILS),  # r_3 less than r_2
-        ((1.05, 1.2, 0.5), claims.FAILS),  # it shortens
+        ((1.05, 1.2, 2.0), HOLDS),
+        ((0.95, 1.2, 2.0), HOLDS),
+        ((1.5, 1.6, 2.0), FAILS),  # r_1 changes much
+        ((1.05, 2.0, 1.2), FAILS),  # r_3 less than r_2
+        ((1.05, 1.2, 0.5), FAILS),  # it shortens
     ],
     ids=str,
 )
@@ -447,12 +448,12 @@ def test_whether_coefficients_change_their_layers(changed, verdict):
     found = verdict_of(pd.concat(durations), "r_1 hardly")
     assert (found["verdict"], found["seeds"]) == (
         verdict,
-        "1 of 1" if verdict == claims.HOLDS else "0 of 1",
+        "1 of 1" if verdict == HOLDS else "0 of 1",
     )
     # What changes in between counts, too.
     between = made_durations([[3.0, 4.0, 8.0]], r_1=1.0)
     found = verdict_of(pd.concat([*durations, between]), "r_1 hardly")
-    assert found["verdict"] == claims.FAILS and "+50%" in found["reading"]
+    assert found["verdict"] == FAILS and "+50%" in found["reading"]
     of_rate = pd.concat(durations).assign(variant="lstm at 0.01")
     assert verdict_of(of_rate, "r_1 hardly")["section"] == "4.2"
     missing = pd.concat(durations[:3])

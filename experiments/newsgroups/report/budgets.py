@@ -5,8 +5,6 @@ averages over seeds. Runs that differ in another setting, or in their data,
 never share a table.
 """
 
-import dataclasses
-
 import pandas as pd
 
 from experiments.engine import budgets
@@ -15,7 +13,6 @@ from experiments.newsgroups.config import Config
 from experiments.newsgroups.grid import AXES
 from experiments.newsgroups.report.published import EPOCHS
 
-HELD = [f.name for f in dataclasses.fields(Config) if f.name not in AXES]
 FULL = f"epochs {EPOCHS}; all posts"
 NO_RUNS = "no runs"
 
@@ -28,7 +25,8 @@ def split(found):
     """
     if found.runs.empty:
         return [Budget(NO_RUNS, *found)]
-    return budgets.split(found, [*HELD, "data_fingerprint"], _describe)
+    more = ["data_fingerprint"]
+    return budgets.split(found, Config, AXES, _describe, more)
 
 
 def is_full(budget):

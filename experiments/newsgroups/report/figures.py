@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.engine.confidence import LEVEL, confidence_intervals
 from experiments.engine.formats import rate
-from experiments.engine.pictures import picture, wrapped
+from experiments.engine.pictures import panels, picture, wrapped
 from experiments.newsgroups.report.published import EPOCHS
 from experiments.newsgroups.report.tables import by_variant, long_table
 
@@ -231,18 +231,11 @@ def breakdowns(budget, path, activation="linear", learning_rate=2e-3):
     variants = _in_order(history["variant"])
     colors = _colors(variants)
     seeds = sorted(history["seed"].unique())
-    columns = min(len(seeds), 3)
-    rows = math.ceil(len(seeds) / columns)
-    with picture(
-        path,
-        rows,
-        columns,
-        figsize=(max(6, 4 * columns), 0.8 + 2.9 * rows),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
+    size = 4 if len(seeds) > 1 else 6, 2.9
+    with panels(
+        path, len(seeds), 3, size, (0, 0.8), sharex=True, sharey=True
     ) as (figure, axes):
-        for axis, seed in zip(axes.flat, seeds, strict=False):
+        for axis, seed in zip(axes, seeds, strict=True):
             here = history[history["seed"] == seed]
             for variant in variants:
                 run = here[here["variant"] == variant]
@@ -261,8 +254,6 @@ def breakdowns(budget, path, activation="linear", learning_rate=2e-3):
             _by_epoch(axis)
             axis.label_outer()
             axis.set(title=f"seed {seed}", ylim=(0, None))
-        for axis in axes.flat[len(seeds) :]:
-            axis.set_visible(False)
         handles = [
             plt.Line2D([], [], color=colors[variant], label=variant)
             for variant in variants
