@@ -282,8 +282,8 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
         if getattr(self, "return_cell_states", False):
             raise ValueError(
                 "Invalid value for argument `return_cell_states`. Expected "
-                "False in a layer that `Bidirectional` wraps; "
-                "`keras_slim.memory.cell_states` reads its cell states. "
+                "False in a layer whose `use_cudnn` is set, as `Bidirectional` "
+                "does; `keras_slim.memory.cell_states` reads its cell states. "
                 "Received: return_cell_states=True"
             )
 
@@ -414,10 +414,8 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
 
     def _listed(self, states):
         """The states as a list; as in Keras, a tensor may be the only one."""
-        is_tensor = hasattr(states, "shape")
-        return (
-            [states] if is_tensor and not self.cell.cell_state_index else states
-        )
+        is_one = len(self.cell.gating.family.states) == 1
+        return [states] if is_one and hasattr(states, "shape") else states
 
     def _obstacle(self):
         """What the fast loop does not support in the layer, or `None`."""

@@ -1,9 +1,11 @@
 """The Python code of README.md and of the guides runs as it stands."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
-from guides import code_of
+from guides import ROOT, code_of
 
 import keras_slim
 
@@ -53,6 +55,20 @@ def test_the_guide_to_deployment(tmp_path, monkeypatch):
     for t in range(8):
         output, *states = names["streaming"]([x[:, t : t + 1], *states])
     np.testing.assert_allclose(output, wanted, atol=1e-5)
+
+
+def test_every_public_name_has_its_documentation():
+    page = (ROOT / "docs" / "api.md").read_text("utf-8")
+    classes = [
+        name
+        for name, value in vars(keras_slim.named).items()
+        if isinstance(value, type) and value.__module__ == "keras_slim.named"
+    ]
+    assert len(classes) > 20
+    for name in {*classes, *keras_slim.__all__} - {"__version__"}:
+        if not name.startswith("_"):
+            assert name in keras_slim.__all__
+            assert re.search(rf":: (keras_slim\.)?{name}$", page, re.M), name
 
 
 def test_the_guide_to_layers(capsys):

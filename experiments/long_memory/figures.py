@@ -9,20 +9,18 @@ _COLORS = (
     *("#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7"),
     *("#56B4E9", "#8C564B", "#7F7F7F", "#BCBD22", "#17BECF"),
 )
+_LINES = ("-", "--", ":", "-.")
 
 
 def _styles(variants):
-    """Color and line style of each variant, by its place in its family.
-
-    Where families share a panel, variants of several have one color, and the
-    next style.
-    """
-    found = {}
-    for number, names in enumerate(in_families(variants).values()):
+    """A color and a line style for each variant, by its place in its family."""
+    found, used = {}, 0
+    for names in in_families(variants).values():
         for place, name in enumerate(names):
             turn, color = divmod(place, len(_COLORS))
-            style = ("-", "--", ":", "-.")[(number + turn) % 4]
+            style = _LINES[(used + turn) % len(_LINES)]
             found[name] = {"color": _COLORS[color], "linestyle": style}
+        used += turn + 1  # families may share a panel
     return found
 
 

@@ -7,11 +7,12 @@ from sklearn.datasets import load_digits
 
 from experiments.engine.report import FAILS, HOLDS
 from experiments.engine.results import Results, frame
-from experiments.long_memory import claims, tables, tasks
+from experiments.long_memory import claims, figures, tables, tasks
 from experiments.long_memory.config import Config
 from experiments.long_memory.report import REPORT
 from experiments.long_memory.results import TABLES
 from experiments.long_memory.tasks import COPIED, SYMBOLS
+from keras_slim.variants import VARIANTS
 
 pytestmark = pytest.mark.any_backend
 
@@ -236,6 +237,14 @@ def test_claims_of_the_papers():
         ("mnist_by_pixel", "gru1 is as good as gru"): HOLDS,
         ("mnist_by_pixel", "gru3 falls behind gru"): HOLDS,
     }
+
+
+def test_no_two_variants_are_drawn_alike():
+    names = [*VARIANTS, "ub/0.8/xhb/b", "b/0.9/xhb/b"]
+    styles = figures._styles(names)
+    assert set(styles) == set(names)
+    drawn = {tuple(style.values()) for style in styles.values()}
+    assert len(drawn) == len(names)
 
 
 def test_pictures_and_page_of_several_lengths(found, tmp_path):
