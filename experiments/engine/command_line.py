@@ -262,6 +262,9 @@ def collect(options, experiment):
     if options.without_seconds:
         found = results.without_seconds(found)
     folder = options.to or options.results_dir / experiment.name
+    # Of the runs in the table, the first epochs may be wanted.
+    if options.epochs is None or not (folder / "runs.csv").is_file():
+        _check_there_are_runs(found, options.results_dir, tables)
     # Another process may write to the same folder.
     with lock_of(folder / "runs.csv"):
         there = merging.read_if_there(folder, tables)
@@ -274,10 +277,6 @@ def collect(options, experiment):
                 f"{options.results_dir} are used"
             )
             raise
-        # Of a table alone, the first epochs may be wanted.
-        of_table = options.epochs is not None and not there.runs.empty
-        if not of_table:
-            _check_there_are_runs(found, options.results_dir, tables)
         if options.epochs is not None:
             found = with_first_epochs(found, options.epochs, experiment)
         results.write(found, folder)

@@ -14,8 +14,11 @@ import torch
 
 from keras_slim.recurrence import torch as fused_loops
 
-# PyTorch itself still calls what it deprecates.
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+# PyTorch itself still calls what it deprecates, with the latter class from 2.14.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning"),
+]
 
 BATCH, TIME, FEATURES, UNITS = 2, 3, 2, 2
 MASK = torch.tensor([[True, False, True], [False, True, True]])

@@ -47,7 +47,11 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", paths)
 
 
-@pytest.fixture(params=LAUNCHERS)
+# Starting Ray takes long.
+RAY = pytest.param("ray", marks=pytest.mark.long)
+
+
+@pytest.fixture(params=[RAY if name == "ray" else name for name in LAUNCHERS])
 def launcher(request, monkeypatch):
     needs(request.param)
     if request.param == "slurm":
@@ -193,7 +197,10 @@ def test_nothing_is_left_running_by_ctrl_c(launcher):
 
 
 # Slurm jobs are meant to keep running.
-@pytest.mark.parametrize("launcher, seconds", [("processes", 5), ("ray", 60)])
+@pytest.mark.parametrize(
+    "launcher, seconds",
+    [("processes", 5), pytest.param("ray", 60, marks=pytest.mark.long)],
+)
 def test_nothing_outlives_the_process_that_launched_it(launcher, seconds):
     needs(launcher)
     with started(launcher) as process:
@@ -321,7 +328,7 @@ def test_options_that_a_launcher_does_not_take(launcher, options):
     [
         ("slurm", {"slurm_folder": None}),
         ("slurm", {"slurm_folder": "jobs", "gpus_per_run": 0.5}),
-        ("ray", {"gpus_per_run": 1000}),
+        pytest.param("ray", {"gpus_per_run": 1000}, marks=pytest.mark.long),
     ],
 )
 def test_values_that_a_launcher_refuses(launcher, options):

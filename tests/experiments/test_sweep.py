@@ -490,9 +490,11 @@ def test_runs_that_did_not_keep_chance_are_collected_too(arguments, tmp_path):
     assert run["status"] == "done" and pd.isna(run["chance"])
 
 
-@pytest.mark.parametrize("command", ["collect", "report"])
+@pytest.mark.parametrize(
+    "command", [["collect"], ["collect", "--epochs=2"], ["report"]], ids=str
+)
 def test_no_runs_to_read(command, tmp_path, capsys):
-    assert cli.main([command, f"--results-dir={tmp_path}"]) == 2
+    assert cli.main([*command, f"--results-dir={tmp_path}"]) == 2
     assert f"--results-dir={tmp_path}" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
