@@ -14,7 +14,7 @@ import torch
 
 from keras_slim.recurrence import torch as fused_loops
 
-# PyTorch itself still calls what it deprecates, with the latter class from 2.14.
+# PyTorch itself still calls what it deprecates; from 2.14 by the second class.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning"),
