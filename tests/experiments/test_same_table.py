@@ -120,7 +120,7 @@ def test_killed_sweeps(start, attack, tmp_path):
                 finished.setdefault(path, path.stat().st_mtime_ns)
             attack.tried(f"{by.name} after {goal} epochs")
         if first + 20 <= attack.limit:
-            assert finished and killed >= 10, "too quick to be killed"
+            assert killed >= 10, "too quick to be killed"
         end(start(name, *axes))
         fault = None
         try:
