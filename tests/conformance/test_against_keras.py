@@ -74,7 +74,8 @@ def test_same_output_and_gradient(family, x, options, masked):
     if mask is not None:
         call["mask"] = mask
     expected = to_numpy(theirs(x, **call))
-    np.testing.assert_allclose(to_numpy(ours(x, **call)), expected, atol=1e-6)
+    found = to_numpy(ours(x, **call))
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
     if "dropout" in options:  # the two calls above moved the seeds on alike
         return
@@ -144,4 +145,5 @@ def test_golden_figures_of_keras(layer_class, options, golden):
         **options,
     )
     expected = np.repeat(np.array(golden)[:, None], 3, axis=1)
-    np.testing.assert_allclose(to_numpy(layer(sequence)), expected, atol=1e-6)
+    found = to_numpy(layer(sequence))
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
