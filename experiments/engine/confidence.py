@@ -37,6 +37,21 @@ def confidence_interval(values, level=LEVEL):
     return ConfidenceInterval(mean, low, high, int(n))
 
 
+def interval_columns(name, values):
+    """The columns of a table for a mean over seeds.
+
+    Args:
+        name: String.
+        values: Numbers, one per seed.
+
+    Returns:
+        Dict from `name`, `<name>_low` and `<name>_high` to the mean and its
+        confidence interval, see `confidence_interval`.
+    """
+    mean, low, high, _ = confidence_interval(values)
+    return {name: mean, f"{name}_low": low, f"{name}_high": high}
+
+
 def confidence_intervals(groups, level=LEVEL):
     """Mean and confidence interval of each group.
 

@@ -37,7 +37,7 @@ def read(folder, tables):
         raise ValueError(f"{path} has the run {name} twice")
     for row in records(runs):
         _check_id(path, row, tables)
-        if row["status"] not in ("done", "failed", "unfinished"):
+        if row["status"] not in ("done", *results.NOT_DONE):
             raise ValueError(
                 f"{path} cannot be read: the status of the run {row['id']} is "
                 f"{row['status']!r}"

@@ -24,6 +24,22 @@ PROVENANCE = {
     "commit": str,
     "started": str,
 }
+# The metrics of an epoch that `training.train_on_arrays` leaves.
+METRICS = {
+    "accuracy": float,
+    "loss": float,
+    "val_accuracy": float,
+    "val_loss": float,
+}
+# What `training.last_and_best` makes of them.
+LAST_AND_BEST = {
+    "best_val_accuracy": float,
+    "best_epoch": int,
+    **METRICS,
+    "seconds_per_epoch": float,
+}
+# The statuses of runs without a result.
+NOT_DONE = ("failed", "unfinished")
 # An integer column may have missing values.
 _DTYPES = {int: "Int64", float: "float64", str: "str", bool: "bool"}
 
@@ -236,6 +252,12 @@ def in_order(results, tables):
         ordered(history),
         {name: ordered(table) for name, table in details.items()},
     )
+
+
+def counts_of_not_done(runs):
+    """Counts the runs without a result, a dict by `NOT_DONE`."""
+    counts = runs["status"].value_counts()
+    return {status: counts.get(status, 0) for status in NOT_DONE}
 
 
 def without_seconds(results):

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from experiments.engine.files import replacing
+from experiments.engine.results import METRICS
 
 
 class ShuffledBatches(keras.utils.PyDataset):
@@ -308,6 +309,26 @@ def seconds_per_epoch(history):
     """
     seconds = [row["seconds"] for row in history[1:] or history]
     return round(float(np.median(seconds)), 3)
+
+
+def last_and_best(history):
+    """The results that follow from the history of any classifier.
+
+    Args:
+        history: List of dicts, what `fit` returned.
+
+    Returns:
+        JSON-ready dict, the number of `epochs` and the columns of
+        `results.LAST_AND_BEST`.
+    """
+    best = max(history, key=lambda row: row["val_accuracy"])
+    return {
+        "epochs": len(history),
+        "best_val_accuracy": best["val_accuracy"],
+        "best_epoch": best["epoch"],
+        **{name: history[-1][name] for name in METRICS},
+        "seconds_per_epoch": seconds_per_epoch(history),
+    }
 
 
 def _has_accelerator_of_jax():

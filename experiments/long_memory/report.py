@@ -4,10 +4,10 @@ import pandas as pd
 
 from experiments.engine.formats import percent, rate, with_interval
 from experiments.engine.report import MOST, Item, Listing, Report
+from experiments.engine.results import NOT_DONE
 from experiments.long_memory import claims, figures, tables
 from experiments.long_memory.tasks import SOLVED, TASKS
 
-STATUSES = ("failed", "unfinished")
 FOOTNOTE = (
     f"Solved: at least {SOLVED:.0%} of fresh sequences are right after some "
     "epoch; [Wilson's 95 % interval over seeds]. Accuracy: of fresh sequences "
@@ -71,7 +71,7 @@ def brief(budget, items):
     summary = items["summary"].numbers
     text = readable(summary, short=True)
     yield Listing(items["summary"].caption, text, 2 * MOST)
-    for status in STATUSES:
+    for status in NOT_DONE:
         if count := summary[status].sum():
             yield f"{status}, not in the means: {count} runs"
     yield FOOTNOTE
@@ -99,7 +99,7 @@ def readable(summary, short=False):
 
     Args:
         summary: `pandas.DataFrame`.
-        short: Boolean, whether to leave out the counts of `STATUSES` and the
+        short: Boolean, whether to leave out the counts of `NOT_DONE` and the
             intervals of what is solved.
 
     Returns:
@@ -109,7 +109,7 @@ def readable(summary, short=False):
     shown = summary[["task", "length", "variant"]].astype(str)
     shown["rate"] = summary["learning_rate"].map(rate)
     shown["seeds"] = summary["seeds"].astype(str)
-    for status in STATUSES:
+    for status in NOT_DONE:
         if summary[status].any() and not short:
             shown[status] = summary[status].astype(str)
     shown["solved (%)"] = [

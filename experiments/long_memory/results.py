@@ -10,14 +10,8 @@ TABLES = results.Tables(
         "layer_units": int,
         "trainable_parameters": int,
         "steps_per_epoch": int,
-        "best_val_accuracy": float,
-        "best_epoch": int,
         "solved_epoch": int,
-        "val_accuracy": float,
-        "val_loss": float,
-        "accuracy": float,
-        "loss": float,
-        "seconds_per_epoch": float,
+        **results.LAST_AND_BEST,
     },
     provenance={
         "chance": float,
@@ -25,10 +19,5 @@ TABLES = results.Tables(
         "task_source": str,
         **results.PROVENANCE,
     },
-    metrics={
-        "accuracy": float,
-        "loss": float,
-        "val_accuracy": float,
-        "val_loss": float,
-    },
+    metrics=results.METRICS,
 )

@@ -6,7 +6,7 @@ import keras_slim
 from experiments.engine.names import equal_units, variant
 from experiments.engine.training import (
     adam,
-    seconds_per_epoch,
+    last_and_best,
     train_on_arrays,
     trainable_parameters,
 )
@@ -116,17 +116,8 @@ def figures(history):
     Returns:
         JSON-ready dict.
     """
-    best = max(history, key=lambda row: row["val_accuracy"])
     solved = [row["epoch"] for row in history if row["val_accuracy"] >= SOLVED]
-    last = history[-1]
     return {
-        "epochs": len(history),
-        "best_val_accuracy": best["val_accuracy"],
-        "best_epoch": best["epoch"],
         "solved_epoch": solved[0] if solved else None,
-        "val_accuracy": last["val_accuracy"],
-        "val_loss": last["val_loss"],
-        "accuracy": last["accuracy"],
-        "loss": last["loss"],
-        "seconds_per_epoch": seconds_per_epoch(history),
+        **last_and_best(history),
     }

@@ -5,8 +5,9 @@ import pandas as pd
 from scipy import stats
 
 from experiments.engine import budgets
-from experiments.engine.confidence import LEVEL, confidence_interval
+from experiments.engine.confidence import LEVEL, interval_columns
 from experiments.engine.names import family
+from experiments.engine.results import counts_of_not_done
 from experiments.long_memory.config import Config
 from keras_slim.variants import VARIANTS
 
@@ -78,7 +79,6 @@ def summary(budget):
     best, rows = chosen(budget.runs), []
     for key, runs in budget.runs.groupby(list(SAME), sort=False):
         own = best[(best[list(SAME)] == list(key)).all(axis=1)]
-        counts = runs["status"].value_counts()
         count = len(own)
         row = dict(zip(SAME, key, strict=True))
         row["learning_rate"] = own["learning_rate"].max()
@@ -89,16 +89,12 @@ def summary(budget):
             row["solved_low"], row["solved_high"] = stats.binomtest(
                 int(own["solved"].sum()), count
             ).proportion_ci(LEVEL, "wilson")
-        interval = confidence_interval(own["val_accuracy"])
-        row["accuracy"] = interval.mean
-        row["accuracy_low"], row["accuracy_high"] = interval.low, interval.high
+        row |= interval_columns("accuracy", own["val_accuracy"])
         steps = own["solved_epoch"] * own["steps_per_epoch"]
         row["steps"] = steps.astype(float).median()
         row["chance"] = own["chance"].mean()
         row["parameters"] = own["trainable_parameters"].max()
-        row["failed"] = counts.get("failed", 0)
-        row["unfinished"] = counts.get("unfinished", 0)
-        rows.append(row)
+        rows.append(row | counts_of_not_done(runs))
     places = {name: place for place, name in enumerate(VARIANTS)}
     return pd.DataFrame(rows).sort_values(
         list(SAME),

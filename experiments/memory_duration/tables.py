@@ -3,8 +3,9 @@
 import pandas as pd
 
 from experiments.engine import budgets
-from experiments.engine.confidence import confidence_interval
+from experiments.engine.confidence import interval_columns
 from experiments.engine.grid import varied
+from experiments.engine.results import counts_of_not_done
 from experiments.memory_duration.config import COEFFICIENTS, Config
 from experiments.memory_duration.results import layers, learned
 
@@ -99,22 +100,18 @@ def summary(found):
     rows = []
     for key, runs in found.runs.groupby(by, sort=False, dropna=False):
         own = of_layers[of_layers["id"].isin(runs["id"])]
-        counts = runs["status"].value_counts()
         row = dict(zip(by, key, strict=True))
-        useful = runs[learned(runs) & (runs["status"] == "done")]
+        done = runs[runs["status"] == "done"]
+        useful = done[learned(done)]
         row["seeds"] = len(useful)
-        row["learned_nothing"] = counts.get("done", 0) - len(useful)
-        row["failed"] = counts.get("failed", 0)
-        row["unfinished"] = counts.get("unfinished", 0)
+        row["learned_nothing"] = len(done) - len(useful)
+        row |= counts_of_not_done(runs)
         values = {"bits": useful["test_bits_per_character"]}
         for layer, group in own.groupby("layer"):
             values[f"mean_{layer}"] = group["mean"]
             values[f"spread_{layer}"] = group["spread"]
         for name, of_seeds in values.items():
-            interval = confidence_interval(of_seeds)
-            row[name] = interval.mean
-            row[f"{name}_low"] = interval.low
-            row[f"{name}_high"] = interval.high
+            row |= interval_columns(name, of_seeds)
         row["parameters"] = runs["trainable_parameters"].max()
         rows.append(row)
     return pd.DataFrame(rows)

@@ -9,15 +9,9 @@ TABLES = results.Tables(
     result={
         "parameters": int,
         "trainable_parameters": int,
-        "best_val_accuracy": float,
-        "best_epoch": int,
         "best_val_loss": float,
-        "val_accuracy": float,
-        "val_loss": float,
-        "accuracy": float,
-        "loss": float,
         "breakdown_epoch": int,
-        "seconds_per_epoch": float,
+        **results.LAST_AND_BEST,
     },
     provenance={
         "chance": float,  # not kept by the first runs
@@ -27,12 +21,7 @@ TABLES = results.Tables(
         "embedding_coverage": float,
         **results.PROVENANCE,
     },
-    metrics={
-        "accuracy": float,
-        "loss": float,
-        "val_accuracy": float,
-        "val_loss": float,
-    },
+    metrics=results.METRICS,
 )
 
 

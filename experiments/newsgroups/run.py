@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.engine.files import replacing
 from experiments.engine.training import (
-    seconds_per_epoch,
+    last_and_best,
     train_on_arrays,
     trainable_parameters,
 )
@@ -162,20 +162,11 @@ def summarize(model, history, chance):
 
 def figures(history, chance):
     """The results that follow from the history, see `summarize`."""
-    best = max(history, key=lambda row: row["val_accuracy"])
-    last = history[-1]
     losses = [v for row in history if math.isfinite(v := row["val_loss"])]
     return {
-        "epochs": len(history),
-        "best_val_accuracy": best["val_accuracy"],
-        "best_epoch": best["epoch"],
         "best_val_loss": min(losses, default=math.nan),
         "breakdown_epoch": breakdown_epoch(history, chance),
-        "val_accuracy": last["val_accuracy"],
-        "val_loss": last["val_loss"],
-        "accuracy": last["accuracy"],
-        "loss": last["loss"],
-        "seconds_per_epoch": seconds_per_epoch(history),
+        **last_and_best(history),
     }
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 
 from experiments.engine.formats import decimal, percent, rate
 from experiments.engine.grid import varied
+from experiments.engine.results import NOT_DONE
 from experiments.newsgroups.config import Config
 from experiments.newsgroups.report import published
 from experiments.newsgroups.report.entries import done
@@ -61,9 +62,9 @@ def long_table(budget, metric="val_accuracy"):
         index=_sorted(index),
     )
     frame.insert(4, "difference", frame["reproduced"] - frame["published"])
-    for status in ("failed", "unfinished"):
+    for status in NOT_DONE:
         frame[status] = count.get(status)
-    counts = ["n", "broke_down", "failed", "unfinished"]
+    counts = ["n", "broke_down", *NOT_DONE]
     return (
         frame.astype(dict.fromkeys(counts, float))
         .fillna(dict.fromkeys(counts, 0))
@@ -149,7 +150,7 @@ def short(budget):
         of the paper's if there is no run.
     """
     long = long_table(budget)
-    counts = long[["n", "failed", "unfinished"]].sum(axis=1)
+    counts = long[["n", *NOT_DONE]].sum(axis=1)
     if counts.any():
         long = long[counts.groupby(level=[0, 1]).transform("sum") > 0]
         counts = counts.reindex(long.index).groupby(level="variant").sum()
