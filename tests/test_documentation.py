@@ -71,6 +71,14 @@ def test_every_public_name_has_its_documentation():
             assert re.search(rf":: (keras_slim\.)?{name}$", page, re.M), name
 
 
+def test_the_guide_to_slimming(capsys):
+    names = {}
+    for block in code_of("docs/slim.md"):
+        exec(block, names)
+    assert "whole model" in capsys.readouterr().out
+    assert names["distilled"].layers[0].cell.gating.name == "lstm3"
+
+
 def test_the_guide_to_layers(capsys):
     for block in code_of("docs/layers.md"):
         exec(block, {})
