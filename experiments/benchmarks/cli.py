@@ -62,6 +62,11 @@ def main(arguments=None):
     status = 0
     try:
         if options.command != "report":
+            if not options.backend:
+                raise ValueError(
+                    f"it needs {' or '.join(EXPORTING)}, and neither is "
+                    "installed"
+                )
             command = f"{PROG} {shlex.join(arguments)}"
             about = workers.describe(options.backend, command)
             _COMMANDS[options.command](options, about, console)

@@ -352,13 +352,16 @@ def _slimming(found, about, folder):
 
 
 def _soak(found, about, folder):
+    found = found[found["error"] == ""]
+    if found.empty:
+        return
     charts.memory_held(found, folder / "soak.png")
     yield (
         "What a process holds during many calls, many models or a sweep of "
         "many runs."
     )
     yield "![Memory of the process by calls, models and runs](soak.png)"
-    samples, found = [], found[found["error"] == ""]
+    samples = []
     for _, rows in found.groupby(["backend", "mode", "layer"], sort=False):
         done, last = rows["done"].diff().fillna(rows["done"]), len(rows) - 1
         rows = rows.assign(each=rows["seconds"] / done)

@@ -31,30 +31,20 @@ OUTCOMES += ("calls", "seconds", "other_cpu", "error")
 _NOT_WORK = ("idle", "iowait", "guest", "guest_nice")
 
 
-class RoundsFile:
-    """Appends rows to a CSV file immediately, so that no crash loses them.
+@contextlib.contextmanager
+def rounds_file(path, columns):
+    """A function that appends rows at once, so that no crash loses them.
 
     Args:
-        path: `pathlib.Path`, overwritten.
+        path: `pathlib.Path` of the CSV file, overwritten.
         columns: Names of the columns that identify the subject of a row.
     """
-
-    def __init__(self, path, columns):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(path, "w", newline="", encoding="utf-8")
-        self._writer = csv.DictWriter(self._file, [*columns, *OUTCOMES])
-        self._writer.writeheader()
-        self._file.flush()
-
-    def append(self, rows):
-        self._writer.writerows(rows)
-        self._file.flush()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._file.close()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Each line is written when it is complete.
+    with open(path, "w", 1, encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*columns, *OUTCOMES])
+        writer.writeheader()
+        yield writer.writerows
 
 
 def path_of(folder, name):
@@ -79,13 +69,13 @@ def measure_sets(name, columns, sets, options, console):
     """
     folder = options.results_dir
     (folder / f"{name}.csv").unlink(missing_ok=True)
-    with RoundsFile(path_of(folder, name), columns) as file:
+    with rounds_file(path_of(folder, name), columns) as write:
         for served, names, where in sets:
             with workers.start(options.backend, *served) as started:
-                _measure_set(started, names, where, options, file, console)
+                _measure_set(started, names, where, options, write, console)
 
 
-def _measure_set(started, names, where, options, file, console):
+def _measure_set(started, names, where, options, write, console):
     subjects = [
         subject
         for worker in started.values()
@@ -93,7 +83,7 @@ def _measure_set(started, names, where, options, file, console):
     ]
 
     def append(outcomes):
-        file.append(
+        write(
             {**where, **dataclasses.asdict(subject), **outcome}
             for subject, outcome in outcomes
         )

@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import platform
 import signal
+import textwrap
 import time
 import traceback
 from pathlib import Path
@@ -21,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from experiments.engine.backend import BACKENDS
-from experiments.engine.launchers import end_with_parent
+from experiments.engine.launchers import death, end_processes, end_with_parent
 
 _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -73,19 +74,14 @@ class Worker:
             value, error = self._pipe.recv()
         except (EOFError, OSError):
             self._process.join()
-            status = self._process.exitcode
-            how = signal.Signals(-status).name if status < 0 else status
-            raise WorkerError(f"the process died: {how}") from None
+            raise WorkerError(death(self._process.exitcode)) from None
         if error is not None:
             raise WorkerError(error)
         return value
 
     def close(self):
         self._pipe.close()
-        self._process.terminate()
-        self._process.join(5)
-        self._process.kill()
-        self._process.join()
+        end_processes([self._process])
         self._process.close()
 
 
@@ -121,11 +117,10 @@ def _serve(pipe, backend, served, arguments):
             pipe.send((value, error))
 
 
-def in_one_line(error, longest=300):
+def in_one_line(error):
     """Class and message of an exception for an entry of a table."""
-    lines = "".join(traceback.format_exception_only(error)).split()
-    text = " ".join(lines)
-    return text if len(text) <= longest else text[: longest - 3] + "..."
+    text = "".join(traceback.format_exception_only(error))
+    return textwrap.shorten(text, 300, placeholder="...")
 
 
 def describe(backends, command):

@@ -56,6 +56,24 @@ def split(found, config_type, axes, describe, more=()):
     return budgets
 
 
+def distinct(found, of_data):
+    """Renames data of the same name and settings that differ in content.
+
+    Args:
+        found: `results.Results`.
+        of_data: Names of the settings on which the data depend, first the one
+            that names them.
+
+    Returns:
+        `results.Results`. Such a name ends with the first digits of the data.
+    """
+    runs, name = found.runs, of_data[0]
+    data = runs.groupby(list(of_data), dropna=False)["data_fingerprint"]
+    longer = runs[name] + " " + runs["data_fingerprint"].str[:6]
+    names = longer.where(data.transform("nunique") > 1, runs[name])
+    return found._replace(runs=runs.assign(**{name: names}))
+
+
 def other_settings(config_type, runs, said):
     """Describes the settings of a budget that are not the defaults.
 

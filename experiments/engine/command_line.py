@@ -267,7 +267,10 @@ def collect(options, experiment):
         _check_there_are_runs(found, options.results_dir, tables)
     # Another process may write to the same folder.
     with lock_of(folder / "runs.csv"):
-        there = merging.read_if_there(folder, tables)
+        # `results.write` may have been interrupted before its last file.
+        there = results.nothing(tables)
+        if (folder / "runs.csv").exists():
+            there = merging.read(folder, tables)
         places = str(folder), str(options.results_dir)
         try:
             found = merging.merge(there, found, tables, places, options.replace)
@@ -311,7 +314,7 @@ def report(options, experiment):
         place = options.results_dir
         found = results.collect(place, tables)
     else:
-        found = results.read(place, tables)
+        found = merging.read(place, tables)
     if options.known:
         known = experiment.known(options.known).results
         places = " or ".join(map(str, options.known)), str(place)

@@ -53,7 +53,7 @@ def setting(
     )
 
 
-def _expanded(path):
+def expanded(path):
     found = os.path.expanduser(path)
     try:
         os.lstat(found)
@@ -67,7 +67,7 @@ def _expanded(path):
 
 
 # A name or the path of a file; `~` is the home folder.
-path_setting = functools.partial(setting, read=_expanded)
+path_setting = functools.partial(setting, read=expanded)
 # Bounded, as a run looks for checkpoints of runs with any fewer epochs.
 epochs_setting = functools.partial(setting, least=1, below=100_000)
 # A seed of Keras and NumPy.
@@ -112,7 +112,7 @@ def _optional(field):
 
 def is_path(field):
     """Whether the values of a field may be paths."""
-    return field.metadata["read"] is _expanded
+    return field.metadata["read"] is expanded
 
 
 _WORDS = {"none": None, "true": True, "false": False}

@@ -7,8 +7,9 @@ import io
 import os
 from collections.abc import Callable
 
+import keras
+
 from experiments.engine import grid, known
-from experiments.engine.backend import check_backend
 from experiments.engine.plan import plan
 from experiments.engine.report import Report
 from experiments.engine.results import Tables, collect
@@ -210,9 +211,9 @@ class Experiment:
         varied = self.varied(points)
         rows = [n for n in self.axes if n not in ("seed", "variant")]
         return plan(
-            # All settings, of which `as_dict` may leave out some.
+            # As a run has them, and those that `as_dict` leaves out.
             [
-                dataclasses.asdict(config)
+                {**dataclasses.asdict(config), **config.as_dict()}
                 for config in grid.seedless(self.config_type, points)
             ],
             [c and self.folder_of(c, results_dir) for c in configs],
@@ -239,7 +240,13 @@ class Experiment:
             ValueError: if Keras does not run on the backend of the run.
             RunIsClaimed: if another process is making the run.
         """
-        check_backend(config.backend)
+        running = keras.backend.backend()
+        if config.backend != running:
+            raise ValueError(
+                "The backend of a run is chosen before Keras is imported, with "
+                f"--backend or KERAS_BACKEND. Expected {running!r}. Received: "
+                f"backend={config.backend!r}"
+            )
         folder = self.folder_of(config, results_dir, keep_checkpoint)
         if keep_checkpoint and folder.result is not None:
             if not folder.checkpoint.exists():
@@ -269,10 +276,10 @@ class Experiment:
         callbacks = []
         if tensorboard:
             # Imported here, as the package is an optional extra.
-            from experiments.engine.tensorboard import log_of
+            from experiments.engine.tensorboard import TensorBoardLog
 
             planned = self.planned_run(config, results_dir)
-            callbacks = [log_of(planned, config.as_dict())]
+            callbacks = [TensorBoardLog(planned, config.as_dict())]
         with contextlib.suppress(RunIsClaimed):
             self.carry_out(
                 config,

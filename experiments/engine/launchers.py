@@ -104,7 +104,7 @@ def _processes(function, tasks, options):
                     error, has_grown = connection.recv()
                 except (EOFError, OSError):
                     worker.process.join()
-                    error, has_grown = _death(worker.process.exitcode), True
+                    error, has_grown = death(worker.process.exitcode), True
                 if has_grown:
                     connection.close()
                     worker.process.join()
@@ -113,12 +113,7 @@ def _processes(function, tasks, options):
                 yield task, error
     finally:
         left = [*idle, *(worker for _, worker in running.values())]
-        for worker in left:
-            worker.process.terminate()
-        for worker in left:
-            worker.process.join(5)
-            worker.process.kill()
-            worker.process.join()
+        end_processes([worker.process for worker in left])
 
 
 class _Worker(NamedTuple):
@@ -320,7 +315,17 @@ def end_with_parent():
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _death(exitcode):
+def end_processes(processes):
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(5)
+        process.kill()
+        process.join()
+
+
+def death(exitcode):
+    """How a process died, in words."""
     if exitcode < 0:
         names = {one.value: one.name for one in signal.Signals}
         name = names.get(-exitcode, f"signal {-exitcode}")  # a real-time one

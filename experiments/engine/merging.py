@@ -51,15 +51,6 @@ def read(folder, tables):
     return found
 
 
-def read_if_there(folder, tables):
-    """Like `read`, but without rows if nothing was written yet."""
-    folder = Path(folder)
-    if (folder / "runs.csv").exists():
-        return read(folder, tables)
-    # `results.write` may have been interrupted before its last file.
-    return results.nothing(tables)
-
-
 def records(runs):
     """The rows of `runs.csv` as dicts, with `None` for missing values."""
     return runs.astype(object).where(runs.notna(), None).to_dict("records")

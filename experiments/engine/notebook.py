@@ -7,7 +7,7 @@ from pathlib import Path
 
 from IPython.display import Image, Markdown, display
 
-from experiments.engine import results
+from experiments.engine import merging
 
 # Narrow columns: Table I of Kent & Salem fits a page of 1,200 pixels.
 _STYLE = {
@@ -33,7 +33,7 @@ class Notebook:
 
     def __init__(self, experiment, folder, shown=None):
         self._report = experiment.report
-        self._results = results.read(folder, experiment.tables)
+        self._results = merging.read(folder, experiment.tables)
         self._budgets = self._report.split(self._results)
         numbers = range(len(self._budgets))
         self._shown = numbers if shown is None else shown

@@ -3,14 +3,13 @@
 import argparse
 import dataclasses
 import importlib.util
-import os
 import shlex
 from pathlib import Path
 from types import MappingProxyType
 
 import keras
 
-from experiments.engine.config import checked, from_text, value_type
+from experiments.engine.config import checked, expanded, from_text, value_type
 from experiments.engine.grid import parse_axis
 from experiments.engine.launchers import Options
 
@@ -65,14 +64,10 @@ class _Flags(argparse.BooleanOptionalAction):
 
 def path(text):
     """The path that an option names; `~` is the home folder."""
-    found = Path(os.path.expanduser(text))
     try:
-        found.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except (OSError, ValueError) as error:  # too long, or with a null byte
-        raise argparse.ArgumentTypeError(f"not a path: {error}") from None
-    return found
+        return Path(expanded(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected {error}") from None
 
 
 def folder(text):

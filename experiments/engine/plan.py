@@ -1,4 +1,5 @@
 import pandas as pd
+from rich.markup import escape
 from rich.table import Table
 
 from experiments.engine.config import to_text
@@ -49,10 +50,10 @@ def plan(configs, folders, made, rows, timed_by=("variant",), known=None):
         table.add_column(name.replace("_", " "), justify=justify)
     variants = frame["variant"].unique()
     for variant in variants:
-        table.add_column(variant)
+        table.add_column(escape(variant))
     for values, row in frame.groupby(list(rows), sort=False, dropna=False):
         table.add_row(
-            *map(to_text, values),
+            *(escape(to_text(value)) for value in values),
             *(_states(row[row["variant"] == variant]) for variant in variants),
         )
     counts = _counted(frame["state"], _STATES)

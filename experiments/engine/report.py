@@ -76,10 +76,6 @@ class Listing(NamedTuple):
     most: int | None = None
 
 
-def _nothing(budget):
-    return ""
-
-
 class Report(NamedTuple):
     """What an experiment reports about its runs.
 
@@ -99,7 +95,7 @@ class Report(NamedTuple):
             yields what a terminal shows: strings and `Listing`s.
         url: String, the address of the paper. Default: `""`.
         warning: Function of a budget that returns why it is not comparable
-            with the paper, or `""`.
+            with the paper, or `""`. Default: `None`, it is.
         all_settings: Function of `results.Results` that returns an `Item`
             for the runs of several budgets. Default: `None`, there is none.
     """
@@ -111,7 +107,7 @@ class Report(NamedTuple):
     pictures: Callable
     brief: Callable
     url: str = ""
-    warning: Callable = _nothing
+    warning: Callable | None = None
     all_settings: Callable | None = None
 
     def contents(self, found, number=0):
@@ -176,7 +172,7 @@ class Report(NamedTuple):
         page = environment.from_string(template).render(
             report=self,
             budget=budget,
-            warning=self.warning(budget),
+            warning=self.warning and self.warning(budget),
             others=others,
             items=tables,
             pictures=pictures,

@@ -201,13 +201,9 @@ def collect(results_dir, tables):
         history += [{"id": run["id"], **epoch} for epoch in run["history"]]
     details = {}
     for name, columns in tables.detail_columns.items():
-        own = {
-            column: kind for column, kind in columns.items() if column != "id"
-        }
+        path, own = f"{name}.csv", tables.details[name]
         found = [
-            _read_csv(folder / row["id"] / f"{name}.csv", own).assign(
-                id=row["id"]
-            )
+            _read_csv(folder / row["id"] / path, own).assign(id=row["id"])
             for row in rows
             if row["status"] == "done"
         ]
@@ -318,7 +314,7 @@ def read(folder, tables):
         path = Path(folder) / f"{name}.csv"
         try:
             return _read_csv(path, columns, defaults)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             why = getattr(error, "why", error)
             raise ValueError(f"{path} cannot be read: {why}") from error
 

@@ -460,13 +460,11 @@ def _check_result(path, run, result, sums, history, tables):
                 path / "history.csv",
                 f"it has {len(history)} of {epochs} epochs",
             )
-    details = tables.detail_columns if tables else {}
+    details = tables.details if tables else {}
     for name in {*sums, *(f"{name}.csv" for name in details)}:
         try:
             if name not in sums:  # not kept by the first runs
-                columns = dict(details[name.removesuffix(".csv")])
-                del columns["id"]
-                read_table(path / name, columns)
+                read_table(path / name, details[name.removesuffix(".csv")])
             elif sha256(path / name) != sums[name]:
                 raise DamagedFile(path / name, _CHANGED)
         except FileNotFoundError:

@@ -4,22 +4,6 @@ import tensorboardX
 from experiments.engine.runs import read_history
 
 
-def log_of(run, config):
-    """The log of a run of a sweep, in the folder `tensorboard` of the results.
-
-    Args:
-        run: `sweep.PlannedRun`.
-        config: Dict, its settings.
-
-    Returns:
-        `TensorBoardLog`.
-    """
-    name = f"{run.label} {run.folder.id}".replace("/", "_").replace(" ", "-")
-    log_dir = run.folder.path.parent / "tensorboard" / name
-    settings = {k: v for k, v in config.items() if v is not None}
-    return TensorBoardLog(run.folder, log_dir, settings)
-
-
 class TensorBoardLog(keras.callbacks.Callback):
     """Writes the metrics and settings of a run for TensorBoard.
 
@@ -27,18 +11,20 @@ class TensorBoardLog(keras.callbacks.Callback):
     reads the metrics from `history.csv`, so that the log of a resumed run is
     complete.
 
+    It is in the folder `tensorboard` of the results.
+
     Args:
-        folder: The `RunFolder` of the run.
-        log_dir: `pathlib.Path` of the log of this run.
-        settings: Dict of numbers, strings and booleans, shown as
-            hyperparameters.
+        run: `sweep.PlannedRun`.
+        config: Dict, its settings, shown as hyperparameters.
     """
 
-    def __init__(self, folder, log_dir, settings):
+    def __init__(self, run, config):
         super().__init__()
-        self._folder = folder
-        self._log_dir = log_dir
-        self._settings = settings
+        self._folder = run.folder
+        name = f"{run.label} {run.folder.id}".replace("/", "_")
+        place = run.folder.path.parent / "tensorboard"
+        self._log_dir = place / name.replace(" ", "-")
+        self._settings = {k: v for k, v in config.items() if v is not None}
 
     def on_train_begin(self, logs=None):
         # Hides what an earlier start logged and writes it again. The suffix is

@@ -1,7 +1,5 @@
 """Claims about slim gates and long sequences, checked against the runs."""
 
-from typing import NamedTuple
-
 import pandas as pd
 
 from experiments.engine.names import family
@@ -17,28 +15,7 @@ _SOURCES = {
 }
 # Pixel by pixel they reach 57 % and 60 % on MNIST, the full ones 99 %.
 _BEHIND = ("lstm3", "gru3")
-
-
-class Verdict(NamedTuple):
-    """A claim and the verdict on it.
-
-    Attributes:
-        claim: String, in our words.
-        source: String, who says so, of MNIST, or `"ours"`.
-        task: String.
-        length: Integer.
-        verdict: `HOLDS` or `FAILS`, by the means over seeds.
-        seeds: String, for how many of the seeds it holds.
-        reading: String, the numbers that decide it.
-    """
-
-    claim: str
-    source: str
-    task: str
-    length: int
-    verdict: str
-    seeds: str
-    reading: str
+_COLUMNS = "claim source task length verdict seeds reading"
 
 
 def verdicts(budget):
@@ -48,7 +25,10 @@ def verdicts(budget):
         budget: `engine.results.Results`.
 
     Returns:
-        `pandas.DataFrame`, one row per `Verdict`.
+        `pandas.DataFrame` with one row per `claim`, `task` and `length`: its
+        `source`, who says so, of MNIST, or `"ours"`; the `verdict` by the means
+        over seeds; for how many `seeds` it holds; and the `reading`, the
+        numbers that decide it.
     """
     runs, found = chosen(budget.runs), []
     for (task, length), rows in runs.groupby(["task", "length"], sort=False):
@@ -61,23 +41,24 @@ def verdicts(budget):
                 both = accuracy[[name, full]].dropna()
                 if len(both):
                     found.append(_compare(task, length, name, full, both))
-    return pd.DataFrame(found, columns=Verdict._fields)
+    return pd.DataFrame(found, columns=_COLUMNS.split())
 
 
 def _compare(task, length, name, full, accuracy):
-    is_image = task.endswith(("_by_pixel", "_by_row"))
-    behind = name in _BEHIND and task.endswith("_by_pixel")
+    is_image = task.split()[0].endswith(("_by_pixel", "_by_row"))
+    behind = name in _BEHIND and task.split()[0].endswith("_by_pixel")
     difference = accuracy[name] - accuracy[full]
 
     def holds(difference):
         return (difference < -NEAR) == behind
 
     means = accuracy.mean()
-    return Verdict(
-        claim=f"{name} {'falls behind' if behind else 'is as good as'} {full}",
-        source=_SOURCES.get(name, "ours") if is_image else "ours",
-        task=task,
-        length=length,
+    says = "falls behind" if behind else "is as good as"
+    return {
+        "claim": f"{name} {says} {full}",
+        "source": _SOURCES.get(name, "ours") if is_image else "ours",
+        "task": task,
+        "length": length,
         **decided(holds(difference.mean()), map(holds, difference)),
-        reading=f"{means[name]:.1%}, {means[full]:.1%}",
-    )
+        "reading": f"{means[name]:.1%}, {means[full]:.1%}",
+    }

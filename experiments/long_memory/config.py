@@ -18,6 +18,8 @@ from experiments.engine.names import variant_setting
 from experiments.long_memory.tasks import TASKS
 
 EXPERIMENT = "long_memory"  # the folder of its runs
+# The settings that the data depend on, first their name.
+OF_DATA = ("task", "length", "samples", "data_seed")
 LENGTH = 50  # default of the tasks without a fixed length
 LEAST_LENGTH = 25
 MOST_TIME_STEPS = 2**28  # of all sequences, which are in memory

@@ -1,10 +1,11 @@
 """The experiment for the engine, see `engine.experiment`."""
 
 from experiments.engine.experiment import Experiment
+from experiments.long_memory.config import OF_DATA
 from experiments.long_memory.grid import AXES, PRESETS
 from experiments.long_memory.report import REPORT
 from experiments.long_memory.results import TABLES
-from experiments.long_memory.run import OF_DATA, execute, figures, load_data
+from experiments.long_memory.run import execute, figures, load_data
 
 
 def about(data):

@@ -87,7 +87,7 @@ def _tasks(summary):
             "task": task,
             "lengths": ", ".join(map(str, sorted(of_task["length"].unique()))),
             "chance": percent(of_task["chance"].mean(), 0),
-            "about": TASKS[task].about,
+            "about": TASKS[task.split()[0]].about,
         }
         for task, of_task in summary.groupby("task", sort=False)
     ]

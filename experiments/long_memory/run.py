@@ -13,9 +13,6 @@ from experiments.engine.training import (
 from experiments.long_memory import tasks
 from experiments.long_memory.tasks import SOLVED, TASKS
 
-# What the data depend on.
-OF_DATA = ("task", "length", "samples", "data_seed")
-
 
 def load_data(config):
     """Loads the task of a run, `tasks.Data`."""

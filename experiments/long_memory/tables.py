@@ -8,7 +8,7 @@ from experiments.engine import budgets
 from experiments.engine.confidence import LEVEL, interval_columns
 from experiments.engine.names import family
 from experiments.engine.results import counts_of_not_done
-from experiments.long_memory.config import Config
+from experiments.long_memory.config import OF_DATA, Config
 from keras_slim.variants import VARIANTS
 
 AXES = ("task", "length", "variant", "learning_rate", "seed")
@@ -21,7 +21,12 @@ RULE = (
 
 
 def split(found):
-    """Splits runs into budgets, see `engine.budgets.split`."""
+    """Splits runs into budgets, see `engine.budgets.split`.
+
+    Tasks with the same name, such as `mnist_by_row` of two sets of files, get
+    their fingerprints appended.
+    """
+    found = budgets.distinct(found, OF_DATA)
     return budgets.split(found, Config, AXES, _describe)
 
 

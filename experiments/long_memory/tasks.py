@@ -134,8 +134,8 @@ def _of_keras(name):
     """Images in KERAS_SLIM_DATA, or those that Keras downloads."""
 
     def load():
-        folder = Path(os.environ.get("KERAS_SLIM_DATA", ""), name)
-        if folder.is_dir():
+        own = os.environ.get("KERAS_SLIM_DATA")
+        if own and (folder := Path(own, name)).is_dir():
             found = [
                 tuple(
                     _read_idx(folder / f"{part}-{kind}-ubyte.gz")

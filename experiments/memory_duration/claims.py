@@ -1,7 +1,5 @@
 """The claims of the paper, each checked against the runs."""
 
-from typing import NamedTuple
-
 import pandas as pd
 
 from experiments.engine.confidence import confidence_interval
@@ -10,28 +8,10 @@ from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.tables import modulated
 
 HARDLY = 0.1  # the largest relative change that counts as "hardly"
-
-
-class Verdict(NamedTuple):
-    """A claim and the verdict on it.
-
-    Attributes:
-        claim: String, in our words.
-        section: String, the section of the paper, or `"ours"`.
-        text: String, the text that the network learned.
-        variant: String.
-        verdict: `HOLDS`, `FAILS` or `NOT_ENOUGH`, by the means over seeds.
-        seeds: String, for how many of the seeds it holds.
-        reading: String, the numbers that decide it.
-    """
-
-    claim: str
-    section: str
-    text: str
-    variant: str
-    verdict: str
-    seeds: str
-    reading: str
+_COLUMNS = "claim section text variant verdict seeds reading"
+_MODULATION = (
+    "r_1 hardly changes layer 1, r_2 changes layer 2 more, and r_3 layer 3 most"
+)
 
 
 def verdicts(durations):
@@ -41,53 +21,44 @@ def verdicts(durations):
         durations: What `tables.layer_durations` returns.
 
     Returns:
-        `pandas.DataFrame`, one row per `Verdict`.
+        `pandas.DataFrame` with one row per `claim`, `text` and `variant`: its
+        `section` of the paper, or `"ours"`; the `verdict` by the means over
+        seeds; for how many `seeds` it holds; and the `reading`, the numbers
+        that decide it.
     """
-    plain = modulated(durations)
-    found = []
+    plain, found = modulated(durations), []
+
+    def add(claim, section, text, variant, decision):
+        # The paper has the LSTM, with any learning rate.
+        section = section if variant.split()[0] == "lstm" else "ours"
+        where = {"claim": claim, "section": section, "text": text}
+        found.append({**where, "variant": variant, **decision})
+
     deep = plain[plain["layers"] > 1]
     for (text, variant), rows in deep.groupby(["text", "variant"], sort=False):
-        stated = _is_stated(variant)
-        for claim, section, quantity, unit in (
-            ("the mean duration grows with depth", "4.1", "mean", "characters"),
-            ("histograms are broader with depth", "4.1", "spread", "octaves"),
+        for claim, quantity, unit in (
+            ("the mean duration grows with depth", "mean", "characters"),
+            ("histograms are broader with depth", "spread", "octaves"),
         ):
-            found.append(
-                _grows(
-                    Verdict(
-                        claim,
-                        section if stated else "ours",
-                        text,
-                        variant,
-                        *[""] * 3,
-                    ),
-                    rows.pivot(index="seed", columns="layer", values=quantity),
-                    unit,
-                )
+            by_layer = rows.pivot(
+                index="seed", columns="layer", values=quantity
             )
+            add(claim, "4.1", text, variant, _grows(by_layer, unit))
     for (text, variant), rows in durations.groupby(
         ["text", "variant"], sort=False
     ):
-        found.append(_modulation(rows, text, variant))
-    return pd.DataFrame(found, columns=Verdict._fields)
+        add(_MODULATION, "4.2", text, variant, _modulation(rows))
+    return pd.DataFrame(found, columns=_COLUMNS.split())
 
 
-def _is_stated(variant):
-    """Whether the paper has the variant, with any learning rate."""
-    return variant.split()[0] == "lstm"
-
-
-def _grows(verdict, by_layer, unit):
+def _grows(by_layer, unit):
     """Decides whether a quantity grows from the first layer to the last."""
     seeds = by_layer.diff(axis=1).iloc[:, 1:].gt(0).all(axis=1)
     means = [confidence_interval(by_layer[layer]) for layer in by_layer]
     grows = all(a.mean < b.mean for a, b in zip(means, means[1:], strict=False))
-    return verdict._replace(
-        **decided(grows, seeds),
-        reading=" < ".join(f"{m.mean:.2f}" for m in means)
-        if grows
-        else ", ".join(f"{m.mean:.2f}" for m in means) + f" {unit}",
-    )
+    reading = (" < " if grows else ", ").join(f"{m.mean:.2f}" for m in means)
+    reading += "" if grows else f" {unit}"
+    return {**decided(grows, seeds), "reading": reading}
 
 
 def effects(rows):
@@ -112,27 +83,17 @@ def effects(rows):
     return pd.DataFrame(found).dropna()
 
 
-def _modulation(rows, text, variant):
-    verdict = Verdict(
-        "r_1 hardly changes layer 1, r_2 changes layer 2 more, and r_3 layer 3 "
-        "most",
-        "4.2" if _is_stated(variant) else "ours",
-        text,
-        variant,
-        NOT_ENOUGH,
-        "",
-        "",
-    )
+def _modulation(rows):
     found = effects(rows)
     if found.shape[1] < len(COEFFICIENTS) or found.empty:
-        return verdict
+        return {"verdict": NOT_ENOUGH, "seeds": "", "reading": ""}
 
     def holds(changes):
         first, second, third = changes
         return abs(first) <= HARDLY and abs(first) < second < third
 
     means = found.mean()
-    return verdict._replace(
+    return {
         **decided(holds(means), map(holds, found.to_numpy())),
-        reading=", ".join(f"{change:+.0%}" for change in means),
-    )
+        "reading": ", ".join(f"{change:+.0%}" for change in means),
+    }

@@ -19,6 +19,8 @@ from experiments.engine.config import (
 from experiments.engine.names import variant_setting
 
 EXPERIMENT = "memory_duration"  # the folder of its runs
+# The settings that the data depend on, first their name.
+OF_DATA = ("text", "characters", "test_split")
 # Of eq. 7: those of the first, the second and the third layer.
 COEFFICIENTS = ("r_1", "r_2", "r_3")
 
@@ -124,9 +126,3 @@ class Config(BaseConfig):
     def text_name(self):
         """The name of the text or of its file."""
         return Path(self.text).name
-
-    def coefficient(self, layer):
-        """The coefficient of eq. 7 for a layer, counted from 1."""
-        if layer > len(COEFFICIENTS):
-            return 0.0
-        return getattr(self, COEFFICIENTS[layer - 1])

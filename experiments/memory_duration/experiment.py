@@ -3,11 +3,11 @@
 import pandas as pd
 
 from experiments.engine.experiment import Experiment
-from experiments.memory_duration.config import COEFFICIENTS
+from experiments.memory_duration.config import COEFFICIENTS, OF_DATA
 from experiments.memory_duration.grid import AXES, PRESETS
 from experiments.memory_duration.report import REPORT
 from experiments.memory_duration.results import TABLES, learned
-from experiments.memory_duration.run import OF_DATA, execute, load_data
+from experiments.memory_duration.run import execute, load_data
 
 
 def about(data):

@@ -9,11 +9,6 @@ from experiments.engine.training import adam
 from keras_slim.memory import CellStateDifference
 
 
-def layer_name(number):
-    """The name of a recurrent layer, counted from 1."""
-    return f"layer_{number}"
-
-
 class CarriedState(keras.layers.Layer):
     """A recurrent layer that starts each batch with its last states.
 
@@ -113,7 +108,7 @@ def _stack(config, symbols, inputs, carry_state, return_cell_states=False):
     )(inputs)
     found = []
     for number in range(1, config.layers + 1):
-        r = config.coefficient(number)
+        r = getattr(config, f"r_{number}", 0.0)
         layer = keras_slim.SlimRNN(
             config.units,
             variant=variant(config.variant),
@@ -122,7 +117,7 @@ def _stack(config, symbols, inputs, carry_state, return_cell_states=False):
             cell_state_regularizer=CellStateDifference(r) if r else None,
             return_cell_states=return_cell_states,
             return_state=carry_state,
-            name=layer_name(number),
+            name=f"layer_{number}",
         )
         if carry_state:
             layer = CarriedState(layer, inputs.shape[0])

@@ -12,8 +12,6 @@ from experiments.memory_duration.results import detail_rows
 from experiments.memory_duration.streams import Streams
 from keras_slim.datasets import text
 
-OF_DATA = ("text", "characters", "test_split")  # what the data depend on
-
 
 def load_data(config):
     """Loads the text of a run, a `keras_slim.datasets.text.Corpus`."""
@@ -52,8 +50,17 @@ def execute(config, data, folder, **options):
         for name, rows in detail_rows(found.durations).items():
             with replacing(folder.path / f"{name}.csv", newline="") as file:
                 rows.to_csv(file, index=False, lineterminator="\n")
+        last = history[-1]
         return {
-            **_summarize(model, history, found),
+            "trainable_parameters": trainable_parameters(model),
+            "epochs": len(history),
+            "loss": last["loss"],
+            "cross_entropy": last["cross_entropy"],
+            "accuracy": last["accuracy"],
+            "test_bits_per_character": found.bits_per_character,
+            "test_accuracy": found.accuracy,
+            "mean_durations": [each.mean() for each in found.durations],
+            "seconds_per_epoch": seconds_per_epoch(history),
             "frequency_bits": frequency_bits(data.train, data.test, symbols),
         }
 
@@ -63,18 +70,3 @@ def execute(config, data, folder, **options):
         text_characters=data.counts.characters,
         text_symbols=symbols,
     )
-
-
-def _summarize(model, history, reading):
-    last = history[-1]
-    return {
-        "trainable_parameters": trainable_parameters(model),
-        "epochs": len(history),
-        "loss": last["loss"],
-        "cross_entropy": last["cross_entropy"],
-        "accuracy": last["accuracy"],
-        "test_bits_per_character": reading.bits_per_character,
-        "test_accuracy": reading.accuracy,
-        "mean_durations": [found.mean() for found in reading.durations],
-        "seconds_per_epoch": seconds_per_epoch(history),
-    }

@@ -6,7 +6,7 @@ from experiments.engine import budgets
 from experiments.engine.confidence import interval_columns
 from experiments.engine.grid import varied
 from experiments.engine.results import counts_of_not_done
-from experiments.memory_duration.config import COEFFICIENTS, Config
+from experiments.memory_duration.config import COEFFICIENTS, OF_DATA, Config
 from experiments.memory_duration.results import layers, learned
 
 AXES = ("text", "variant", "learning_rate", *COEFFICIENTS, "seed")
@@ -20,11 +20,7 @@ def split(found):
     get their fingerprints appended, and variants their learning rates where a
     budget has several.
     """
-    fingerprints = found.runs.groupby("text")["data_fingerprint"]
-    is_ambiguous = fingerprints.transform("nunique") > 1
-    name = found.runs["text"] + " " + found.runs["data_fingerprint"].str[:6]
-    text = found.runs["text"].where(~is_ambiguous, name)
-    found = found._replace(runs=found.runs.assign(text=text))
+    found = budgets.distinct(found, OF_DATA)
     return [
         one._replace(runs=_with_rates(one.runs))
         for one in budgets.split(found, Config, AXES, _describe)

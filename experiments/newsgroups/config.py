@@ -18,6 +18,15 @@ from experiments.engine.config import (
 from experiments.engine.names import activation_setting, variant_setting
 
 EXPERIMENT = "newsgroups"  # the folder of its runs
+# The settings that the data depend on.
+OF_DATA = (
+    "embedding_dim",
+    "num_words",
+    "maxlen",
+    "samples",
+    "validation_split",
+    "split_seed",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,11 @@
 """The experiment for the engine, see `engine.experiment`."""
 
 from experiments.engine.experiment import Experiment
+from experiments.newsgroups.config import OF_DATA
 from experiments.newsgroups.grid import AXES, PRESETS
 from experiments.newsgroups.report import REPORT
 from experiments.newsgroups.results import TABLES
-from experiments.newsgroups.run import OF_DATA, execute, figures, load_data
+from experiments.newsgroups.run import execute, figures, load_data
 
 
 def about(data):

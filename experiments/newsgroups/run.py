@@ -16,16 +16,6 @@ from experiments.engine.training import (
 from experiments.newsgroups.model import IMPLEMENTATION, build_model
 from keras_slim.datasets import glove, newsgroups
 
-# The settings that the data depend on.
-OF_DATA = (
-    "embedding_dim",
-    "num_words",
-    "maxlen",
-    "samples",
-    "validation_split",
-    "split_seed",
-)
-
 
 class Data(NamedTuple):
     """Split posts, the embedding matrix, and the sources of both."""
@@ -120,7 +110,11 @@ def execute(config, data, folder, save_model=False, **options):
         )
         if save_model:
             write_model(model, folder.path / "model.keras")
-        return summarize(model, history, data.chance)
+        return {
+            "parameters": model.get_layer("recurrent").count_params(),
+            "trainable_parameters": trainable_parameters(model),
+            **figures(history, data.chance),
+        }
 
     if save_model and folder.result is not None:
         if not (folder.path / "model.keras").exists():
@@ -142,26 +136,8 @@ def write_model(model, path):
             file.write(saved.read_bytes())
 
 
-def summarize(model, history, chance):
-    """The result of a finished run.
-
-    Args:
-        model: The trained model.
-        history: List of dicts, the rows of `history.csv`.
-        chance: Float, the validation accuracy of the best constant answer.
-
-    Returns:
-        JSON-ready dict.
-    """
-    return {
-        "parameters": model.get_layer("recurrent").count_params(),
-        "trainable_parameters": trainable_parameters(model),
-        **figures(history, chance),
-    }
-
-
 def figures(history, chance):
-    """The results that follow from the history, see `summarize`."""
+    """The results that follow from the history."""
     losses = [v for row in history if math.isfinite(v := row["val_loss"])]
     return {
         "best_val_loss": min(losses, default=math.nan),

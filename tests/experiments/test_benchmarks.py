@@ -76,11 +76,11 @@ def write_rounds(folder, seconds, others=None, shape=LARGE, mode="training"):
     """A rounds.csv of made-up seconds: a list for each contender."""
     columns = ["shape", "mode", *columns_of(Contender)]
     count = max(map(len, seconds.values()))
-    with rounds.RoundsFile(folder / "rounds.csv", columns) as file:
+    with rounds.rounds_file(folder / "rounds.csv", columns) as write:
 
         def append(subject, number, **outcome):
             where = {"shape": shape, "mode": mode, "round": number}
-            file.append([{**where, **dataclasses.asdict(subject), **outcome}])
+            write([{**where, **dataclasses.asdict(subject), **outcome}])
 
         for subject in seconds:
             append(subject, 0, compile_seconds=1.5)
@@ -268,11 +268,11 @@ def test_a_contender_that_fails_stays_visible_and_stops_no_other(tmp_path):
     # Its ticks are longer than these rounds, which may have any share.
     assert all(o["other_cpu"] >= 0 for _, o in found if o["round"])
 
-    with rounds.RoundsFile(
+    with rounds.rounds_file(
         tmp_path / "rounds.csv", ["shape", "mode", *columns_of(Contender)]
-    ) as file:
+    ) as write:
         where = {"shape": LARGE, "mode": "training"}
-        file.append(
+        write(
             {**where, **dataclasses.asdict(s), **outcome}
             for s, outcome in found
         )
@@ -312,17 +312,17 @@ def test_what_cannot_be_true_is_flagged(
 @pytest.mark.any_backend
 def test_the_products_are_summed_up(tmp_path):
     write_rounds(tmp_path, {KERAS: [1.0], OURS: [1.0]})
-    with rounds.RoundsFile(
+    with rounds.rounds_file(
         tmp_path / "products_rounds.csv", ["shape", *columns_of(Part)]
-    ) as file:
+    ) as write:
         for seconds, name in zip(
             (0.1, 0.2, 0.3, 0.05), layers.PARTS, strict=True
         ):
             part = Part("tensorflow", "lstm3", name, False, "float32")
             row = {"shape": LARGE, **dataclasses.asdict(part)}
-            file.append([{**row, "round": 0}])
+            write([{**row, "round": 0}])
             outcome = {"round": 1, "seconds": seconds, "other_cpu": 0.0}
-            file.append([{**row, **outcome}])
+            write([{**row, **outcome}])
     readme, _ = write_page(tmp_path)
     (row,) = summary.read(tmp_path / "products.csv").to_dict("records")
     assert row["forward_loop"] == 2000  # microseconds per time step
@@ -339,18 +339,18 @@ def test_models_are_set_next_to_the_same_model_with_keras_layer(tmp_path):
         ("True", KERAS_LSTM): [0.004, 0.004, 0.004],
         ("True", "lstm3"): [0.002, 0.002, 0.002],
     }
-    with rounds.RoundsFile(tmp_path / "models_rounds.csv", columns) as file:
+    with rounds.rounds_file(tmp_path / "models_rounds.csv", columns) as write:
         for (jit, layer), own in seconds.items():
             subject = Trained("tensorflow", layer, jit, 1000)
             where = {"model": "forecaster", "shape": "32x100x8x64"}
             where |= dataclasses.asdict(subject)
-            file.append([{**where, "round": 0, "compile_seconds": 2.0}])
+            write([{**where, "round": 0, "compile_seconds": 2.0}])
             for number, of_round in enumerate(own):
                 outcome = {"seconds": of_round, "other_cpu": 0.0}
-                file.append([{**where, "round": number + 1, **outcome}])
+                write([{**where, "round": number + 1, **outcome}])
         failed = Trained("jax", "lstm3", "auto", 1000)
         where |= dataclasses.asdict(failed)
-        file.append([{**where, "round": 0, "error": "the reason"}])
+        write([{**where, "round": 0, "error": "the reason"}])
     readme, told = write_page(tmp_path, "models")
     auto = "| lstm3 | tensorflow | 3.00x (2.20–3.80) | 1,000 | 3.00 | 2.00 |"
     by_xla = "| lstm3 | tensorflow, jit_compile=True | 2.00x (2.00–2.00) |"
@@ -373,17 +373,17 @@ def test_files_are_set_next_to_those_of_keras_in_the_same_format(tmp_path):
     }
     outcome = {"score": 0.95, "score_min": 0.9, "score_max": 1.0}
     outcome |= {"file_bytes": 12_345, "peak_memory_bytes": 40_960}
-    with rounds.RoundsFile(tmp_path / "deploy_rounds.csv", columns) as file:
+    with rounds.rounds_file(tmp_path / "deploy_rounds.csv", columns) as write:
         for (layer, format), own in seconds.items():
             subject = Exported("tensorflow", layer, format, 8, 1000)
             where = {"task": "digits", **dataclasses.asdict(subject)}
-            file.append([{**where, "round": 0, **outcome}])
+            write([{**where, "round": 0, **outcome}])
             for number, of_round in enumerate(own):
                 timed = {"seconds": of_round, "other_cpu": 0.0}
-                file.append([{**where, "round": number + 1, **timed}])
+                write([{**where, "round": number + 1, **timed}])
         failed = Exported("torch", "lstm3", "ONNX", 8, 1000)
         where |= dataclasses.asdict(failed)
-        file.append([{**where, "round": 0, "error": "the reason"}])
+        write([{**where, "round": 0, "error": "the reason"}])
     readme, told = write_page(tmp_path, "deploy")
     scores = "95.0 (90.0–100.0)"
     of = f"1,000 | {scores} | 12.3 | 41.0"
@@ -498,6 +498,25 @@ def test_a_soak_goes_on_after_a_layer_that_died(tmp_path, monkeypatch):
     }
 
 
+def test_a_page_of_a_soak_that_measured_nothing(tmp_path):
+    row = {"backend": "jax", "mode": "calls", "layer": "lstm", "error": "died"}
+    names = "done seconds memory_bytes open_files compilations".split()
+    summary.write(
+        pd.DataFrame([row | dict.fromkeys(names)]), tmp_path / "soak.csv"
+    )
+    readme, told = write_page(tmp_path, "soak")
+    assert "| died |" in readme and "1 failed" in told
+
+
+def test_a_sweep_of_a_soak_that_is_refused_ends(monkeypatch):
+    def refuse(arguments):
+        raise SystemExit(2)
+
+    monkeypatch.setattr(soak.cli, "main", refuse)
+    with pytest.raises(SystemExit):
+        soak.Sweep(2).sweep(4)
+
+
 @pytest.mark.any_backend
 @pytest.mark.parametrize(
     "command, options",
@@ -569,7 +588,7 @@ def test_a_worker_answers_fails_and_dies():
         assert worker.call("as_integer_ratio") == (3, 7)
     with workers.start(["jax"], "os:_exit", 3) as started:
         for _ in range(2):
-            with pytest.raises(workers.WorkerError, match="died: 3"):
+            with pytest.raises(workers.WorkerError, match="exit status 3"):
                 started["jax"].call("anything")
 
 

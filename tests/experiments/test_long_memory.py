@@ -1,6 +1,7 @@
 import gzip
 import struct
 
+import keras
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -89,6 +90,16 @@ def idx(tmp_path, monkeypatch):
             file.write(head + array.tobytes())
     monkeypatch.setenv("KERAS_SLIM_DATA", str(tmp_path))
     return folder, arrays
+
+
+def test_images_are_read_from_the_folder_of_the_user_only(idx, monkeypatch):
+    folder, _ = idx
+    monkeypatch.chdir(folder.parent)
+    monkeypatch.delenv("KERAS_SLIM_DATA")
+    arrays = (np.zeros((1, 28, 28), "uint8"), np.zeros(1, "uint8"))
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: [arrays] * 2)
+    data = tasks.load("mnist_by_row", 4, 28, seed=0)
+    assert data.source == "mnist, of keras.datasets"
 
 
 def test_images_in_idx_files(idx):
@@ -201,6 +212,19 @@ def test_what_is_solved(found):
     assert row["solved_low"] == pytest.approx(0.0945, abs=1e-3)
     longest = tables.longest(summary.reset_index()).set_index("variant")
     assert longest["adding"].to_dict() == {"lstm": 100, "lstm3": 50}
+
+
+def test_two_tasks_of_one_name_share_no_row():
+    """Such as two sets of files in the format of MNIST."""
+    found = made(both_seeds("mnist_by_row", 28, "lstm", 0.9, (2, None)))
+    found.runs["data_fingerprint"] = ["0123456", "abcdef0"]
+    (budget,) = tables.split(found)
+    (about, *_) = REPORT.items(budget)
+    assert [*about.text["task"]] == [
+        "mnist_by_row 012345",
+        "mnist_by_row abcdef",
+    ]
+    assert [*tables.summary(budget)["seeds"]] == [1, 1]
 
 
 def test_a_gap_ends_what_is_solved():

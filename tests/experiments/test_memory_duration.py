@@ -26,7 +26,6 @@ from experiments.memory_duration.experiment import MEMORY_DURATION
 from experiments.memory_duration.model import (
     CarriedState,
     build_model,
-    layer_name,
 )
 from experiments.memory_duration.reading import frequency_bits, read
 from experiments.memory_duration.run import load_data
@@ -137,7 +136,7 @@ def test_the_network_of_the_paper():
     assert model.optimizer.global_clipnorm == 5
     carried = [x for x in model.layers if isinstance(x, CarriedState)]
     names = [layer.recurrent.name for layer in carried]
-    assert names == [layer_name(k) for k in (1, 2, 3)]
+    assert names == [f"layer_{k}" for k in (1, 2, 3)]
     one_hot = model.get_layer("one_hot")
     ids = np.array([[3, 0]])
     np.testing.assert_array_equal(
@@ -195,7 +194,7 @@ def test_a_text_is_read_as_one_stream(tiny_config, monkeypatch, length):
     assert found.accuracy == np.mean(logits.argmax(-1) == ids[1:])
     cell_states = memory.cell_states(twin, ids[None, :-1])
     for layer, own in enumerate(found.durations, 1):
-        wanted = memory.durations(cell_states[layer_name(layer)])
+        wanted = memory.durations(cell_states[f"layer_{layer}"])
         for name in ("unit", "duration", "count"):
             np.testing.assert_array_equal(
                 getattr(own, name), getattr(wanted, name)
@@ -589,3 +588,7 @@ def test_runs_of_other_settings_share_no_table(tiny_config, tmp_path):
     assert "learning_rate 0.003" in found[0].description
     # Nor do two texts of one name share a row.
     assert set(found[1].runs["text"]) == {"t 012345", "t abcdef"}
+    # A text and its beginning are in two budgets, with one name.
+    cut = runs.assign(characters=[2_000, None, None])
+    found = tables.split(results.results.Results(cut, empty, details))
+    assert [set(budget.runs["text"]) for budget in found] == [{"t"}] * 3

@@ -13,14 +13,18 @@ from experiments.engine import results
 pytestmark = pytest.mark.any_backend
 
 
+def main_of(experiment):
+    """The function of its command line."""
+    return importlib.import_module(f"experiments.{experiment.name}.cli").main
+
+
 @pytest.fixture
 def collect(experiment, tmp_path):
     """Runs the command and returns its exit status."""
-    cli = importlib.import_module(f"experiments.{experiment.name}.cli")
 
     def run(results_dir, to, *options):
         places = (f"--results-dir={tmp_path / results_dir}", f"--to={to}")
-        return cli.main(["collect", *places, *options])
+        return main_of(experiment)(["collect", *places, *options])
 
     return run
 
@@ -201,6 +205,7 @@ DAMAGES = {
     "no table": lambda text: "PK\x03\x04\n",
     "another table": lambda text: "x,y\n1,2\n",
     "a word for a number": lambda text: text.replace(",3,", ",three,"),
+    "a number too large": lambda text: text.replace(",3,", f",{10**25},"),
 }
 
 
@@ -216,10 +221,15 @@ def test_a_table_that_is_damaged_is_named_and_stays_as_it_is(
         path.write_text(damage(whole))
         before = tables(place)
         assert before[path.name] != whole
-        assert collect("runs", place, "--replace") == 2
+        report = ["report", f"--from={place}", f"--to={tmp_path / 'report'}"]
+        collected = collect("runs", place, "--replace")
         told = capsys.readouterr().err
-        assert str(path) in told and "Traceback" not in told
+        reported = main_of(experiment)(report)
+        for message in told, capsys.readouterr().err:
+            assert str(path) in message and "Traceback" not in message
+        assert (collected, reported) == (2, 2)
         assert tables(place) == before
+        assert not (tmp_path / "report").exists()
 
 
 def test_a_table_that_is_missing_is_named(

@@ -130,10 +130,13 @@ class Sweep:
 
             watching = threading.Thread(target=watch)
             watching.start()
-            status = cli.main(arguments)
-            if status != 0:
-                ended.set()
-            watching.join()
+            status = None
+            try:
+                status = cli.main(arguments)
+            finally:
+                if status != 0:
+                    ended.set()
+                watching.join()
         if status != 0:
             raise RuntimeError(f"the sweep ended with status {status}")
         return found

@@ -9,6 +9,7 @@ import math
 import statistics
 import sys
 import time
+import timeit
 from pathlib import Path
 
 import keras
@@ -32,6 +33,7 @@ else:
     import torch
 
 WARM_UPS = 3  # calls after the first
+_GC = "gc.enable()"  # which `timeit` disables
 LONG_ENOUGH = 0.05  # seconds, the shortest duration of a measurement
 # How far computations may differ, relative to the largest number of a tensor.
 TOLERANCES = {"float32": 1e-3, "float16": 3e-2, "bfloat16": 1e-1}
@@ -84,7 +86,9 @@ class Timed:
         first = time.perf_counter() - started
         outcome = {"compile_seconds": round(first, 4)}
         outcome |= self.examine(subject, call, result)
-        usual = statistics.median(_seconds(call) for _ in range(WARM_UPS))
+        usual = statistics.median(
+            timeit.repeat(call, _GC, repeat=WARM_UPS, number=1)
+        )
         self._counts[subject] = math.ceil(LONG_ENOUGH / usual)
         self._calls[subject] = call
         return outcome
@@ -96,17 +100,7 @@ class Timed:
     def measure(self, subject):
         """Seconds per call, the mean over calls for `LONG_ENOUGH`."""
         call, count = self._calls[subject], self._counts[subject]
-        started = time.perf_counter()
-        for _ in range(count):
-            call()
-        seconds = (time.perf_counter() - started) / count
-        return timed(seconds, count)
-
-
-def _seconds(call):
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+        return timed(timeit.timeit(call, _GC, number=count) / count, count)
 
 
 def timed(seconds, calls):

@@ -80,16 +80,10 @@ def _sorted(index):
         + sorted(index.get_level_values(level).unique(), key=str)
         for level in ENTRY
     }
-    return pd.MultiIndex.from_tuples(
-        sorted(
-            index,
-            key=lambda entry: [
-                places[level].index(value)
-                for level, value in zip(ENTRY, entry, strict=True)
-            ],
-        ),
-        names=ENTRY,
+    frame = index.to_frame(index=False).sort_values(
+        ENTRY, key=lambda column: column.map(places[column.name].index)
     )
+    return pd.MultiIndex.from_frame(frame)
 
 
 def by_variant(long):
