@@ -89,8 +89,8 @@ def lengths(budget, path):
 def accuracies(budget, path):
     """Draws the accuracy of each variant, for tasks of one length.
 
-    Means over seeds with 95 % confidence intervals. Small points are runs, the
-    dashed line is chance.
+    Means over seeds with 95 % confidence intervals, a color for each family.
+    Small points are runs. The axis begins at the worst run.
 
     Args:
         budget: `engine.results.Results`, runs that may share a table.
@@ -121,20 +121,23 @@ def accuracies(budget, path):
                 alpha=0.6,
             )
             rows = found[found["task"] == task]
-            half = rows["accuracy_high"] - rows["accuracy"]
-            axis.errorbar(
-                rows["variant"].map(places),
-                100 * rows["accuracy"],
-                100 * half.fillna(0),
-                fmt="o",
-                capsize=3,
-                color="#0072B2",
-            )
-            axis.axhline(
-                100 * rows["chance"].max(), linestyle="--", color="#D55E00"
-            )
-            steps = rows["length"].iloc[0]
-            axis.set(title=f"{task}, {steps} time steps", ylim=(0, 102))
+            families = in_families(rows["variant"]).values()
+            for color, of_family in zip(_COLORS[1:], families, strict=False):
+                own = rows[rows["variant"].isin(of_family)]
+                half = own["accuracy_high"] - own["accuracy"]
+                axis.errorbar(
+                    own["variant"].map(places),
+                    100 * own["accuracy"],
+                    100 * half.fillna(0),
+                    fmt="o",
+                    capsize=3,
+                    color=color,
+                )
+            steps, chance = rows["length"].iloc[0], rows["chance"].max()
+            title = f"{task}, {steps} time steps, chance {chance:.0%}"
+            least = 100 * single["val_accuracy"].min()
+            below = max(1, (100 - least) / 10)
+            axis.set(title=title, ylim=(max(0, least - below), 100.5))
             axis.grid(alpha=0.3, axis="y")
         axes[-1, 0].set_xticks(range(len(names)), names, rotation=45)
         figure.supylabel("fresh sequences right (%)")

@@ -141,8 +141,8 @@ def pictures(budget):
         ),
         "accuracies.png": (
             figures.accuracies,
-            "Accuracies with 95 % intervals over seeds; small points are runs, "
-            "the dashed line is chance.",
+            "Accuracies with 95 % intervals over seeds; small points are runs. "
+            "The axes begin at the worst run.",
         ),
         "curves.png": (
             figures.curves,
