@@ -67,7 +67,8 @@ class Notebook:
         ]
         for item in found:
             display(Markdown(f"{item.caption} {item.note}"))
-            _show(item.text)
+            if len(item.text):
+                _show(item.text)
         if not found:
             display(Markdown("No such run yet."))
 

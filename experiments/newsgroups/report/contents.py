@@ -178,6 +178,7 @@ def _comparison(name, budget, setting=None):
 
 def _layers(budget):
     numbers = layers(budget).reset_index()
+    timed = numbers["seconds_per_epoch"].notna().any()
     text = numbers.assign(
         **{
             name: numbers[name].map("{:,.0f}".format)
@@ -188,11 +189,19 @@ def _layers(budget):
             for name in ("seconds_per_epoch", "spread")
         },
     ).rename(columns=lambda name: name.replace("_", " "))
+    if not timed:
+        text = text.drop(columns=["seconds per epoch", "spread"])
     return Item(
         "layers",
-        "Parameters of the recurrent layer, and seconds per epoch of the whole "
-        "network, mean and standard deviation over runs. Seconds depend on the "
-        f"device, not on the layer alone. Budget: {budget.description}.",
+        "Parameters of the recurrent layer and of the whole network"
+        + (
+            ", and seconds per epoch of the network, mean and standard "
+            "deviation over runs. Seconds depend on the device, not on the "
+            "layer alone"
+            if timed
+            else ", without the times of runs that shared a machine"
+        )
+        + f". Budget: {budget.description}.",
         text,
         numbers,
     )
