@@ -111,10 +111,9 @@ def memory_held(found, path):
     """Draws the memory of a process over its calls or runs.
 
     Args:
-        found: `pandas.DataFrame`, the content of `soak.csv`.
+        found: `pandas.DataFrame`, the rows of `soak.csv` without an error.
         path: `pathlib.Path` of the PNG.
     """
-    found = found[found["error"] == ""]
     kinds = list(found["mode"].unique())
     styles = dict(zip(found["layer"].unique(), ("-", "--", ":"), strict=False))
     size = 6 * len(kinds), 4.5
