@@ -94,7 +94,7 @@ def _measure_set(started, names, where, options, write, console):
         measure(subjects, started, options.rounds, append, show)
 
 
-def measure(subjects, started, rounds, append, show, seed=0):
+def measure(subjects, started, rounds, append, show):
     """Prepares all subjects, then measures them in rounds.
 
     Args:
@@ -105,7 +105,6 @@ def measure(subjects, started, rounds, append, show, seed=0):
         rounds: Integer.
         append: Function that takes a list of pairs (subject, dict).
         show: Function that is called with a text before each measurement.
-        seed: Integer, for the order in each round.
     """
     ready = []
     for subject in subjects:
@@ -114,7 +113,7 @@ def measure(subjects, started, rounds, append, show, seed=0):
         append([(subject, {"round": 0, **outcome})])
         if "error" not in outcome:
             ready.append(subject)
-    shuffle = random.Random(seed).shuffle
+    shuffle = random.Random(0).shuffle
     for number in range(1, rounds + 1):
         shuffle(ready)
         others, rows, backend = OtherWork(), [], None

@@ -147,11 +147,10 @@ def variant_curves(budget, path, activation="tanh", learning_rate=2e-3):
     return True
 
 
-def seed_spread(
-    budget, path, variant="lstm3", activation="tanh", learning_rate=2e-3
-):
+def seed_spread(budget, path, variant="lstm3"):
     """Draws the seeds of one entry, like the paper's Figure 2."""
-    history = _history_of(budget, activation, learning_rate, variant=variant)
+    setting = "tanh", 2e-3
+    history = _history_of(budget, *setting, variant=variant)
     if history.empty:
         return False
     with picture(path, 1, 2, figsize=(10, 4.2), width_ratios=(3, 1)) as (
@@ -184,17 +183,17 @@ def seed_spread(
             ylabel="after the last epoch (%)",
         )
         final.grid(alpha=0.3, axis="y")
-        words = f"the seeds of {variant}"
-        _title(figure, budget, activation, learning_rate, words)
+        _title(figure, budget, *setting, f"the seeds of {variant}")
     return True
 
 
-def breakdowns(budget, path, activation="linear", learning_rate=2e-3):
+def breakdowns(budget, path):
     """Draws where runs of a setting broke down, like Figures 3 and 4.
 
     Each seed has a panel with all variants.
     """
-    history = _history_of(budget, activation, learning_rate)
+    setting = "linear", 2e-3
+    history = _history_of(budget, *setting)
     if history.empty:
         return False
     variants = _in_order(history["variant"])
@@ -235,7 +234,7 @@ def breakdowns(budget, path, activation="linear", learning_rate=2e-3):
         figure.legend(
             handles=handles, loc="outside lower center", ncols=len(handles)
         )
-        _title(figure, budget, activation, learning_rate, "breakdowns")
+        _title(figure, budget, *setting, "breakdowns")
     return True
 
 

@@ -67,13 +67,12 @@ def matched(runs, metric="val_accuracy"):
     )
 
 
-def compare(wide, over="settings", level=LEVEL):
+def compare(wide, over="settings"):
     """Compares each pair of variants.
 
     Args:
         wide: What `matched` returned.
         over: `"settings"`, or `"seeds"` if all rows are of one setting.
-        level: Float, the confidence level.
 
     Returns:
         `pandas.DataFrame` with one row per pair `a`, `b`: the number `n` of
@@ -86,14 +85,14 @@ def compare(wide, over="settings", level=LEVEL):
     rows = []
     for a, b in pairs:
         differences = _blocks((wide[a] - wide[b]).dropna(), over)
-        mean, low, high, n = confidence_interval(differences, level)
+        mean, low, high, n = confidence_interval(differences)
         rows.append((a, b, n, mean, low, high, _wilcoxon(differences)))
     columns = ["a", "b", "n", "difference", "low", "high", "p"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["Holm"] = holm(frame["p"])
     # All differences of one sign: two of 2^n equally likely patterns.
     frame["reach"] = (len(pairs) * 2.0 ** (1 - frame["n"])).clip(upper=1)
-    alpha = 1 - level
+    alpha = 1 - LEVEL
     frame["conclusion"] = np.select(
         [frame["reach"] > alpha, frame["Holm"] > alpha],
         [f"no claim: too few {over}", "no difference shown"],

@@ -51,7 +51,7 @@ def check(claim, frame):
     return value, HOLDS if claim.holds(value) else FAILS
 
 
-def verdicts(budget, claims=CLAIMS):
+def verdicts(budget):
     """Checks the claims on the published tables and on one budget of runs.
 
     The verdict on our runs follows from the means over seeds that the tables
@@ -63,7 +63,6 @@ def verdicts(budget, claims=CLAIMS):
 
     Args:
         budget: `engine.budgets.Budget`.
-        claims: Sequence of `claims.Claim`.
 
     Returns:
         `pandas.DataFrame` with one row per claim: `section`, `claim`,
@@ -76,7 +75,7 @@ def verdicts(budget, claims=CLAIMS):
     printed, made = published_entries(), entries(runs)
     by_seed = [entries(group) for _, group in runs.groupby("seed")]
     rows = []
-    for claim in claims:
+    for claim in CLAIMS:
         value, verdict = check(claim, printed)
         our_value, our_verdict = check(claim, made)
         checked = [check(claim, frame) for frame in by_seed]
