@@ -38,16 +38,6 @@ TABLES = results.Tables(
 )
 
 
-def collect(results_dir):
-    """Reads all run folders, see `engine.results.collect`."""
-    return results.collect(results_dir, TABLES)
-
-
-def read(folder):
-    """Reads what `engine.results.write` wrote to a folder."""
-    return results.read(folder, TABLES)
-
-
 def detail_rows(durations):
     """The rows of the details of a run.
 
