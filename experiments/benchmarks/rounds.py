@@ -35,9 +35,7 @@ _NOT_WORK = ("idle", "iowait", "guest", "guest_nice")
 def rounds_file(path, columns):
     """A function that appends rows at once, so that no crash loses them.
 
-    Args:
-        path: `pathlib.Path` of the CSV file, overwritten.
-        columns: Names of the columns that identify the subject of a row.
+    The file at `path` is overwritten. `columns` identify the subject of a row.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Each line is written when it is complete.
@@ -142,15 +140,9 @@ def _outcome(worker, method, subject):
 
 @contextlib.contextmanager
 def progress(console, title, steps):
-    """Shows the progress and what is being measured.
+    """Shows the progress of at most `steps` steps, and what is being measured.
 
-    Args:
-        console: `rich.console.Console`.
-        title: String, what the steps have in common.
-        steps: Integer, the largest number of steps.
-
-    Yields:
-        A function to call with a text before each step.
+    Yields a function to call with a text before each step.
     """
     with Progress(
         TextColumn(title),

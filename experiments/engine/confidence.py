@@ -30,15 +30,9 @@ def confidence_interval(values):
 
 
 def interval_columns(name, values):
-    """The columns of a table for a mean over seeds.
+    """The columns of a table for a mean over seeds, as a dict.
 
-    Args:
-        name: String.
-        values: Numbers, one per seed.
-
-    Returns:
-        Dict from `name`, `<name>_low` and `<name>_high` to the mean and its
-        confidence interval, see `confidence_interval`.
+    `<name>_low` and `<name>_high` are the ends of its confidence interval.
     """
     mean, low, high, _ = confidence_interval(values)
     return {name: mean, f"{name}_low": low, f"{name}_high": high}

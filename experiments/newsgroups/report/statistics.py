@@ -34,13 +34,8 @@ class Friedman(NamedTuple):
 def holm(p):
     """Corrects p-values for their number, as Holm (1979) does.
 
-    SciPy only controls the false discovery rate.
-
-    Args:
-        p: Sequence of p-values. NaNs are kept and not counted.
-
-    Returns:
-        Array of corrected p-values, in the same order.
+    SciPy only controls the false discovery rate. NaNs are kept and not
+    counted.
     """
     p = np.asarray(p, float)
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
@@ -51,15 +46,10 @@ def holm(p):
 
 
 def matched(runs, metric="val_accuracy"):
-    """Arranges the runs that are done for comparison.
+    """Arranges the runs of a budget that are done for comparison.
 
-    Args:
-        runs: `pandas.DataFrame` of runs of one budget.
-        metric: Name of the column that is compared.
-
-    Returns:
-        `pandas.DataFrame` with one row per activation, learning rate and seed
-        and one column per variant.
+    One row per activation, learning rate and seed has the `metric` of each
+    variant in a column.
     """
     done = runs[runs["status"] == "done"]
     return done.pivot_table(
@@ -102,14 +92,9 @@ def compare(wide, over="settings"):
 
 
 def friedman(wide, over="settings"):
-    """Friedman's test over all variants.
+    """Friedman's test over all variants; `wide` and `over` as in `compare`.
 
-    Args:
-        wide: What `matched` returned.
-        over: `"settings"`, or `"seeds"` if all rows are of one setting.
-
-    Returns:
-        `Friedman`, with NaN for fewer than three variants or two settings.
+    The result is NaN for fewer than three variants or two settings.
     """
     blocks = _blocks(wide.dropna(), over)
     ranks = blocks.rank(axis=1, ascending=False).mean()

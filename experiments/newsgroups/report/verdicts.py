@@ -24,15 +24,10 @@ def published_entries():
 
 
 def check(claim, frame):
-    """Decides a claim by the entries of one table.
+    """The number that decides a claim, or `None`, and the verdict.
 
-    Args:
-        claim: A `claims.Claim`.
-        frame: `pandas.DataFrame` of entries, by `(activation, learning_rate,
-            variant)`; accuracies are fractions.
-
-    Returns:
-        Tuple of the number that decides, or `None`, and the verdict.
+    `frame` has the entries of one table, by `(activation, learning_rate,
+    variant)`; accuracies are fractions.
     """
     if not set(claim.columns) <= set(frame.columns):
         return None, NOT_PRINTED
@@ -60,9 +55,6 @@ def verdicts(budget):
     own; the table has their mean with its confidence interval, and for how
     many of them the claim holds. Where the number is not an average but, for
     example, a maximum or a count, it may differ from the mean over the seeds.
-
-    Args:
-        budget: `engine.budgets.Budget`.
 
     Returns:
         `pandas.DataFrame` with one row per claim: `section`, `claim`,
@@ -102,13 +94,6 @@ def verdicts(budget):
 
 
 def contradictions(table):
-    """The claims that the paper's own tables or list of seeds contradict.
-
-    Args:
-        table: What `verdicts` returned.
-
-    Returns:
-        `pandas.DataFrame`.
-    """
+    """The claims that the paper's own tables or list of seeds contradict."""
     columns = ["section", "claim", "published", "unit", "reading"]
     return table.loc[table["published_verdict"] == FAILS, columns]
