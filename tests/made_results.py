@@ -4,10 +4,10 @@ import tempfile
 
 import numpy as np
 
-from experiments.engine.results import Results, frame, write
+from experiments.engine.results import Results, frame, read, write
 from experiments.newsgroups.config import Config
 from experiments.newsgroups.report import published
-from experiments.newsgroups.results import TABLES, read
+from experiments.newsgroups.results import TABLES
 
 GRID = list(published.load().index)
 CORNER = [("tanh", 2e-3, v) for v in ("lstm", "lstm1", "lstm2", "lstm3")]
@@ -90,7 +90,7 @@ def made(rows, epochs=3):
     )
     with tempfile.TemporaryDirectory() as folder:
         write(frames, folder)
-        return read(folder)
+        return read(folder, TABLES)
 
 
 def the_paper(seeds=(0,), noise=0.0, **more):

@@ -13,9 +13,7 @@ FORMATS = ("#E69F00", "#D55E00", "#CC79A7", "#0072B2", "#009E73")
 def speed_ups(layers, path):
     """Draws how many times as fast our layers are as Keras's layers.
 
-    Args:
-        layers: `pandas.DataFrame`, rows of what `summary.to_keras` returns.
-        path: `pathlib.Path` of the PNG.
+    `layers` are rows of what `summary.to_keras` returns.
     """
     mode = layers["mode"].iloc[0]
     layers = layers[(layers["mode"] == mode) & layers["default"]]
@@ -67,9 +65,7 @@ def speed_ups(layers, path):
 def files(files, path):
     """Draws time and size of exported networks.
 
-    Args:
-        files: `pandas.DataFrame`, timed rows of what `summary.deploy` returns.
-        path: `pathlib.Path` of the PNG.
+    `files` are timed rows of what `summary.deploy` returns.
     """
     tasks = list(files["task"].unique())
     panels = {"µs per call": ("seconds", 1e6), "kB": ("file_bytes", 1e-3)}
@@ -110,11 +106,8 @@ def files(files, path):
 def memory_held(found, path):
     """Draws the memory of a process over its calls or runs.
 
-    Args:
-        found: `pandas.DataFrame`, the content of `soak.csv`.
-        path: `pathlib.Path` of the PNG.
+    `found` are the rows of `soak.csv` without an error.
     """
-    found = found[found["error"] == ""]
     kinds = list(found["mode"].unique())
     styles = dict(zip(found["layer"].unique(), ("-", "--", ":"), strict=False))
     size = 6 * len(kinds), 4.5

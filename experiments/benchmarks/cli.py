@@ -48,14 +48,7 @@ _IN_WORKER = "experiments.benchmarks.in_worker."
 
 
 def main(arguments=None):
-    """Runs the command line.
-
-    Args:
-        arguments: List of strings. Default: `None`, those of the process.
-
-    Returns:
-        The exit status.
-    """
+    """Runs the command line, and returns its exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
     console = Console(highlight=False, soft_wrap=True)

@@ -46,10 +46,6 @@ PEERS = {
 def write(folder, console):
     """Makes tables, pictures and README.md from the files in a folder.
 
-    Args:
-        folder: `pathlib.Path` of the results.
-        console: `rich.console.Console`, for warnings and the path.
-
     Raises:
         FileNotFoundError: if nothing was measured there.
     """
@@ -532,11 +528,8 @@ def _markdown(columns):
     """A table with numbers aligned right.
 
     `pandas.DataFrame.to_markdown` needs one more package, and pads cells, so
-    that one number changes all lines.
-
-    Args:
-        columns: Dict of lists or of `pandas.Series` of one index, or a list of
-            dicts, of text.
+    that one number changes all lines. `columns` is a dict of lists or of
+    `pandas.Series` of one index, or a list of dicts, of text.
     """
     table = pd.DataFrame(columns).astype(object).fillna(NOTHING).astype(str)
     if table.empty:

@@ -35,9 +35,7 @@ _NOT_WORK = ("idle", "iowait", "guest", "guest_nice")
 def rounds_file(path, columns):
     """A function that appends rows at once, so that no crash loses them.
 
-    Args:
-        path: `pathlib.Path` of the CSV file, overwritten.
-        columns: Names of the columns that identify the subject of a row.
+    The file at `path` is overwritten. `columns` identify the subject of a row.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Each line is written when it is complete.
@@ -94,7 +92,7 @@ def _measure_set(started, names, where, options, write, console):
         measure(subjects, started, options.rounds, append, show)
 
 
-def measure(subjects, started, rounds, append, show, seed=0):
+def measure(subjects, started, rounds, append, show):
     """Prepares all subjects, then measures them in rounds.
 
     Args:
@@ -105,7 +103,6 @@ def measure(subjects, started, rounds, append, show, seed=0):
         rounds: Integer.
         append: Function that takes a list of pairs (subject, dict).
         show: Function that is called with a text before each measurement.
-        seed: Integer, for the order in each round.
     """
     ready = []
     for subject in subjects:
@@ -114,7 +111,7 @@ def measure(subjects, started, rounds, append, show, seed=0):
         append([(subject, {"round": 0, **outcome})])
         if "error" not in outcome:
             ready.append(subject)
-    shuffle = random.Random(seed).shuffle
+    shuffle = random.Random(0).shuffle
     for number in range(1, rounds + 1):
         shuffle(ready)
         others, rows, backend = OtherWork(), [], None
@@ -143,15 +140,9 @@ def _outcome(worker, method, subject):
 
 @contextlib.contextmanager
 def progress(console, title, steps):
-    """Shows the progress and what is being measured.
+    """Shows the progress of at most `steps` steps, and what is being measured.
 
-    Args:
-        console: `rich.console.Console`.
-        title: String, what the steps have in common.
-        steps: Integer, the largest number of steps.
-
-    Yields:
-        A function to call with a text before each step.
+    Yields a function to call with a text before each step.
     """
     with Progress(
         TextColumn(title),

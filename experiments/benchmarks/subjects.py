@@ -39,11 +39,7 @@ class Shape:
 
     @classmethod
     def parse(cls, text):
-        """Parses a shape such as `32x100x128x128`.
-
-        Raises:
-            ValueError: if the text is not a shape.
-        """
+        """Parses a shape such as `32x100x128x128`, or raises `ValueError`."""
         sizes = text.strip().split("x")
         if len(sizes) != 4 or not all(s.isdecimal() and int(s) for s in sizes):
             raise ValueError(

@@ -58,11 +58,7 @@ def write(table, path):
 
 
 def times(rows, columns):
-    """Sorts rows of a file of rounds by subject.
-
-    Args:
-        rows: `pandas.DataFrame`, of one set of subjects.
-        columns: Names of the columns that identify a subject.
+    """Sorts rows of a file of rounds, of one set, by subject.
 
     Returns:
         Two `pandas.DataFrame` with one row per subject: seconds, with a column
@@ -183,9 +179,7 @@ def layers(rounds):
 def products(rounds, layers):
     """The matrix products of a training step, from `products_rounds.csv`.
 
-    Args:
-        rounds: `pandas.DataFrame`.
-        layers: What the function `layers` returns.
+    `layers` is what the function `layers` returns.
 
     Returns:
         `pandas.DataFrame` with one row per shape, backend, layer and `jit`:
@@ -213,10 +207,7 @@ def products(rounds, layers):
 
 
 def to_keras(layers):
-    """Our layers, compared with those of Keras.
-
-    Args:
-        layers: What the function `layers` returns.
+    """Our layers, compared with those of Keras: rows of the table `layers`.
 
     Returns:
         Our layers with as many units, with the columns `where`, the backend

@@ -124,12 +124,7 @@ def in_one_line(error):
 
 
 def describe(backends, command):
-    """Describes machine, backends and time as a dict for JSON.
-
-    Args:
-        backends: Names of the backends.
-        command: String, the command line of the measurement.
-    """
+    """Describes machine, backends, time and command line as a dict for JSON."""
     about = "experiments.benchmarks.in_worker.timing:About"
     with start(backends, about) as started:
         described = {

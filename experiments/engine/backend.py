@@ -7,11 +7,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def run_command_line(module):
-    """Runs `main` of a module that imports Keras, and ends the process.
-
-    Args:
-        module: String, the name of the module.
-    """
+    """Runs `main` of the named module, which imports Keras, and exits."""
     try:
         # First of all, as Keras reads its backend when it is imported.
         choose_backend(sys.argv[1:])
@@ -30,11 +26,7 @@ def run_command_line(module):
 
 
 def choose_backend(arguments):
-    """Passes the option `--backend` to Keras, before Keras is imported.
-
-    Args:
-        arguments: List of strings, the command line.
-    """
+    """Passes the option `--backend` to Keras, before Keras is imported."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     # The full parser reports an invalid or missing value later.
     parser.add_argument("--backend", nargs="?")

@@ -59,13 +59,8 @@ def split(found, config_type, axes, describe, more=()):
 def distinct(found, of_data):
     """Renames data of the same name and settings that differ in content.
 
-    Args:
-        found: `results.Results`.
-        of_data: Names of the settings on which the data depend, first the one
-            that names them.
-
-    Returns:
-        `results.Results`. Such a name ends with the first digits of the data.
+    Such a name then ends with the first digits of the data. `of_data` are the
+    settings on which the data depend, first the one that names them.
     """
     runs, name = found.runs, of_data[0]
     data = runs.groupby(list(of_data), dropna=False)["data_fingerprint"]
@@ -75,15 +70,9 @@ def distinct(found, of_data):
 
 
 def other_settings(config_type, runs, said):
-    """Describes the settings of a budget that are not the defaults.
+    """Describes, as a list, the settings of runs that are not the defaults.
 
-    Args:
-        config_type: Subclass of `config.BaseConfig`.
-        runs: `pandas.DataFrame`, the runs of the budget.
-        said: Names of settings that vary, or are described elsewhere.
-
-    Returns:
-        List of strings.
+    `said` are settings that vary, or are described elsewhere.
     """
     first, words = runs.iloc[0], []
     for field in dataclasses.fields(config_type):
@@ -95,14 +84,7 @@ def other_settings(config_type, runs, said):
 
 
 def choose(budgets, number):
-    """Selects a budget.
-
-    Args:
-        budgets: List of `Budget`.
-        number: Integer, position in the list.
-
-    Returns:
-        Tuple of the `Budget` and a list of strings that describe the others.
+    """The budget at a position, and a list of descriptions of the others.
 
     Raises:
         ValueError: if there is no such budget.

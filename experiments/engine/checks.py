@@ -8,12 +8,7 @@ import sys
 
 
 class DamagedFile(ValueError):
-    """A file of a run cannot be used.
-
-    Args:
-        path: `pathlib.Path` of the file.
-        why: String.
-    """
+    """The file of a run at `path` cannot be used, as `why` says."""
 
     def __init__(self, path, why):
         super().__init__(
@@ -59,13 +54,7 @@ def read_text(path, errors="strict"):
 
 
 def read_json(path):
-    """The JSON object in a file.
-
-    Args:
-        path: `pathlib.Path`.
-
-    Returns:
-        Dict that is not empty.
+    """The JSON object in a file, a dict that is not empty.
 
     Raises:
         FileNotFoundError: if it does not exist.
@@ -84,13 +73,7 @@ def read_json(path):
 
 
 def read_csv(path):
-    """The lines of a CSV file, all of them complete.
-
-    Args:
-        path: `pathlib.Path`.
-
-    Returns:
-        Tuple of its header and its rows, lists of strings.
+    """The header and the rows of a CSV file, lists of strings, all complete.
 
     Raises:
         FileNotFoundError: if it does not exist.
@@ -115,10 +98,8 @@ def read_csv(path):
 def read_table(path, columns):
     """The rows of a CSV file, as dicts.
 
-    Args:
-        path: `pathlib.Path`.
-        columns: Dict from the names of required columns to the types of their
-            values. Values of other columns are floats.
+    `columns` has the types of the required columns; values of other columns
+    are floats.
 
     Raises:
         FileNotFoundError: if it does not exist.
@@ -143,12 +124,8 @@ def read_table(path, columns):
 def misfit(values, columns):
     """Describes the first value that does not fit its column of a table.
 
-    Args:
-        values: Dict, from JSON. `None` fits all columns.
-        columns: Dict from names to types. `values` may lack some of them.
-
-    Returns:
-        String, or `None` if all fits.
+    `values`, from JSON, may lack some columns, and `None` fits all of them.
+    Returns `None` if all fits.
     """
     for name, kind in columns.items():
         value = values.get(name)

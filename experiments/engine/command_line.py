@@ -34,14 +34,7 @@ _TOLD = (ValueError, OSError, ImportError)
 
 
 def show_settings(experiment):
-    """Prints each setting, its default and the origin of the default.
-
-    Args:
-        experiment: `experiment.Experiment`.
-
-    Returns:
-        The exit status, 0.
-    """
+    """Prints each setting, its default and the origin of the default."""
     table = Table()
     for name in ("setting", "value", "origin"):
         table.add_column(name, no_wrap=True)
@@ -61,13 +54,7 @@ def show_settings(experiment):
 def run(options, experiment, **more):
     """Makes one run, and shows its report if the experiment asks for it.
 
-    Args:
-        options: Namespace of the parser of the command `run`.
-        experiment: `experiment.Experiment`.
-        **more: Further arguments of `Experiment.execute`.
-
-    Returns:
-        The exit status.
+    `more` are further arguments of `Experiment.execute`.
     """
     given = settings_given(options, experiment)
     clock = "seed" in experiment.unsaid and "seed" not in given
@@ -114,8 +101,7 @@ def make_runs(planned, make, outcome, how, known=0):
         planned: List of `sweep.PlannedRun`.
         make: Function of a task that makes its run, see `launchers.launch`. It
             returns without an error if another process is making the run.
-        outcome: Function that takes the `RunFolder` of a finished run and
-            summarizes its result in one line.
+        outcome: See `Experiment`.
         how: `launchers.Options`.
         known: Integer, the number of other runs of the sweep, which were made
             elsewhere.
@@ -168,11 +154,6 @@ def _check_collected(option, folders):
 
 def sweep(options, experiment):
     """Makes the runs of a grid, or shows which are left.
-
-    Args:
-        options: Namespace of a parser with the options of
-            `parsers.add_sweep`.
-        experiment: `experiment.Experiment`.
 
     Returns:
         The exit status, see `make_runs`.
@@ -244,14 +225,6 @@ def _check_there_are_runs(found, results_dir, tables):
 def collect(options, experiment):
     """Writes all runs as CSV, together with those already in the folder.
 
-    Args:
-        options: Namespace of a parser with the options of
-            `parsers.add_collect`.
-        experiment: `experiment.Experiment`.
-
-    Returns:
-        The exit status, 0.
-
     Raises:
         FileNotFoundError: if there is no run.
         ValueError: if the files in the folder cannot be read, or have other
@@ -295,14 +268,6 @@ def collect(options, experiment):
 def report(options, experiment):
     """Writes and shows tables and pictures of one budget.
 
-    Args:
-        options: Namespace of a parser with the options of
-            `parsers.add_report`.
-        experiment: `experiment.Experiment`.
-
-    Returns:
-        The exit status, 0.
-
     Raises:
         FileNotFoundError: if there is no run.
         ValueError: if there is no such budget.
@@ -336,14 +301,7 @@ def report_to(experiment, found, folder, number=0):
 
 
 def commands(experiment):
-    """The commands that all experiments share.
-
-    Args:
-        experiment: `experiment.Experiment`.
-
-    Returns:
-        Dict of functions by name, see `main`.
-    """
+    """The commands that all experiments share, as `main` takes them."""
     return {
         "run": lambda options: run(options, experiment),
         "sweep": lambda options: sweep(options, experiment),
@@ -354,17 +312,12 @@ def commands(experiment):
 
 
 def main_of(experiment, further=None, **words):
-    """The function that runs the command line of an experiment.
+    """`main` for an experiment, a function of the arguments only.
 
-    Args:
-        experiment: `experiment.Experiment`.
-        further: Function of the subparsers and of the parser of `run` that adds
-            commands and options of this experiment. Returns a dict of
-            functions by name, see `main`. Default: `None`, there are none.
-        **words: The other arguments of `parsers.parser_of`.
-
-    Returns:
-        `main`, which takes the arguments only.
+    `further` is a function of the subparsers and of the parser of `run` that
+    adds commands and options of this experiment, and returns a dict of
+    functions by name, see `main`. `words` are the other arguments of
+    `parsers.parser_of`.
     """
     parser, subparsers, run = parser_of(experiment, **words)
     found = commands(experiment)

@@ -18,18 +18,10 @@ class ConfidenceInterval(NamedTuple):
     n: int
 
 
-def confidence_interval(values, level=LEVEL):
-    """Mean and confidence interval by Student's t.
-
-    Args:
-        values: Numbers, one per seed. NaNs are left out.
-        level: Float, the confidence level.
-
-    Returns:
-        `ConfidenceInterval`.
-    """
+def confidence_interval(values):
+    """The `ConfidenceInterval` of numbers by Student's t. NaNs are left out."""
     one = confidence_intervals(
-        pd.Series(values, dtype=float).groupby(lambda _: 0), level
+        pd.Series(values, dtype=float).groupby(lambda _: 0)
     )
     if one.empty:
         return ConfidenceInterval(np.nan, np.nan, np.nan, 0)
@@ -38,34 +30,19 @@ def confidence_interval(values, level=LEVEL):
 
 
 def interval_columns(name, values):
-    """The columns of a table for a mean over seeds.
+    """The columns of a table for a mean over seeds, as a dict.
 
-    Args:
-        name: String.
-        values: Numbers, one per seed.
-
-    Returns:
-        Dict from `name`, `<name>_low` and `<name>_high` to the mean and its
-        confidence interval, see `confidence_interval`.
+    `<name>_low` and `<name>_high` are the ends of its confidence interval.
     """
     mean, low, high, _ = confidence_interval(values)
     return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
-def confidence_intervals(groups, level=LEVEL):
-    """Mean and confidence interval of each group.
-
-    Args:
-        groups: `pandas` groups of numbers.
-        level: Float, the confidence level.
-
-    Returns:
-        `pandas.DataFrame` with one row per group and the columns of
-        `ConfidenceInterval`.
-    """
+def confidence_intervals(groups):
+    """A table with the `ConfidenceInterval` of each `pandas` group."""
     n = groups.count()
     # NaN for one value: no degrees of freedom.
-    half = stats.t.ppf((1 + level) / 2, n - 1) * groups.sem()
+    half = stats.t.ppf((1 + LEVEL) / 2, n - 1) * groups.sem()
     mean = groups.mean()
     return pd.DataFrame(
         {"mean": mean, "low": mean - half, "high": mean + half, "n": n}

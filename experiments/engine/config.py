@@ -119,14 +119,10 @@ _WORDS = {"none": None, "true": True, "false": False}
 
 
 def from_text(field, text):
-    """Reads a value of a field from a command line.
+    """Reads a value of a field from a command line, without checking it.
 
-    Args:
-        field: `dataclasses.Field` of a `BaseConfig` class.
-        text: String; `none` is the `None` of an optional field.
-
-    Returns:
-        The unchecked value, or `text` itself if it cannot be read.
+    `none` is the `None` of an optional field. A text that cannot be read is
+    returned as it is.
     """
     kind = value_type(field)
     if text.lower() in _WORDS and (kind is bool or _optional(field)):

@@ -56,19 +56,10 @@ def fit(
 ):
     """Trains like `keras.Model.fit`, but without batch-level callbacks.
 
-    Args:
-        model: A compiled `keras.Model` with JAX as its backend.
-        batches: `training.ShuffledBatches`, shuffled by a callback.
-        initial_epoch: Integer, the number of epochs that are done.
-        epochs: Integer, the last epoch, counted from 1.
-        callbacks: List of `keras.callbacks.Callback`.
-        verbose: As in `keras.Model.fit`.
-        validation_data: Tuple of two arrays. Default: `None`, no validation.
-        validation_batch_size: Positive integer. Needed with
-            `validation_data`.
-        share: Hashable, the same for models that differ only in the values of
-            their variables, such as learning rate and seed. They share the
-            compiled epochs. Default: `None`, nothing is shared.
+    `batches` are `training.ShuffledBatches`, shuffled by a callback, and
+    `validation_data` is a tuple of two arrays. `share` is hashable, the same
+    for models that differ only in the values of their variables, such as
+    learning rate and seed: they share the compiled epochs.
     """
     callbacks = keras.callbacks.CallbackList(
         callbacks,

@@ -35,11 +35,8 @@ def significant(value):
 def with_interval(row, name, format_number):
     """A mean with half of its confidence interval, such as `3.1 ±0.2`.
 
-    Args:
-        row: Dict with the mean as `name` and the end of its interval as
-            `<name>_high`, each NaN if unknown.
-        name: String.
-        format_number: Function of a number that returns a string.
+    `row` has the mean as `name` and the end of its interval as `<name>_high`,
+    each NaN if unknown.
     """
     mean, high = row[name], row[f"{name}_high"]
     if pd.isna(mean):
@@ -51,10 +48,8 @@ def with_interval(row, name, format_number):
 def html(text, classes):
     """An HTML table of strings.
 
-    Args:
-        text: `pandas.DataFrame` of strings. A `MultiIndex` names its rows;
-            another index is not shown.
-        classes: Dict from the whole text of an entry to its CSS class.
+    A `MultiIndex` names the rows; another index is not shown. `classes` maps
+    the whole text of an entry to its CSS class.
     """
     table = text.to_html(index=_has_names(text), border=0, na_rep="")
     table = table.replace(" ± ", " ±&nbsp;")  # no line break within
@@ -82,10 +77,7 @@ _LATEX = {
 def latex(text, name, caption):
     """A LaTeX table as wide as the page. It needs the package booktabs.
 
-    Args:
-        text: `pandas.DataFrame` of strings, see `html`.
-        name: String, for its label.
-        caption: String.
+    `text` is a table as for `html`, and `name` is for its label.
     """
     for letter in "%&_#":
         caption = caption.replace(letter, "\\" + letter)
@@ -117,13 +109,8 @@ def latex(text, name, caption):
 def show(console, text, title, most=None):
     """Prints a table of strings in a terminal without splitting words.
 
-    A table that is too wide is printed as a list of its rows.
-
-    Args:
-        console: `rich.console.Console`.
-        text: `pandas.DataFrame`; its index is not shown.
-        title: String.
-        most: Integer, the largest number of rows. Default: `None`, all.
+    A table that is too wide is printed as a list of its rows. Its index is not
+    shown, nor are more than `most` rows.
     """
     more = 0 if most is None else max(0, len(text) - most)
     text = text.head(len(text) - more)

@@ -98,18 +98,11 @@ def _expected(field):
 
 
 def product(config_type, settings):
-    """The settings of each run of a grid, every one checked.
+    """The settings of each run of a grid as dicts, every one checked.
 
     Variants vary fastest, then seeds, then all other settings, so that the
-    runs of an interrupted sweep can be compared.
-
-    Args:
-        config_type: Subclass of `BaseConfig`.
-        settings: Dict of its settings, with a tuple for each axis. A seed may
-            be `CLOCK`.
-
-    Returns:
-        List of dicts of settings. The seed may be `CLOCK`.
+    runs of an interrupted sweep can be compared. A tuple in `settings` is an
+    axis. A seed may be `CLOCK`, and so may those of the runs.
 
     Raises:
         ValueError: if a value is not one that `config_type` allows.
@@ -144,12 +137,8 @@ def product(config_type, settings):
 def varied(config_type, configs):
     """The settings in which runs differ, other than variant and seed.
 
-    Args:
-        config_type: Subclass of `BaseConfig`.
-        configs: List of dicts, or a `pandas.DataFrame` with one row per run.
-
-    Returns:
-        List of names, in the order of the fields.
+    `configs` are dicts, or a `pandas.DataFrame` with one row per run. The
+    names are in the order of the fields.
     """
     configs = pd.DataFrame(configs)
     return [

@@ -40,14 +40,9 @@ def default_folders(experiment):
 
 
 def read(folders, tables):
-    """Reads folders that `collect` wrote.
+    """Reads folders that `collect` wrote, as `Known`.
 
-    Args:
-        folders: List of `pathlib.Path`.
-        tables: `results.Tables` of the experiment.
-
-    Returns:
-        `Known`. For a run that is in several folders, the first one counts.
+    For a run that is in several folders, the first one counts.
 
     Raises:
         FileNotFoundError: if a folder lacks a table.

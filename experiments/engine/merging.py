@@ -57,11 +57,7 @@ def records(runs):
 
 
 def config_of(row, tables):
-    """The config of a run from its row, as a dict, see `runs.RunFolder`.
-
-    Args:
-        row: Dict, of `records`.
-        tables: `results.Tables` of the experiment.
+    """The config of a run, a dict as in `RunFolder`, from its row of `records`.
 
     Raises:
         ValueError: if the value of a setting is not allowed.

@@ -50,25 +50,13 @@ def family(name):
 
 
 def parameters(name, units, features):
-    """The number of weights of a layer of a variant.
-
-    Args:
-        name: String, see `variant_name`.
-        units: Integer.
-        features: Integer, of the inputs.
-    """
+    """The number of weights of a layer of a variant."""
     shapes = get(variant(name)).weight_shapes(units, features)
     return sum(math.prod(shape) for shape in shapes.values())
 
 
 def equal_units(name, units, features):
-    """Units with which a variant has about as many weights as a full LSTM.
-
-    Args:
-        name: String, see `variant_name`.
-        units: Integer, of the full LSTM.
-        features: Integer, of the inputs.
-    """
+    """Units of a variant with about the weights of a full LSTM of `units`."""
     full = parameters("lstm", units, features)
     more = units
     while parameters(name, more, features) < full:

@@ -88,8 +88,7 @@ def add_settings(
         config_type: Subclass of `BaseConfig`.
         several: Boolean, whether an option may have several values, see
             `settings_given`.
-        unsaid: Dict from the names of settings to descriptions of the value
-            that a run uses if none is given, where it is not the default.
+        unsaid: See `Experiment`.
     """
     for field in dataclasses.fields(config_type):
         choices = field.metadata["choices"]
@@ -126,12 +125,7 @@ def add_results_dir(parser):
 
 
 def add_places(parser, data):
-    """Adds `--results-dir` and `--data-dir`.
-
-    Args:
-        parser: `argparse.ArgumentParser`.
-        data: String that names the data, for the help.
-    """
+    """Adds `--results-dir` and `--data-dir`, whose help names the data."""
     add_results_dir(parser)
     parser.add_argument(
         "--data-dir",
@@ -142,13 +136,7 @@ def add_places(parser, data):
 
 
 def add_known(parser, default, description):
-    """Adds `--known`, a list of paths.
-
-    Args:
-        parser: `argparse.ArgumentParser`.
-        default: List of paths if none is given, or `None`.
-        description: String, for the help.
-    """
+    """Adds `--known`, a list of paths, by default `default`."""
     parser.add_argument(
         "--known",
         action="append",
@@ -170,14 +158,7 @@ def add_keep_checkpoints(parser):
 
 
 def add_sweep(parser, experiment, data, presets):
-    """Adds the options of `sweep`.
-
-    Args:
-        parser: `argparse.ArgumentParser`.
-        experiment: `experiment.Experiment`.
-        data: String that names the data, for the help.
-        presets: String that describes the presets, for the help.
-    """
+    """Adds the options of `sweep`; `data` and `presets` as in `parser_of`."""
     parser.add_argument(
         "--preset",
         choices=experiment.presets,
@@ -223,12 +204,7 @@ def add_sweep(parser, experiment, data, presets):
 
 
 def add_collect(parser, experiment):
-    """Adds the options of `collect`.
-
-    Args:
-        parser: `argparse.ArgumentParser`.
-        experiment: `experiment.Experiment`.
-    """
+    """Adds the options of `collect`."""
     add_results_dir(parser)
     parser.add_argument(
         "--to",
@@ -258,13 +234,7 @@ def add_collect(parser, experiment):
 
 
 def add_report(parser, experiment, axes):
-    """Adds the options of `report`.
-
-    Args:
-        parser: `argparse.ArgumentParser`.
-        experiment: `experiment.Experiment`.
-        axes: String, the settings that vary within a table, for the help.
-    """
+    """Adds the options of `report`; `axes` as in `parser_of`."""
     add_results_dir(parser)
     parser.add_argument(
         "--from",
@@ -379,16 +349,10 @@ def as_options(values):
 
 
 def settings_given(options, experiment, several=False):
-    """The settings given on the command line, and the backend.
+    """The settings given on the command line, and the backend, as a dict.
 
-    Args:
-        options: Namespace of a parser with the options of `add_settings`.
-        experiment: `experiment.Experiment`.
-        several: Boolean, whether a setting may have several values, separated
-            by commas or by repeating the option.
-
-    Returns:
-        Dict of settings. With `several`, their values are tuples.
+    With `several`, values are tuples: a setting may have several, separated
+    by commas or by repeating the option.
 
     Raises:
         ValueError: if a value cannot be read or is not allowed, or a setting
@@ -414,14 +378,7 @@ def settings_given(options, experiment, several=False):
 
 
 def launch_options(options, experiment):
-    """The options of the launcher given on the command line.
-
-    Args:
-        options: Namespace of a parser with the options of `add_sweep`.
-        experiment: `experiment.Experiment`.
-
-    Returns:
-        `launchers.Options`.
+    """The `launchers.Options` given on the command line of a sweep.
 
     Raises:
         ValueError: if a value is not allowed.

@@ -20,18 +20,11 @@ def picture(path, *shape, **options):
 
 @contextlib.contextmanager
 def panels(path, count, most, size, margins=(0, 0), **options):
-    """As `picture`, with some panels side by side and below each other.
+    """As `picture`, with at most `most` panels side by side, others below.
 
-    Args:
-        path: `pathlib.Path` of the PNG.
-        count: Positive integer, the number of panels.
-        most: Integer, the largest number of panels in a line.
-        size: Tuple of width and height of a panel, in inches.
-        margins: Tuple of what is added to width and height of the figure.
-        **options: Arguments of `matplotlib.pyplot.subplots`.
-
-    Yields:
-        Tuple of the figure and an array of `count` axes.
+    `size` is that of a panel, and `margins` what is added to that of the
+    figure, as width and height in inches. `options` are those of
+    `matplotlib.pyplot.subplots`. Yields the figure and `count` axes.
     """
     columns = min(most, count)
     shape = -(-count // columns), columns
@@ -48,13 +41,7 @@ def panels(path, count, most, size, margins=(0, 0), **options):
 def wrapped(text, figure, inches=0.0):
     """Breaks a text into lines that fit into a title or legend of a figure.
 
-    Args:
-        text: String. Its own line breaks are kept.
-        figure: `matplotlib.figure.Figure`.
-        inches: Float, the width that something else takes.
-
-    Returns:
-        String.
+    Its own line breaks are kept. Something else takes `inches` of the width.
     """
     letters = int(8 * (figure.get_figwidth() - inches))  # at title size
     return "\n".join(textwrap.fill(line, letters) for line in text.split("\n"))

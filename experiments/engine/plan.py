@@ -9,22 +9,13 @@ _STATES = ("done", "known", "failed", "begun", "left")
 
 
 def plan(configs, folders, made, rows, timed_by=("variant",), known=None):
-    """A readable summary of what a sweep has done and has left to do.
+    """What `Experiment.plan` returns.
 
-    Args:
-        configs: List of dicts, the settings of each run. The seed does not
-            matter.
-        folders: List of the `RunFolder` of each run, `None` for one whose seed
-            is not drawn.
-        made: `results.Results`, from which the time is estimated.
-        rows: Names of the axes that vary between the rows of the table. Each
-            variant has a column, and seeds share an entry.
-        timed_by: Names of the axes on which the seconds per epoch depend.
-        known: `known.Known`, runs that were made elsewhere. Default: `None`,
-            no run is known.
-
-    Returns:
-        Tuple of a `rich.table.Table` and a string.
+    Of each run, `configs` has the settings, as a dict whose seed does not
+    matter, and `folders` the `RunFolder`, `None` if the seed is not drawn. The
+    time is estimated from `made`, a `results.Results`; the seconds per epoch
+    depend on the axes `timed_by`. The axes `rows` vary between the rows of the
+    table. Each variant has a column, and seeds share an entry.
     """
     records = []
     places = known.places if known else {}

@@ -27,14 +27,10 @@ MOST = 20  # rows of a long list in a terminal
 
 
 def decided(holds, of_seeds):
-    """The fields `verdict` and `seeds` of a claim that was decided.
+    """The fields `verdict` and `seeds` of a claim that was decided, a dict.
 
-    Args:
-        holds: Boolean, whether it holds for the means over seeds.
-        of_seeds: Booleans, whether it holds for each seed.
-
-    Returns:
-        Dict of strings.
+    `holds` says whether it holds for the means over seeds, and `of_seeds`
+    whether it holds for each seed.
     """
     of_seeds = list(of_seeds)
     return {

@@ -282,11 +282,7 @@ def write(results, folder):
     """Writes `runs.csv`, `history.csv` and the details, each atomically.
 
     `runs.csv` comes last: a run in it has its rows in the other files, even
-    if writing is interrupted.
-
-    Args:
-        results: `Results`.
-        folder: Path, created if it does not exist.
+    if writing is interrupted. The folder is created if it does not exist.
     """
     runs, history, details = results
     for name, table in {**details, "history": history, "runs": runs}.items():

@@ -432,13 +432,7 @@ def _read_description(path):
 
 
 def read_history(path):
-    """The rows of a `history.csv`, numbers as numbers.
-
-    Args:
-        path: `pathlib.Path`.
-
-    Returns:
-        List of dicts.
+    """The rows of a `history.csv`, dicts with numbers as numbers.
 
     Raises:
         FileNotFoundError: if it does not exist.

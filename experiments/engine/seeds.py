@@ -59,11 +59,7 @@ def clock_seeds(
 
 
 def _read(path):
-    """The seeds by key, recovered from runs if the file is damaged.
-
-    Returns:
-        Tuple of a dict and whether the file is intact.
-    """
+    """Seeds by key, of runs if the file is damaged, and whether it is not."""
     try:
         kept = read_json(path)
     except FileNotFoundError:
@@ -99,14 +95,10 @@ def _of_runs(folder):
 
 
 def first_drawn(runs):
-    """The seeds from the clock that runs have.
+    """The seeds from the clock that runs have, by key as in `clock_seeds`.
 
-    Args:
-        runs: Iterable of pairs of a config and the fingerprint of the data.
-
-    Returns:
-        Dict of seeds by key, see `clock_seeds`. For several seeds of one key,
-        the one that was drawn first.
+    `runs` are pairs of a config and the fingerprint of the data. For several
+    seeds of one key, the one that was drawn first counts.
     """
     found = {}
     for config, fingerprint in runs:

@@ -77,11 +77,7 @@ class SeededEpochs(keras.callbacks.Callback):
 
 
 class RunRecorder(keras.callbacks.Callback):
-    """Writes history and checkpoint of a run folder after each epoch.
-
-    Args:
-        folder: A `RunFolder`.
-    """
+    """Writes history and checkpoint of a `RunFolder` after each epoch."""
 
     def __init__(self, folder):
         super().__init__()
@@ -89,13 +85,10 @@ class RunRecorder(keras.callbacks.Callback):
         self.history = []
 
     def restore(self, model):
-        """Restores a built and compiled model from the last checkpoint.
+        """Restores a built and compiled model, and returns the epochs done.
 
         A run without a checkpoint resumes from a kept one of the same run
         with fewer epochs, as no epoch depends on the number of epochs to come.
-
-        Returns:
-            Integer, the number of epochs that are done.
         """
         variables = _changing_variables(model)
         own, errors = self._folder.checkpoint, []
@@ -263,9 +256,6 @@ def fit(
 
     Returns:
         List of dicts, the rows of `history.csv`.
-
-    Raises:
-        ValueError: if `on_device` is `True` with other batches.
     """
     recorder = RunRecorder(folder)
     if verbose is None:
@@ -275,15 +265,10 @@ def fit(
         "callbacks": [SeededEpochs(batches, seed), recorder, *callbacks],
         "verbose": verbose,
     }
-    is_shuffled = isinstance(batches, ShuffledBatches)
     if on_device is None:
+        is_shuffled = isinstance(batches, ShuffledBatches)
         on_device = is_shuffled and _has_accelerator_of_jax()
     if on_device:
-        if not is_shuffled:
-            raise ValueError(
-                "With `on_device=True`, `batches` must be `ShuffledBatches`. "
-                f"Received: batches={batches!r}"
-            )
         from experiments.engine import epochs_on_device
 
         epochs_on_device.fit(model, batches, share=share, **options)
@@ -299,28 +284,13 @@ def trainable_parameters(model):
 
 
 def seconds_per_epoch(history):
-    """The median over all epochs except the first, which compiles.
-
-    Args:
-        history: List of dicts, what `fit` returned.
-
-    Returns:
-        Float, rounded to milliseconds.
-    """
+    """The median over all epochs except the first, which compiles."""
     seconds = [row["seconds"] for row in history[1:] or history]
     return round(float(np.median(seconds)), 3)
 
 
 def last_and_best(history):
-    """The results that follow from the history of any classifier.
-
-    Args:
-        history: List of dicts, what `fit` returned.
-
-    Returns:
-        JSON-ready dict, the number of `epochs` and the columns of
-        `results.LAST_AND_BEST`.
-    """
+    """`epochs` and `results.LAST_AND_BEST` from the history of a classifier."""
     best = max(history, key=lambda row: row["val_accuracy"])
     return {
         "epochs": len(history),

@@ -21,9 +21,6 @@ _COLUMNS = "claim source task length verdict seeds reading"
 def verdicts(budget):
     """Checks every slim variant against the full one of its family.
 
-    Args:
-        budget: `engine.results.Results`.
-
     Returns:
         `pandas.DataFrame` with one row per `claim`, `task` and `length`: its
         `source`, who says so, of MNIST, or `"ours"`; the `verdict` by the means

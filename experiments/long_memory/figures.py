@@ -1,4 +1,4 @@
-"""Figures: what is solved over length, accuracies, and learning curves."""
+"""Figures for `Report.pictures`: what is solved, accuracies and curves."""
 
 from experiments.engine.pictures import panels, picture
 from experiments.long_memory.tables import chosen, in_families, summary
@@ -29,13 +29,6 @@ def lengths(budget, path):
 
     Each task and family has a panel, with a line per variant and its 95 %
     interval over seeds.
-
-    Args:
-        budget: `engine.results.Results`, runs that may share a table.
-        path: `pathlib.Path` of the PNG.
-
-    Returns:
-        Boolean, whether there was something to draw.
     """
     found = summary(budget)
     found = found[found["seeds"] > 0]
@@ -91,13 +84,6 @@ def accuracies(budget, path):
 
     Means over seeds with 95 % confidence intervals, a color for each family.
     Small points are runs. The axis begins at the worst run.
-
-    Args:
-        budget: `engine.results.Results`, runs that may share a table.
-        path: `pathlib.Path` of the PNG.
-
-    Returns:
-        Boolean, whether there was something to draw.
     """
     found, runs = summary(budget), chosen(budget.runs)
     found = found[found["seeds"] > 0]
@@ -148,14 +134,7 @@ def curves(budget, path):
     """Draws the accuracy over the training steps.
 
     Each task and length has a panel, with the mean over seeds of each variant.
-
-    Args:
-        budget: `engine.results.Results`, runs that may share a table.
-        path: `pathlib.Path` of the PNG.
-
-    Returns:
-        Boolean, whether there was something to draw: not with more than
-        `MOST_CURVES` variants.
+    Nothing is drawn of more than `MOST_CURVES` variants.
     """
     runs = chosen(budget.runs)
     names = list(runs["variant"].unique())

@@ -18,14 +18,7 @@ FOOTNOTE = (
 
 
 def contents(budget):
-    """All tables of a budget.
-
-    Args:
-        budget: `engine.budgets.Budget`.
-
-    Returns:
-        List of `engine.report.Item`.
-    """
+    """All tables of a budget, a list of `Item`."""
     words = budget.description
     summary = tables.summary(budget)
     longest = tables.longest(summary)
@@ -97,13 +90,8 @@ def _tasks(summary):
 def readable(summary, short=False):
     """The table of `tables.summary` as text for readers.
 
-    Args:
-        summary: `pandas.DataFrame`.
-        short: Boolean, whether to leave out the counts of `NOT_DONE` and the
-            intervals of what is solved.
-
-    Returns:
-        `pandas.DataFrame` of strings.
+    A short one leaves out the counts of `NOT_DONE` and the intervals of what
+    is solved.
     """
     rows = summary.to_dict("records")
     shown = summary[["task", "length", "variant"]].astype(str)

@@ -29,15 +29,7 @@ def units_of(config, features):
 
 
 def build_model(config, features):
-    """The compiled network that is trained.
-
-    Args:
-        config: A `Config`.
-        features: Integer, of the inputs.
-
-    Returns:
-        A `keras.Model` from `(batch, time steps, features)` to the answers.
-    """
+    """The compiled network, from `(batch, time steps, features)` to answers."""
     task = TASKS[config.task]
     inputs = keras.Input((config.length, features))
     x = keras_slim.SlimRNN(
@@ -71,12 +63,8 @@ def _is_near(y, answer):
 def execute(config, data, folder, **options):
     """Trains, or resumes training, and writes the folder of the run.
 
-    Args:
-        config: A `Config`.
-        data: What `load_data(config)` returned.
-        folder: The `RunFolder` of the run on these data.
-        **options: Arguments of `engine.training.fit` that do not change the
-            result, such as `verbose` and `callbacks`.
+    `options` are arguments of `engine.training.fit` that do not change the
+    result, such as `verbose` and `callbacks`.
 
     Raises:
         RunIsClaimed: if another process is making the same run.
@@ -105,14 +93,7 @@ def execute(config, data, folder, **options):
 
 
 def figures(history):
-    """The results that follow from the history.
-
-    Args:
-        history: List of dicts, the rows of `history.csv`.
-
-    Returns:
-        JSON-ready dict.
-    """
+    """The JSON-ready results that follow from the rows of the history."""
     solved = [row["epoch"] for row in history if row["val_accuracy"] >= SOLVED]
     return {
         "solved_epoch": solved[0] if solved else None,

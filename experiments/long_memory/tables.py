@@ -47,11 +47,7 @@ def _describe(runs):
 def chosen(runs):
     """The finished runs with the learning rate of their variant and task.
 
-    Args:
-        runs: `pandas.DataFrame`, the runs of a budget.
-
-    Returns:
-        `pandas.DataFrame`, see `RULE`, with the boolean column `solved`.
+    See `RULE`. They have the boolean column `solved`.
     """
     done = runs[runs["status"] == "done"]
     done = done.assign(solved=done["solved_epoch"].notna())
@@ -68,9 +64,6 @@ def chosen(runs):
 
 def summary(budget):
     """What each variant solves, by task and length.
-
-    Args:
-        budget: `engine.results.Results`.
 
     Returns:
         `pandas.DataFrame` with one row per task, length and variant: the
@@ -112,10 +105,7 @@ def summary(budget):
 
 
 def longest(found):
-    """The longest length that each variant solves with all seeds.
-
-    Args:
-        found: What `summary` returned.
+    """The longest length that each variant solves with all seeds, by `summary`.
 
     Returns:
         `pandas.DataFrame` with one row per variant and a column per task with

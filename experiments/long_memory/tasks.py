@@ -204,17 +204,9 @@ for _name, _load, _size in (
 
 
 def load(name, samples, length, seed):
-    """Loads a task.
+    """The `Data` of a task, of as many training `samples` and time steps.
 
-    Args:
-        name: String, a key of `TASKS`.
-        samples: Integer, the number of training sequences; of images, the
-            largest.
-        length: Integer, their number of time steps.
-        seed: Integer, of what is drawn.
-
-    Returns:
-        `Data`.
+    Of images, `samples` is the largest number. The seed is of what is drawn.
     """
     train, test, source = TASKS[name].load(samples, length, seed)
     return Data(train, test, _chance(test[1]), source)

@@ -15,10 +15,7 @@ _MODULATION = (
 
 
 def verdicts(durations):
-    """Checks every claim for every text and variant with runs.
-
-    Args:
-        durations: What `tables.layer_durations` returns.
+    """Checks every claim for every text and variant of `layer_durations`.
 
     Returns:
         `pandas.DataFrame` with one row per `claim`, `text` and `variant`: its
@@ -64,8 +61,7 @@ def _grows(by_layer, unit):
 def effects(rows):
     """By how much each coefficient changes the duration of its own layer.
 
-    Args:
-        rows: Rows of `tables.layer_durations`, of one text and one variant.
+    `rows` of `tables.layer_durations` are of one text and one variant.
 
     Returns:
         `pandas.DataFrame` with one row per seed and one column per layer: the

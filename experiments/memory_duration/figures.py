@@ -1,4 +1,4 @@
-"""Figures of memory durations. Layers have the colors of the paper."""
+"""Figures for `Report.pictures`: durations. Layers have the paper's colors."""
 
 import numpy as np
 from matplotlib.ticker import LogFormatter
@@ -30,13 +30,6 @@ def histograms(budget, path):
     Each text and variant has a panel, with means over seeds. The edges of the
     bins are powers of two, and the height of a bin is its share of the
     durations divided by its width.
-
-    Args:
-        budget: `engine.results.Results`, runs that may share a table.
-        path: `pathlib.Path` of the PNG.
-
-    Returns:
-        Boolean, whether there was something to draw.
     """
     groups = modulated(layer_durations(budget)).groupby(
         ["text", "variant"], sort=False
@@ -87,13 +80,6 @@ def modulation(budget, path):
     Each text and variant has a row with a panel for each coefficient. In the
     panel of r_i the line of layer i is thick. Means over seeds, with their
     95 % confidence intervals.
-
-    Args:
-        budget: `engine.results.Results`, runs that may share a table.
-        path: `pathlib.Path` of the PNG.
-
-    Returns:
-        Boolean, whether there was something to draw.
     """
     found = layer_durations(budget)
     rows = [
@@ -146,13 +132,6 @@ def variants(budget, path):
     """Draws the mean duration of each layer by variant.
 
     Means over seeds with 95 % confidence intervals. Small points are runs.
-
-    Args:
-        budget: `engine.results.Results`, runs that may share a table.
-        path: `pathlib.Path` of the PNG.
-
-    Returns:
-        Boolean, whether there was something to draw.
     """
     found = modulated(layer_durations(budget))
     texts = found["text"].unique()

@@ -53,11 +53,7 @@ class CarriedState(keras.layers.Layer):
 
 
 def build_model(config, symbols):
-    """The compiled network that is trained.
-
-    Args:
-        config: A `Config`.
-        symbols: Integer, the number of different characters.
+    """The compiled network that is trained, for a number of `symbols`.
 
     Returns:
         A `keras.Model` from ids `(batch_size, timesteps)` to logits
@@ -76,12 +72,7 @@ def build_model(config, symbols):
 
 
 def build_reader(config, symbols, timesteps):
-    """A network that reads one stream piece by piece.
-
-    Args:
-        config: A `Config`.
-        symbols: Integer, the number of different characters.
-        timesteps: Integer, the length of a piece.
+    """A network that reads one stream piece by piece, `timesteps` at a time.
 
     Returns:
         A `keras.Model` that carries its states, from ids `(1, timesteps)` to

@@ -54,14 +54,8 @@ def frequency_bits(train, test, symbols):
 def read(model, config, symbols, ids):
     """Reads a text from its first character on, starting with zero states.
 
-    Args:
-        model: The trained model of `build_model(config, symbols)`.
-        config: A `Config`.
-        symbols: Integer, the number of different characters.
-        ids: Integer array, a text of at least two characters.
-
-    Returns:
-        `Reading`.
+    `model` is that of `build_model(config, symbols)`, trained, and `ids` an
+    integer array, a text of at least two characters.
     """
     reader = build_reader(config, symbols, PIECE)
     for own, trained in zip(

@@ -38,14 +38,7 @@ FOOTNOTE = (
 
 
 def contents(budget):
-    """All tables of a budget.
-
-    Args:
-        budget: `engine.budgets.Budget`.
-
-    Returns:
-        List of `engine.Item`.
-    """
+    """All tables of a budget, a list of `Item`."""
     words = budget.description
     verdicts = claims.verdicts(tables.layer_durations(budget))
     read = texts(budget)
@@ -110,11 +103,7 @@ def _without_constants(text):
 
 
 def texts(budget):
-    """The texts, compared with those of the paper's Table 1.
-
-    Returns:
-        `pandas.DataFrame`.
-    """
+    """The texts, compared with those of the paper's Table 1."""
     rows = []
     for _, row in budget.runs.drop_duplicates("data_fingerprint").iterrows():
         published = PAPER_COUNTS.get(row["text"])
@@ -135,15 +124,10 @@ def texts(budget):
 def readable(found, short=False):
     """The table of `tables.summary` as text for readers.
 
-    Args:
-        found: `engine.results.Results`, of one budget or of several.
-        short: Boolean, whether to leave out spreads and the counts of
-            `WITHOUT_RESULT`, and to put the coefficients in one column.
-
-    Returns:
-        `pandas.DataFrame` of strings: bits per character of the test text, and
-        for each layer the mean duration (spread). Settings that are the same
-        in all rows are left out.
+    It has bits per character of the test text, and for each layer the mean
+    duration (spread). Settings that are the same in all rows are left out. A
+    short one leaves out spreads and the counts of `WITHOUT_RESULT`, and puts
+    the coefficients in one column.
     """
     summary = tables.summary(found)
     shown = pd.DataFrame({"text": summary["text"]})

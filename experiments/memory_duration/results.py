@@ -38,25 +38,8 @@ TABLES = results.Tables(
 )
 
 
-def collect(results_dir):
-    """Reads all run folders, see `engine.results.collect`."""
-    return results.collect(results_dir, TABLES)
-
-
-def read(folder):
-    """Reads what `engine.results.write` wrote to a folder."""
-    return results.read(folder, TABLES)
-
-
 def detail_rows(durations):
-    """The rows of the details of a run.
-
-    Args:
-        durations: List of `keras_slim.memory.Durations`, one per layer.
-
-    Returns:
-        Dict of `pandas.DataFrame` by name.
-    """
+    """The details of a run by name, of the `Durations` of its layers."""
     by_duration, by_unit = [], []
     for layer, found in enumerate(durations, 1):
         rows = pd.DataFrame(
@@ -97,9 +80,6 @@ def learned(runs):
     The memory durations of other runs are not those of a language model: they
     may have any length, and a cell state may never change its sign.
 
-    Args:
-        runs: `pandas.DataFrame`, see `engine.results.Results`.
-
     Returns:
         Boolean series, false for a finished run whose bits per character of
         the test text are not finite, or not `LEAST_GAIN` below
@@ -114,9 +94,6 @@ def learned(runs):
 
 def layers(found):
     """Statistics of the memory durations of each layer of each run.
-
-    Args:
-        found: `engine.results.Results`.
 
     Returns:
         `pandas.DataFrame` with one row per layer of a finished run: `id`,

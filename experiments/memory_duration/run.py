@@ -23,12 +23,8 @@ def load_data(config):
 def execute(config, data, folder, **options):
     """Trains, or resumes training, reads the test text, writes the folder.
 
-    Args:
-        config: A `Config`.
-        data: What `load_data(config)` returned.
-        folder: The `RunFolder` of the run on these data.
-        **options: Arguments of `engine.training.fit` that do not change the
-            result, such as `verbose` and `callbacks`.
+    `options` are arguments of `engine.training.fit` that do not change the
+    result, such as `verbose` and `callbacks`.
 
     Raises:
         ValueError: if the text is too short.

@@ -78,10 +78,7 @@ def settings_of(runs):
 
 
 def summary(found):
-    """Means over seeds, with confidence intervals.
-
-    Args:
-        found: `engine.results.Results`, of one budget or of several.
+    """Means over seeds, with confidence intervals, of one or several budgets.
 
     Returns:
         `pandas.DataFrame` with one row per text, variant, coefficients and

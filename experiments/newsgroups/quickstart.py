@@ -21,13 +21,7 @@ SETTINGS = {"samples": 5_000, "epochs": 6, "batch_size": 64, "seed": 0}
 def main(results_dir, settings=SETTINGS, variants=VARIANTS):
     """Trains the variants, or resumes, and shows the results.
 
-    Args:
-        results_dir: `pathlib.Path` of the results of all experiments.
-        settings: Dict of settings that all runs share.
-        variants: Names of the variants.
-
-    Returns:
-        The exit status, 0.
+    All runs share the settings. Returns the exit status.
     """
     settings = {"backend": keras.backend.backend(), **settings}
     if not glove.is_available(settings.get("embedding_dim", 100)):

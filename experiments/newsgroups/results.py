@@ -23,13 +23,3 @@ TABLES = results.Tables(
     },
     metrics=results.METRICS,
 )
-
-
-def collect(results_dir):
-    """Reads all run folders, see `engine.results.collect`."""
-    return results.collect(results_dir, TABLES)
-
-
-def read(folder):
-    """Reads what `engine.results.write` wrote to a folder."""
-    return results.read(folder, TABLES)

@@ -35,14 +35,7 @@ class Data(NamedTuple):
 
 
 def load_data(config):
-    """Loads the data of a run.
-
-    Args:
-        config: A `Config`, of which only `OF_DATA` matter.
-
-    Returns:
-        `Data`.
-    """
+    """Loads the `Data` of a run. Of its config, only `OF_DATA` matter."""
     if not glove.is_available(config.embedding_dim):
         # Before the posts are fetched, which may take minutes.
         raise FileNotFoundError(
@@ -86,14 +79,10 @@ def load_data(config):
 def execute(config, data, folder, save_model=False, **options):
     """Trains, or resumes training, and writes the folder of the run.
 
-    Args:
-        config: A `Config`.
-        data: What `load_data(config)` returned.
-        folder: The `RunFolder` of the run on these data.
-        save_model: Boolean, whether to keep the trained model in the folder.
-            A run that is already done is not made again for this.
-        **options: Arguments of `engine.training.fit` that do not change the
-            result, such as `verbose` and `callbacks`.
+    With `save_model`, the trained model is kept in the folder; a run that is
+    already done is not made again for this. `options` are arguments of
+    `engine.training.fit` that do not change the result, such as `verbose` and
+    `callbacks`.
 
     Raises:
         RunIsClaimed: if another process is making the same run.

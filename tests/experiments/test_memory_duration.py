@@ -9,6 +9,7 @@ from drawn import randomise
 from rich.console import Console
 from tiny import replaced
 
+from experiments.engine import results as engine_results
 from experiments.engine import training
 from experiments.engine.report import FAILS, HOLDS
 from experiments.engine.runs import read_history
@@ -211,7 +212,7 @@ def test_a_run_learns_and_leaves_its_folder(tiny_config, tmp_path):
     folder = MEMORY_DURATION.carry_out(config, tmp_path, verbose=0)
     result = folder.result
     assert result["test_bits_per_character"] < math.log2(len(data.symbols)) / 2
-    found = results.collect(tmp_path)
+    found = engine_results.collect(tmp_path, results.TABLES)
     durations = found.details["durations"]
     steps = len(data.test) - 1
     for layer, rows in durations.groupby("layer"):
@@ -328,8 +329,8 @@ def test_a_sweep_and_its_report(arguments, wide_terminal, tmp_path, capsys):
 
     places = [f"--results-dir={tmp_path / 'runs'}"]
     assert cli.main(["collect", *places, f"--to={tmp_path / 'csv'}"]) == 0
-    made = results.collect(tmp_path / "runs")
-    kept = results.read(tmp_path / "csv")
+    made = engine_results.collect(tmp_path / "runs", results.TABLES)
+    kept = engine_results.read(tmp_path / "csv", results.TABLES)
     for one, other in zip(made[:2], kept[:2], strict=True):
         pd.testing.assert_frame_equal(one, other)
     for name, table in made.details.items():
@@ -511,7 +512,7 @@ def of_three_seeds():
                 if n
             ]
     history = pd.DataFrame({"id": []})
-    return results.results.Results(
+    return engine_results.Results(
         pd.DataFrame(runs).assign(trainable_parameters=1),
         history,
         {"durations": pd.DataFrame(durations)},
@@ -577,12 +578,12 @@ def test_runs_of_other_settings_share_no_table(tiny_config, tmp_path):
     empty = pd.DataFrame({"id": []})
     details = {name: empty for name in results.TABLES.details}
     runs = pd.DataFrame(rows)
-    found = tables.split(results.results.Results(runs, empty, details))
+    found = tables.split(engine_results.Results(runs, empty, details))
     assert [len(budget.runs) for budget in found] == [1, 2]
     assert "2 layers of 7 units, 9 epochs" in found[0].description
     # Learning rates share a table, but no row.
     of_rates = runs.assign(learning_rate=[1e-3, 3e-3, 3e-3])
-    found = tables.split(results.results.Results(of_rates, empty, details))
+    found = tables.split(engine_results.Results(of_rates, empty, details))
     assert set(found[1].runs["variant"]) == {"lstm at 0.001", "lstm at 0.003"}
     assert set(found[0].runs["variant"]) == {"lstm"}
     assert "learning_rate 0.003" in found[0].description
@@ -590,5 +591,5 @@ def test_runs_of_other_settings_share_no_table(tiny_config, tmp_path):
     assert set(found[1].runs["text"]) == {"t 012345", "t abcdef"}
     # A text and its beginning are in two budgets, with one name.
     cut = runs.assign(characters=[2_000, None, None])
-    found = tables.split(results.results.Results(cut, empty, details))
+    found = tables.split(engine_results.Results(cut, empty, details))
     assert [set(budget.runs["text"]) for budget in found] == [{"t"}] * 3

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 from tiny import replaced
 
+from experiments.engine import results
 from experiments.engine.launchers import LAUNCHERS
-from experiments.newsgroups import cli, results
+from experiments.newsgroups import cli
+from experiments.newsgroups.results import TABLES
 
 # test_training.py resumes on each backend.
 pytestmark = [pytest.mark.long, pytest.mark.any_backend]
@@ -48,8 +50,8 @@ def test_launchers_give_the_same_table(launcher, sweep_arguments, tmp_path):
     assert cli.main(sweep_arguments) == 0
     assert cli.main(replaced(sweep_arguments, *options, other)) == 0
     assert_same_table(
-        results.collect(tmp_path / "runs"),
-        results.collect(tmp_path / launcher),
+        results.collect(tmp_path / "runs", TABLES),
+        results.collect(tmp_path / launcher, TABLES),
     )
 
 
@@ -102,7 +104,7 @@ def test_killed_sweeps(start, attack, tmp_path):
     axes = ["--variant=lstm3", "--activation=tanh,relu"]
     axes += ["--learning-rate=1e-3,2e-3", "--epochs=16"]
     end(start("undisturbed", *axes))
-    undisturbed = results.collect(tmp_path / "undisturbed")
+    undisturbed = results.collect(tmp_path / "undisturbed", TABLES)
     seconds = undisturbed.history["seconds"].median()
 
     chance, were_finished = attack.random, 0
@@ -125,7 +127,9 @@ def test_killed_sweeps(start, attack, tmp_path):
         end(start(name, *axes))
         fault = None
         try:
-            assert_same_table(undisturbed, results.collect(tmp_path / name))
+            assert_same_table(
+                undisturbed, results.collect(tmp_path / name, TABLES)
+            )
             for path, moment in finished.items():
                 assert path.stat().st_mtime_ns == moment, "made again"
         except AssertionError as error:
@@ -156,10 +160,12 @@ def test_killed_sweeps_of_two_machines_come_to_one_table(start, tmp_path):
     for name, axis in axes.items():
         end(start(name, *settings, axis))
     collect()
-    expected = results.collect(tmp_path / "one")
+    expected = results.collect(tmp_path / "one", TABLES)
     assert list(expected.runs["status"]) == 3 * ["done"]
     for order in orders:
-        assert_same_table(expected, results.read(tmp_path / "tables" / order))
+        assert_same_table(
+            expected, results.read(tmp_path / "tables" / order, TABLES)
+        )
 
 
 def epochs(results_dir):

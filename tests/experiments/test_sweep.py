@@ -9,15 +9,16 @@ import pytest
 from rich.console import Console
 from tiny import TINY, replaced
 
-from experiments.engine import parsers, seeds, sweep
+from experiments.engine import parsers, results, seeds, sweep
 from experiments.engine.grid import CLOCK, parse_axis
 from experiments.engine.runs import RunFolder, identity, read_runs
 from experiments.engine.seeds import clock_seeds
-from experiments.newsgroups import cli, results
+from experiments.newsgroups import cli
 from experiments.newsgroups import run as run_module
 from experiments.newsgroups.config import Config
 from experiments.newsgroups.experiment import NEWSGROUPS
 from experiments.newsgroups.report import published
+from experiments.newsgroups.results import TABLES
 
 pytestmark = pytest.mark.any_backend
 
@@ -168,7 +169,7 @@ def test_dry_run_tells_what_is_done_and_how_long_the_rest_takes(
     capsys.readouterr()
     monkeypatch.setattr(
         "experiments.engine.experiment.collect",
-        lambda results_dir, _: _with_seconds(results.collect(results_dir), 60),
+        lambda *where: _with_seconds(results.collect(*where), 60),
     )
     arguments = replaced(sweep_arguments, "--variant=lstm,lstm1,lstm2,lstm3")
     assert cli.main(replaced(arguments, "--dry-run")) == 0
@@ -202,12 +203,12 @@ def test_a_failed_run_is_kept_and_does_not_stop_the_others(
     failed = "Failed: lstm tanh 0.002 seed 3: ArithmeticError: on purpose"
     assert failed in errors
     assert "lstm3 tanh 0.002 seed 3: best validation accuracy" in told
-    runs = results.collect(tmp_path / "runs").runs.set_index("variant")
+    runs = results.collect(tmp_path / "runs", TABLES).runs.set_index("variant")
     assert runs["status"].to_dict() == {"lstm": "failed", "lstm3": "done"}
     assert "on purpose" in runs.loc["lstm", "error"]
     # The next sweep makes it.
     assert cli.main(sweep_arguments) == 0
-    runs = results.collect(tmp_path / "runs").runs
+    runs = results.collect(tmp_path / "runs", TABLES).runs
     assert list(runs["status"]) == ["done", "done"]
     assert runs["error"].isna().all()
 
@@ -453,8 +454,8 @@ def test_collected_tables_survive_csv(made_sweep, tmp_path, capsys):
     collect = ["collect", f"--results-dir={made_sweep}", f"--to={to}"]
     assert cli.main(collect) == 0
     assert f"2 runs (2 done) in {to}" in capsys.readouterr().out
-    found = results.collect(made_sweep)
-    read = results.read(to)
+    found = results.collect(made_sweep, TABLES)
+    read = results.read(to, TABLES)
     assert found.details == read.details == {}
     for frame, twin in zip(found[:2], read[:2], strict=True):
         pd.testing.assert_frame_equal(frame, twin, check_exact=True)
@@ -464,7 +465,7 @@ def test_collected_tables_survive_csv(made_sweep, tmp_path, capsys):
     assert first["posts"].startswith("20_newsgroup: 80 posts")
     assert first["backend"] == TINY["backend"]
     assert cli.main([*collect, "--without-seconds"]) == 0
-    timeless = results.read(to)
+    timeless = results.read(to, TABLES)
     assert timeless.runs["seconds_per_epoch"].isna().all()
     assert timeless.history["seconds"].isna().all()
     assert timeless.runs["val_loss"].equals(found.runs["val_loss"])
@@ -486,7 +487,7 @@ def test_runs_that_did_not_keep_chance_are_collected_too(arguments, tmp_path):
     result = json.loads(path.with_name("result.json").read_text())
     del result["sha256"]["run.json"]
     path.with_name("result.json").write_text(json.dumps(result))
-    (run,) = results.collect(tmp_path / "runs").runs.to_dict("records")
+    (run,) = results.collect(tmp_path / "runs", TABLES).runs.to_dict("records")
     assert run["status"] == "done" and pd.isna(run["chance"])
 
 

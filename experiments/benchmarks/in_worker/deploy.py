@@ -100,11 +100,7 @@ TASKS = {"digits": digits, "lorenz": lorenz}
 def network(task, layer, size, unroll=False):
     """A recurrent layer, or two convolutions, and an output layer.
 
-    Args:
-        task: A `Task`.
-        layer: Name of the layer.
-        size: Integer, its units or filters.
-        unroll: Boolean, of a recurrent layer.
+    `size` is the number of its units or filters.
     """
     if layer == CNN:
         body = [

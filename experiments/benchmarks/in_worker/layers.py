@@ -218,10 +218,6 @@ class Products(Timed):
     other work. In the loops, a product wider than the state is also reduced to
     the width of the state, which a layer does not do, so that several gates
     take a little longer here.
-
-    Args:
-        shape: A `Shape`.
-        dtype: Name of the dtype.
     """
 
     def __init__(self, shape, dtype):

@@ -89,12 +89,7 @@ MODELS = {
 
 
 class Models:
-    """Times `model.fit` of one model with different recurrent layers.
-
-    Args:
-        name: Name of the model.
-        shape: A `Shape`.
-    """
+    """Times `model.fit` of one model with different recurrent layers."""
 
     def __init__(self, name, shape):
         self._shape = shape
@@ -293,12 +288,8 @@ class Newsgroups:
 def _with_layers(model, keras_lstm, skips_padding):
     """A copy of the experiment's network with the same weights.
 
-    Args:
-        model: What `build_model` returned.
-        keras_lstm: Boolean, whether to replace our layer by
-            `keras.layers.LSTM`.
-        skips_padding: Boolean, whether to keep `SkipPadding` rather than
-            replace it by three layers of Keras.
+    With `keras_lstm`, `keras.layers.LSTM` replaces our layer. Without
+    `skips_padding`, three layers of Keras replace `SkipPadding`.
     """
 
     def copy_of(layer):

@@ -50,11 +50,7 @@ class Calls:
 
 
 class Models:
-    """Models of a layer that are built, trained and dropped, one by one.
-
-    Args:
-        name: See `Calls`.
-    """
+    """Models of a layer that are built, trained and dropped, one by one."""
 
     def __init__(self, name):
         self._name, self._meter, self._done = name, Meter(), 0
@@ -87,11 +83,7 @@ def _model_of(layer, timesteps):
 
 
 class Sweep:
-    """A sweep of tiny runs with the launcher `serial`.
-
-    Args:
-        samples: Integer, how many samples to take.
-    """
+    """A sweep of tiny runs with the launcher `serial`."""
 
     def __init__(self, samples):
         self._samples = samples

@@ -109,15 +109,12 @@ def timed(seconds, calls):
 
 
 def difference(found, expected, dtype):
-    """How far arrays differ from those they must agree with.
+    """How far arrays differ, relative to the largest number of an array.
 
     Args:
         found: List of arrays.
         expected: List of arrays of the same shapes.
         dtype: Name of the dtype that they were computed in.
-
-    Returns:
-        Float, relative to the largest number of an array.
 
     Raises:
         ValueError: if they differ by more than rounding explains.
@@ -140,8 +137,7 @@ def difference(found, expected, dtype):
 def peak_of(call):
     """The peak memory of the process during a call, less that before it.
 
-    Returns:
-        Bytes, or `None` if the system does not report them.
+    In bytes, or `None` if the system does not report them.
     """
     if sys.platform != "linux":
         return None
@@ -444,13 +440,7 @@ class Torch(Backend):
 
 
 class TorchLSTM:
-    """`torch.nn.LSTM` with the interface of `keras.layers.LSTM`.
-
-    Args:
-        units: Integer, number of units.
-        features: Integer, number of input features.
-        dtype: Name of the dtype.
-    """
+    """`torch.nn.LSTM` with the interface of `keras.layers.LSTM`."""
 
     def __init__(self, units, features, dtype):
         self._layer = torch.nn.LSTM(

@@ -37,14 +37,7 @@ MADE_WITH = [
 
 
 def contents(budget):
-    """All tables of a budget.
-
-    Args:
-        budget: `engine.budgets.Budget`.
-
-    Returns:
-        List of `Item`.
-    """
+    """All tables of a budget, a list of `Item`."""
     checked = verdicts(budget)
     made = [
         Item(

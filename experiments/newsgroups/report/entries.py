@@ -30,13 +30,8 @@ def done(runs):
 def with_breakdowns(frame, broke_down):
     """Adds the measures of runs that broke down, NaN for the others.
 
-    Args:
-        frame: `pandas.DataFrame` of runs, or of the published entries.
-        broke_down: Boolean series.
-
-    Returns:
-        `pandas.DataFrame` with `broke_down`, 0 or 1, and `broken_*` for each
-        measure.
+    `frame` has runs, or the published entries. It gets `broke_down`, 0 or 1,
+    and `broken_*` for each measure.
     """
     measures = ["val_accuracy", "val_loss", "best_val_accuracy"]
     return frame.assign(
@@ -50,10 +45,7 @@ def with_breakdowns(frame, broke_down):
 
 
 def entries(runs):
-    """Computes the entries of the tables.
-
-    Args:
-        runs: `pandas.DataFrame` of runs of one budget.
+    """Computes the entries of the tables, of the runs of one budget.
 
     Returns:
         `pandas.DataFrame` with one row per `(activation, learning_rate,

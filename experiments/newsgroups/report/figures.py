@@ -1,4 +1,4 @@
-"""Figures of runs. Each variant has the same color in all of them."""
+"""Figures for `Report.pictures`. A variant has the same color in all."""
 
 import math
 
@@ -36,12 +36,10 @@ def _by_epoch(axis, label="validation accuracy (%)"):
 
 
 def learning_curves(runs, path):
-    """Draws validation accuracy and loss of each run by epoch.
+    """Draws accuracy and loss of single runs by epoch, for the quickstart.
 
-    Args:
-        runs: List of dicts as `engine.runs.read_run` returns them, each with
-            a `label`.
-        path: `pathlib.Path` of the PNG.
+    `runs` are dicts as `engine.runs.read_run` returns them, each with a
+    `label`.
     """
     colors = _colors([run["label"] for run in runs])
     panels = (("accuracy", "accuracy (%)", 100), ("loss", "loss (nats)", 1))
@@ -92,15 +90,6 @@ def variant_curves(budget, path, activation="tanh", learning_rate=2e-3):
     """Draws the learning curves of the variants in one setting.
 
     Means over seeds, with their 95 % confidence intervals.
-
-    Args:
-        budget: `engine.budgets.Budget`.
-        path: `pathlib.Path` of the PNG.
-        activation: Name of the activation.
-        learning_rate: Float.
-
-    Returns:
-        Boolean, whether there was something to draw.
     """
     history = _history_of(budget, activation, learning_rate)
     if history.empty:
@@ -158,22 +147,10 @@ def variant_curves(budget, path, activation="tanh", learning_rate=2e-3):
     return True
 
 
-def seed_spread(
-    budget, path, variant="lstm3", activation="tanh", learning_rate=2e-3
-):
-    """Draws the seeds of one entry, like the paper's Figure 2.
-
-    Args:
-        budget: `engine.budgets.Budget`.
-        path: `pathlib.Path` of the PNG.
-        variant: Name of the variant.
-        activation: Name of the activation.
-        learning_rate: Float.
-
-    Returns:
-        Boolean, whether there was something to draw.
-    """
-    history = _history_of(budget, activation, learning_rate, variant=variant)
+def seed_spread(budget, path, variant="lstm3"):
+    """Draws the seeds of one entry, like the paper's Figure 2."""
+    setting = "tanh", 2e-3
+    history = _history_of(budget, *setting, variant=variant)
     if history.empty:
         return False
     with picture(path, 1, 2, figsize=(10, 4.2), width_ratios=(3, 1)) as (
@@ -206,26 +183,17 @@ def seed_spread(
             ylabel="after the last epoch (%)",
         )
         final.grid(alpha=0.3, axis="y")
-        words = f"the seeds of {variant}"
-        _title(figure, budget, activation, learning_rate, words)
+        _title(figure, budget, *setting, f"the seeds of {variant}")
     return True
 
 
-def breakdowns(budget, path, activation="linear", learning_rate=2e-3):
+def breakdowns(budget, path):
     """Draws where runs of a setting broke down, like Figures 3 and 4.
 
     Each seed has a panel with all variants.
-
-    Args:
-        budget: `engine.budgets.Budget`.
-        path: `pathlib.Path` of the PNG.
-        activation: Name of the activation.
-        learning_rate: Float.
-
-    Returns:
-        Boolean, whether there was something to draw.
     """
-    history = _history_of(budget, activation, learning_rate)
+    setting = "linear", 2e-3
+    history = _history_of(budget, *setting)
     if history.empty:
         return False
     variants = _in_order(history["variant"])
@@ -266,20 +234,15 @@ def breakdowns(budget, path, activation="linear", learning_rate=2e-3):
         figure.legend(
             handles=handles, loc="outside lower center", ncols=len(handles)
         )
-        _title(figure, budget, activation, learning_rate, "breakdowns")
+        _title(figure, budget, *setting, "breakdowns")
     return True
 
 
 def overview(budget, path, metric="val_accuracy"):
     """Draws each entry as published and reproduced, one panel per variant.
 
-    Args:
-        budget: `engine.budgets.Budget`.
-        path: `pathlib.Path` of the PNG.
-        metric: `"val_accuracy"` or `"val_loss"`.
-
-    Returns:
-        `True`: there are always published entries to draw.
+    `metric` is `"val_accuracy"` or `"val_loss"`. There are always published
+    entries to draw.
     """
     entries = long_table(budget, metric)
     scale = 100 if "accuracy" in metric else 1

@@ -34,13 +34,8 @@ class Friedman(NamedTuple):
 def holm(p):
     """Corrects p-values for their number, as Holm (1979) does.
 
-    SciPy only controls the false discovery rate.
-
-    Args:
-        p: Sequence of p-values. NaNs are kept and not counted.
-
-    Returns:
-        Array of corrected p-values, in the same order.
+    SciPy only controls the false discovery rate. NaNs are kept and not
+    counted.
     """
     p = np.asarray(p, float)
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]
@@ -51,15 +46,10 @@ def holm(p):
 
 
 def matched(runs, metric="val_accuracy"):
-    """Arranges the runs that are done for comparison.
+    """Arranges the runs of a budget that are done for comparison.
 
-    Args:
-        runs: `pandas.DataFrame` of runs of one budget.
-        metric: Name of the column that is compared.
-
-    Returns:
-        `pandas.DataFrame` with one row per activation, learning rate and seed
-        and one column per variant.
+    One row per activation, learning rate and seed has the `metric` of each
+    variant in a column.
     """
     done = runs[runs["status"] == "done"]
     return done.pivot_table(
@@ -67,13 +57,12 @@ def matched(runs, metric="val_accuracy"):
     )
 
 
-def compare(wide, over="settings", level=LEVEL):
+def compare(wide, over="settings"):
     """Compares each pair of variants.
 
     Args:
         wide: What `matched` returned.
         over: `"settings"`, or `"seeds"` if all rows are of one setting.
-        level: Float, the confidence level.
 
     Returns:
         `pandas.DataFrame` with one row per pair `a`, `b`: the number `n` of
@@ -86,14 +75,14 @@ def compare(wide, over="settings", level=LEVEL):
     rows = []
     for a, b in pairs:
         differences = _blocks((wide[a] - wide[b]).dropna(), over)
-        mean, low, high, n = confidence_interval(differences, level)
+        mean, low, high, n = confidence_interval(differences)
         rows.append((a, b, n, mean, low, high, _wilcoxon(differences)))
     columns = ["a", "b", "n", "difference", "low", "high", "p"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["Holm"] = holm(frame["p"])
     # All differences of one sign: two of 2^n equally likely patterns.
     frame["reach"] = (len(pairs) * 2.0 ** (1 - frame["n"])).clip(upper=1)
-    alpha = 1 - level
+    alpha = 1 - LEVEL
     frame["conclusion"] = np.select(
         [frame["reach"] > alpha, frame["Holm"] > alpha],
         [f"no claim: too few {over}", "no difference shown"],
@@ -103,14 +92,9 @@ def compare(wide, over="settings", level=LEVEL):
 
 
 def friedman(wide, over="settings"):
-    """Friedman's test over all variants.
+    """Friedman's test over all variants; `wide` and `over` as in `compare`.
 
-    Args:
-        wide: What `matched` returned.
-        over: `"settings"`, or `"seeds"` if all rows are of one setting.
-
-    Returns:
-        `Friedman`, with NaN for fewer than three variants or two settings.
+    The result is NaN for fewer than three variants or two settings.
     """
     blocks = _blocks(wide.dropna(), over)
     ranks = blocks.rank(axis=1, ascending=False).mean()

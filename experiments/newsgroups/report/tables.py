@@ -35,10 +35,6 @@ SHORT_FOOTNOTE = (
 def long_table(budget, metric="val_accuracy"):
     """One row per entry, of the paper's grid and of all other runs.
 
-    Args:
-        budget: `engine.budgets.Budget`.
-        metric: One of `METRICS`.
-
     Returns:
         `pandas.DataFrame` by `(activation, learning_rate, variant)` with the
         columns `published`; `reproduced`, the mean of the runs that are done,
@@ -94,12 +90,9 @@ def by_variant(long):
 
 
 def marked(budget, metric="val_accuracy"):
-    """The table as text for readers, see `FOOTNOTE`.
+    """The table of one of `METRICS` as text for readers, see `FOOTNOTE`.
 
-    Args:
-        budget: `engine.budgets.Budget`.
-        metric: One of `METRICS`. Accuracies are in percent, their differences
-            in percentage points.
+    Accuracies are in percent, their differences in percentage points.
 
     Returns:
         `pandas.DataFrame` of strings by `(activation, learning_rate)`, with
@@ -135,13 +128,8 @@ def marked(budget, metric="val_accuracy"):
 def short(budget):
     """Accuracies as text for a terminal, published above reproduced.
 
-    Args:
-        budget: `engine.budgets.Budget`.
-
-    Returns:
-        `pandas.DataFrame` of strings: activation, learning rate, and one
-        column per variant with a run. It has the settings with a run, or all
-        of the paper's if there is no run.
+    The columns are activation, learning rate, and each variant with a run. The
+    rows are the settings with a run, or all of the paper's if there is no run.
     """
     long = long_table(budget)
     counts = long[["n", *NOT_DONE]].sum(axis=1)
@@ -164,9 +152,6 @@ def short(budget):
 
 def all_settings(results):
     """One row per group of runs that differ only in their seed.
-
-    Args:
-        results: `results.Results`, whose runs may differ in any setting.
 
     Returns:
         `pandas.DataFrame` with the settings that vary in the paper's tables or
@@ -192,15 +177,7 @@ def _marks(row):
 
 
 def caption(budget, metric="val_accuracy"):
-    """The caption of a table, with the budget that it shows.
-
-    Args:
-        budget: `engine.budgets.Budget`.
-        metric: One of `METRICS`.
-
-    Returns:
-        String.
-    """
+    """The caption of a table of a metric, with the budget that it shows."""
     unit = "%" if "accuracy" in metric else "nats"
     published_epochs = (
         f"; published: epochs {published.EPOCHS}"
@@ -215,9 +192,6 @@ def caption(budget, metric="val_accuracy"):
 
 def layers(budget):
     """Size and speed of each variant's recurrent layer.
-
-    Args:
-        budget: `engine.budgets.Budget`.
 
     Returns:
         `pandas.DataFrame` by `(variant, device)`: `parameters` of the layer,

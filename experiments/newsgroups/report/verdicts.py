@@ -24,15 +24,10 @@ def published_entries():
 
 
 def check(claim, frame):
-    """Decides a claim by the entries of one table.
+    """The number that decides a claim, or `None`, and the verdict.
 
-    Args:
-        claim: A `claims.Claim`.
-        frame: `pandas.DataFrame` of entries, by `(activation, learning_rate,
-            variant)`; accuracies are fractions.
-
-    Returns:
-        Tuple of the number that decides, or `None`, and the verdict.
+    `frame` has the entries of one table, by `(activation, learning_rate,
+    variant)`; accuracies are fractions.
     """
     if not set(claim.columns) <= set(frame.columns):
         return None, NOT_PRINTED
@@ -51,7 +46,7 @@ def check(claim, frame):
     return value, HOLDS if claim.holds(value) else FAILS
 
 
-def verdicts(budget, claims=CLAIMS):
+def verdicts(budget):
     """Checks the claims on the published tables and on one budget of runs.
 
     The verdict on our runs follows from the means over seeds that the tables
@@ -60,10 +55,6 @@ def verdicts(budget, claims=CLAIMS):
     own; the table has their mean with its confidence interval, and for how
     many of them the claim holds. Where the number is not an average but, for
     example, a maximum or a count, it may differ from the mean over the seeds.
-
-    Args:
-        budget: `engine.budgets.Budget`.
-        claims: Sequence of `claims.Claim`.
 
     Returns:
         `pandas.DataFrame` with one row per claim: `section`, `claim`,
@@ -76,7 +67,7 @@ def verdicts(budget, claims=CLAIMS):
     printed, made = published_entries(), entries(runs)
     by_seed = [entries(group) for _, group in runs.groupby("seed")]
     rows = []
-    for claim in claims:
+    for claim in CLAIMS:
         value, verdict = check(claim, printed)
         our_value, our_verdict = check(claim, made)
         checked = [check(claim, frame) for frame in by_seed]
@@ -103,13 +94,6 @@ def verdicts(budget, claims=CLAIMS):
 
 
 def contradictions(table):
-    """The claims that the paper's own tables or list of seeds contradict.
-
-    Args:
-        table: What `verdicts` returned.
-
-    Returns:
-        `pandas.DataFrame`.
-    """
+    """The claims that the paper's own tables or list of seeds contradict."""
     columns = ["section", "claim", "published", "unit", "reading"]
     return table.loc[table["published_verdict"] == FAILS, columns]
