@@ -35,7 +35,7 @@ _TOLD = (ValueError, OSError, ImportError)
 
 def show_settings(experiment):
     """Prints each setting, its default and the origin of the default."""
-    table = Table()
+    table = Table(caption=experiment.config_type.origins)
     for name in ("setting", "value", "origin"):
         table.add_column(name, no_wrap=True)
     table.add_column("note", min_width=16)

@@ -82,9 +82,14 @@ class BaseConfig:
     requires the fields `seed`, `epochs`, `backend` and `variant`, which
     tables compare.
 
+    Attributes:
+        origins: String, which explains the origins of the fields.
+
     Raises:
         ValueError: if a value is not one that its field allows.
     """
+
+    origins = ""
 
     def __post_init__(self):
         for field in dataclasses.fields(self):

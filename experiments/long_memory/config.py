@@ -1,8 +1,4 @@
-"""The settings of a run, and where each default comes from.
-
-The origins: `published` with the task or by the papers on slim gates; `ours`
-where they do not say.
-"""
+"""The settings of a run, and where each default comes from."""
 
 import dataclasses
 
@@ -33,6 +29,10 @@ class Config(BaseConfig):
         ValueError: if a value is not one that its field allows.
     """
 
+    origins = (
+        "published: with the task, or in the papers on slim gates; ours: they "
+        "do not say"
+    )
     task: str = setting(
         "adding",
         "ours",

@@ -1,8 +1,4 @@
-"""The settings of a run, and where each default comes from.
-
-The origins: `stated` in the paper, with the section or equation; `ours` where
-it does not say.
-"""
+"""The settings of a run, and where each default comes from."""
 
 import dataclasses
 from pathlib import Path
@@ -43,6 +39,7 @@ class Config(BaseConfig):
         ValueError: if a value is not one that its field allows.
     """
 
+    origins = "stated: in the paper; ours: it does not say"
     variant: str = variant_setting(
         "lstm",
         "stated",

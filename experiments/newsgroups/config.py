@@ -1,10 +1,4 @@
-"""The settings of a run, and where each default comes from.
-
-The origins: `stated` in the paper, with the section; `derived` from its
-figures or from the software it names; `example`, the Keras example
-`pretrained_word_embeddings` that it was built from; `ours` where none of
-these says.
-"""
+"""The settings of a run, and where each default comes from."""
 
 import dataclasses
 
@@ -37,6 +31,11 @@ class Config(BaseConfig):
         ValueError: if a value is not one that its field allows.
     """
 
+    origins = (
+        "stated: in the paper; derived: from its figures or the software that "
+        "it names; example: Keras's example pretrained_word_embeddings, from "
+        "which the paper's network was built; ours: none of these says"
+    )
     variant: str = variant_setting(
         "lstm3",
         "stated",

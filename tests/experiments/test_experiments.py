@@ -176,3 +176,9 @@ def test_folders_are_where_runs_are_collected(experiment, small, tmp_path):
     assert planned.folder.path.parent == tmp_path / experiment.name
     assert (planned.task, planned.epochs) == (config, config.epochs)
     assert planned.label == experiment.label(config)
+
+
+def test_the_origin_of_each_default_is_explained(experiment):
+    found = experiment.config_type.origins
+    for field in dataclasses.fields(experiment.config_type):
+        assert f"{field.metadata['origin']}: " in found
