@@ -126,14 +126,15 @@ def test_the_table_of_the_guide():
     lines = re.findall(
         r"^\| (\w+) +\| (.+) \| (.+) \| ([\d,]+) \|$", guide.read_text(), re.M
     )
-    assert len(lines) == 12
+    assert [name.lower() for name, *_ in lines] == [*variants.VARIANTS]
     for name, gates, candidate, parameters in lines:
         (row,) = variant_table(128, 128, [name]).rows
         assert f"{row['parameters']:,}" == parameters
         family = variants.get(name).family
         assert row[family.candidate] == candidate
-        others = {row[g] for g in family.gates if g != family.candidate}
-        assert others == {gates}
+        others = [row[g] for g in family.gates if g != family.candidate]
+        different = gates.split("; ")
+        assert others == different * (len(others) // len(different))
 
 
 @pytest.mark.parametrize("bad", ["lstm3", []])

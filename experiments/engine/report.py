@@ -17,11 +17,13 @@ HOLDS = "holds"
 FAILS = "does not hold"
 NOT_ENOUGH = "not enough runs"
 NOT_PRINTED = "not in the table"
+LEARNED_NOTHING = "neither learned it"
 _CLASSES = {
     HOLDS: "holds",
     FAILS: "fails",
     NOT_ENOUGH: "open",
     NOT_PRINTED: "open",
+    LEARNED_NOTHING: "open",
 }
 MOST = 20  # rows of a long list in a terminal
 

@@ -3,10 +3,11 @@
 import pandas as pd
 
 from experiments.engine.names import family
-from experiments.engine.report import decided
+from experiments.engine.report import LEARNED_NOTHING, decided
 from experiments.long_memory.tables import chosen
 
 NEAR = 0.02  # the largest loss of accuracy that counts as "as good"
+LEARNED = 0.1  # how far above chance a variant is that learned something
 LU = "Lu & Salem 2017"  # arXiv:1701.03441 and its predecessor, MNIST
 DEY = "Dey & Salem 2017"  # arXiv:1701.05923, MNIST
 _SOURCES = {
@@ -29,6 +30,7 @@ def verdicts(budget):
     """
     runs, found = chosen(budget.runs), []
     for (task, length), rows in runs.groupby(["task", "length"], sort=False):
+        chance = rows["chance"].mean()
         accuracy = rows.pivot_table(
             index="seed", columns="variant", values="val_accuracy", sort=False
         )
@@ -37,7 +39,10 @@ def verdicts(budget):
             if name != full and full in accuracy:
                 both = accuracy[[name, full]].dropna()
                 if len(both):
-                    found.append(_compare(task, length, name, full, both))
+                    row = _compare(task, length, name, full, both)
+                    if both.mean().max() < chance + LEARNED:
+                        row |= {"verdict": LEARNED_NOTHING, "seeds": ""}
+                    found.append(row)
     return pd.DataFrame(found, columns=_COLUMNS.split())
 
 

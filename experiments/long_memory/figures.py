@@ -10,6 +10,10 @@ _COLORS = (
     *("#56B4E9", "#8C564B", "#7F7F7F", "#BCBD22", "#17BECF"),
 )
 _LINES = ("-", "--", ":", "-.")
+_QUANTITIES = {
+    "solved": "runs that solved it (%)",
+    "accuracy": "fresh sequences right (%)",
+}
 
 
 def _styles(variants):
@@ -25,10 +29,10 @@ def _styles(variants):
 
 
 def lengths(budget, path):
-    """Draws the share of runs that solved a task over its length.
+    """Draws the share of runs that solved a task, and accuracy, over length.
 
-    Each task and family has a panel, with a line per variant and its 95 %
-    interval over seeds.
+    Each task and family has a panel for either, with a line per variant, and
+    for the share its 95 % interval over seeds.
     """
     found = summary(budget)
     found = found[found["seeds"] > 0]
@@ -38,29 +42,30 @@ def lengths(budget, path):
         return False
     tasks, styles = found["task"].unique(), _styles(found["variant"].unique())
     families = in_families(found["variant"].unique())
-    shape = len(tasks), len(families)
-    size = 1 + 4.2 * shape[1], 0.8 + 3.4 * shape[0]
+    # For each task, what is solved above the accuracies.
+    rows = [(task, name) for task in tasks for name in ("solved", "accuracy")]
+    shape = len(rows), len(families)
+    size = 1 + 4.2 * shape[1], 0.8 + 2.8 * shape[0]
     with picture(
         path, *shape, figsize=size, squeeze=False, sharex=True, sharey=True
-    ) as (figure, axes):
-        for line, task in zip(axes, tasks, strict=True):
+    ) as (_, axes):
+        for line, (task, quantity) in zip(axes, rows, strict=True):
+            of_task = found[found["task"] == task]
             for axis, (family, names) in zip(
                 line, families.items(), strict=True
             ):
                 for place, name in enumerate(names):
-                    rows = found[
-                        (found["task"] == task) & (found["variant"] == name)
-                    ].sort_values("length")
-                    share = rows["solved"]
+                    own = of_task[of_task["variant"] == name]
+                    own = own.sort_values("length")
+                    mean = 100 * own[quantity]
+                    ends = 100 * own[[f"{quantity}_low", f"{quantity}_high"]]
                     # Side by side, as many lines are at 0 or at 1.
                     shift = 1 + 0.015 * (place - (len(names) - 1) / 2)
                     axis.errorbar(
-                        rows["length"] * shift,
-                        share,
-                        [
-                            share - rows["solved_low"],
-                            rows["solved_high"] - share,
-                        ],
+                        own["length"] * shift,
+                        mean,
+                        # Student's intervals are wider than the panel.
+                        (ends.T - mean).abs() if quantity == "solved" else None,
                         marker="o",
                         markersize=4,
                         elinewidth=0.6,
@@ -72,10 +77,11 @@ def lengths(budget, path):
                 axis.set_xticks(ticks, ticks, minor=False)
                 axis.minorticks_off()
                 axis.grid(alpha=0.3)
-        for axis in axes[0]:
-            axis.legend(fontsize="x-small")
-        figure.supxlabel("time steps")
-        figure.supylabel("share of the runs that solved it")
+            line[0].set_ylabel(_QUANTITIES[quantity])
+        for axis in axes[1]:
+            axis.legend(fontsize="x-small", loc="upper right")
+        for axis in axes[-1]:
+            axis.set_xlabel("time steps")
     return True
 
 

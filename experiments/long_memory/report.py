@@ -125,7 +125,7 @@ def pictures(budget):
         "lengths.png": (
             figures.lengths,
             "The share of the runs that solved a task, over its length, with "
-            "95 % intervals over seeds.",
+            "95 % intervals over seeds, and the mean accuracy.",
         ),
         "accuracies.png": (
             figures.accuracies,

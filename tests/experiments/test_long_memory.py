@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from experiments.engine.report import FAILS, HOLDS
+from experiments.engine.report import FAILS, HOLDS, LEARNED_NOTHING
 from experiments.engine.results import Results, frame
 from experiments.long_memory import claims, figures, tables, tasks
 from experiments.long_memory.config import Config
@@ -245,6 +245,19 @@ def test_claims(found):
     assert verdicts["verdict"].to_dict() == {25: HOLDS, 50: HOLDS, 100: FAILS}
     assert verdicts.loc[100, "seeds"] == "0 of 2"
     assert verdicts.loc[100, "reading"] == "60.0%, 95.0%"
+
+
+def test_no_claim_is_made_of_variants_that_learned_nothing():
+    rows = [
+        *both_seeds("adding", 100, "lstm", 0.21, (None, None)),
+        *both_seeds("adding", 100, "lstm3", 0.19, (None, None)),
+        *both_seeds("adding", 100, "lstm5", 0.6, (None, None)),
+    ]
+    found = claims.verdicts(made(rows)).set_index("claim")
+    neither, one = "lstm3 is as good as lstm", "lstm5 is as good as lstm"
+    assert found.loc[neither, "verdict"] == LEARNED_NOTHING
+    assert found.loc[neither, "reading"] == "19.0%, 21.0%"
+    assert found.loc[one, "verdict"] == HOLDS
 
 
 def test_claims_of_the_papers():
