@@ -78,7 +78,7 @@ def lengths(budget, path):
                 axis.minorticks_off()
                 axis.grid(alpha=0.3)
             line[0].set_ylabel(_QUANTITIES[quantity])
-        for axis in axes[1]:
+        for axis in axes[0]:
             axis.legend(fontsize="x-small", loc="upper right")
         for axis in axes[-1]:
             axis.set_xlabel("time steps")
