@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import time
 import uuid
 
 import filelock
@@ -13,7 +12,6 @@ except ImportError:  # Windows, where an open file cannot be removed
     fcntl = None
 
 PARTIAL = ".partial"
-_BEGUN_SECONDS = 1  # a file that a process is writing is locked by then
 
 
 @contextlib.contextmanager
@@ -29,9 +27,7 @@ def replacing(path, mode="w", **options):
         _remove_if_abandoned(left)
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
     try:
-        with open(partial, mode, **options) as file:
-            with contextlib.suppress(OSError):  # a file system without locks
-                _lock(file)
+        with _locked(partial, mode, options) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -68,15 +64,23 @@ def _make_folder(path):
         flush_folder(folder.parent)
 
 
-def _lock(file):
-    """Locks a file until it is closed, or the process dies."""
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _locked(partial, mode, options):
+    """Opens a new file, locked until it is closed, or the process dies."""
+    while True:
+        file = open(partial, mode, **options)
+        with contextlib.suppress(OSError):  # a file system without locks
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+        if fcntl is None or os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # it was removed before it was locked
 
 
 def _remove_if_abandoned(partial):
-    with contextlib.suppress(OSError):  # locked, or gone
-        if time.time() - partial.stat().st_mtime > _BEGUN_SECONDS:
-            with open(partial, "rb") as file:
-                _lock(file)
+    with contextlib.suppress(OSError):  # locked, open on Windows, or gone
+        if fcntl is None:
+            partial.unlink()
+            return
+        with open(partial, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             partial.unlink()

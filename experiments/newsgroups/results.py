@@ -1,5 +1,7 @@
 """The tables of the experiment, see `engine.results`."""
 
+import functools
+
 from experiments.engine import results
 from experiments.newsgroups.config import EXPERIMENT, Config
 
@@ -23,3 +25,6 @@ TABLES = results.Tables(
     },
     metrics=results.METRICS,
 )
+# See `engine.results`.
+collect = functools.partial(results.collect, tables=TABLES)
+read = functools.partial(results.read, tables=TABLES)

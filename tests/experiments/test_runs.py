@@ -1,6 +1,5 @@
 import csv
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -188,19 +187,36 @@ def test_the_checkpoint_goes_when_the_result_is_on_the_disk(tmp_path, order):
 
 
 def test_a_partial_file_of_a_killed_process_is_removed(tmp_path):
-    left, new = tmp_path / "file2.0.partial", tmp_path / "file.1.partial"
-    for path in (left, new):
-        path.write_text("half of")
-    os.utime(left, (0, 0))
+    left = tmp_path / "file2.0.partial"
+    left.write_text("half of")
     with replacing(tmp_path / "slow") as held:
         (slow,) = tmp_path.glob("slow.*")
-        os.utime(slow, (0, 0))
         with replacing(tmp_path / "file") as file:
             file.write("content")
-        # One that is new may be under way, one that is held is.
-        assert not left.exists() and new.exists() and slow.exists()
+        assert not left.exists() and slow.exists()  # one is being written
         held.write("all of it")
     assert (tmp_path / "slow").read_text() == "all of it"
+
+
+def test_a_file_that_is_removed_before_it_is_locked_is_begun_again(
+    tmp_path, monkeypatch
+):
+    fcntl, taken = pytest.importorskip("fcntl"), []
+    flock = fcntl.flock
+
+    def lock(file, how):
+        if not taken:  # another process takes it for one that was left
+            taken.append(True)
+            with replacing(tmp_path / "other") as other:
+                other.write("theirs")
+            assert not any(tmp_path.glob("file.*"))
+        flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    with replacing(tmp_path / "file") as file:
+        file.write("ours")
+    assert taken and (tmp_path / "file").read_text() == "ours"
+    assert (tmp_path / "other").read_text() == "theirs"
 
 
 def test_a_look_at_a_run_keeps_nobody_from_making_it(tmp_path):
