@@ -256,6 +256,9 @@ def fit(
 
     Returns:
         List of dicts, the rows of `history.csv`.
+
+    Raises:
+        ValueError: if `on_device` is `True` with other batches.
     """
     recorder = RunRecorder(folder)
     if verbose is None:
@@ -265,10 +268,15 @@ def fit(
         "callbacks": [SeededEpochs(batches, seed), recorder, *callbacks],
         "verbose": verbose,
     }
+    is_shuffled = isinstance(batches, ShuffledBatches)
     if on_device is None:
-        is_shuffled = isinstance(batches, ShuffledBatches)
         on_device = is_shuffled and _has_accelerator_of_jax()
     if on_device:
+        if not is_shuffled:
+            raise ValueError(
+                "With `on_device=True`, `batches` must be `ShuffledBatches`. "
+                f"Received: batches={batches!r}"
+            )
         from experiments.engine import epochs_on_device
 
         epochs_on_device.fit(model, batches, share=share, **options)

@@ -151,14 +151,22 @@ class Windows(keras.utils.PyDataset):
         )
 
 
-def fit_windows(folder, epochs):
+def fit_windows(folder, epochs, **options):
     keras.utils.clear_session()
     make_deterministic(3)
     inputs = keras.Input(batch_shape=(2, 4, 1))
     memory = LSTM3(3, stateful=True, return_sequences=True, name="memory")
     model = keras.Model(inputs, keras.layers.Dense(1)(memory(inputs)))
     model.compile("rmsprop", "mse")
-    fit(model, Windows(model), folder, seed=3, epochs=epochs, verbose=0)
+    fit(
+        model,
+        Windows(model),
+        folder,
+        seed=3,
+        epochs=epochs,
+        verbose=0,
+        **options,
+    )
     return history(folder)
 
 
@@ -171,6 +179,12 @@ def test_any_batches_that_begin_an_epoch_and_no_validation(tmp_path):
     assert [list(row) for row in fitted] == 3 * [["epoch", "loss"]]
     assert fit_windows(cut, epochs=1) == fitted[:1]
     assert fit_windows(cut, epochs=3) == fitted
+
+
+def test_on_the_device_batches_must_be_shuffled_ones(tmp_path):
+    folder = RunFolder(tmp_path, "test", {}, "data")
+    with pytest.raises(ValueError, match="batches=<.*Windows"):
+        fit_windows(folder, epochs=1, on_device=True)
 
 
 def test_seconds_per_epoch_leave_out_the_first_which_compiles():
