@@ -71,7 +71,7 @@ def _locked(partial, mode, options):
         with contextlib.suppress(OSError):  # a file system without locks
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX)
-        if fcntl is None or os.fstat(file.fileno()).st_nlink:
+        if partial.exists():
             return file
         file.close()  # it was removed before it was locked
 

@@ -39,28 +39,31 @@ def verdicts(budget):
             if name != full and full in accuracy:
                 both = accuracy[[name, full]].dropna()
                 if len(both):
-                    row = _compare(task, length, name, full, both)
-                    if both.mean().max() < chance + LEARNED:
-                        row |= {"verdict": LEARNED_NOTHING, "seeds": ""}
-                    found.append(row)
+                    found.append(
+                        _compare(task, length, name, full, both, chance)
+                    )
     return pd.DataFrame(found, columns=_COLUMNS.split())
 
 
-def _compare(task, length, name, full, accuracy):
-    is_image = task.split()[0].endswith(("_by_pixel", "_by_row"))
-    behind = name in _BEHIND and task.split()[0].endswith("_by_pixel")
+def _compare(task, length, name, full, accuracy, chance):
+    named = task.split()[0]  # the digits of its data may follow
+    is_image = named.endswith(("_by_pixel", "_by_row"))
+    behind = name in _BEHIND and named.endswith("_by_pixel")
     difference = accuracy[name] - accuracy[full]
 
     def holds(difference):
         return (difference < -NEAR) == behind
 
     means = accuracy.mean()
+    decision = decided(holds(difference.mean()), map(holds, difference))
+    if means.max() < chance + LEARNED:
+        decision = {"verdict": LEARNED_NOTHING, "seeds": ""}
     says = "falls behind" if behind else "is as good as"
     return {
         "claim": f"{name} {says} {full}",
         "source": _SOURCES.get(name, "ours") if is_image else "ours",
         "task": task,
         "length": length,
-        **decided(holds(difference.mean()), map(holds, difference)),
+        **decision,
         "reading": f"{means[name]:.1%}, {means[full]:.1%}",
     }

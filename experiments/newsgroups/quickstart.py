@@ -72,8 +72,8 @@ def _table(runs, data):
         title=f"20 Newsgroups, {posts[0]:,} posts for training and "
         f"{posts[1]:,} for validation",
         caption="Parameters are those of the recurrent layer. One seed each: "
-        "a difference of a few points means nothing. After 100 epochs on all "
-        "posts, all four reach about 76 %. Seconds are mostly those of the "
+        "a difference of a few points means nothing. The README has what "
+        "100 epochs on all posts reach. Seconds are mostly those of the "
         "convolutions, and depend on other work on the machine.",
     )
     table.add_column("variant", no_wrap=True, min_width=7)
