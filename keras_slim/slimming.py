@@ -1,6 +1,7 @@
 """Models with slim recurrent layers in place of full ones, and back."""
 
 import contextlib
+import warnings
 
 import keras
 import numpy as np
@@ -26,6 +27,8 @@ def slim(model, variant="lstm3", layers=None, unroll=None):
     `reset_after=True`, the default of Keras, becomes one whose reset gate
     multiplies `h` before the product with `U`, with the sum of its two biases.
     The outputs therefore differ: train the new model for a few more epochs.
+    A term that the layer does not have yet starts from its initializer; if the
+    new model is larger than `model` for that reason, a warning says so.
 
     Args:
         model: A functional or `Sequential` model, which is not changed.
@@ -113,7 +116,16 @@ def slim(model, variant="lstm3", layers=None, unroll=None):
             config["unroll"] = unroll
         return classes[place.is_cell], {**config, "variant": row}
 
-    return _rebuilt(model, chosen, converted, _carry_over)
+    slimmed = _rebuilt(model, chosen, converted, _carry_over)
+    sizes = model.count_params(), slimmed.count_params()
+    if sizes[1] > sizes[0]:
+        warnings.warn(
+            f"The model {model.name!r} has become larger, from {sizes[0]:,} "
+            f"to {sizes[1]:,} parameters, as gates of the variant {row!r} "
+            "have terms that its layers lacked.",
+            stacklevel=2,
+        )
+    return slimmed
 
 
 def to_keras(model):

@@ -212,6 +212,12 @@ def test_a_slim_model_becomes_slimmer():
     assert_same_outputs(twice, once, atol=0)
 
 
+def test_a_model_that_becomes_larger_is_reported():
+    slimmed = keras_slim.slim(sequential(layers.LSTM), "lstm3")
+    with pytest.warns(UserWarning, match="from 103 to 157 parameters.*'lstm1'"):
+        keras_slim.slim(slimmed, "lstm1")
+
+
 def test_the_biases_of_a_gru_that_resets_after_the_product_add_up():
     model = keras.Sequential([keras.Input((TIME, FEATURES)), layers.GRU(UNITS)])
     randomise(model)
