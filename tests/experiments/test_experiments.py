@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import importlib
+import os
 import pickle
 import types
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from experiments.engine import merging
 from experiments.engine.config import from_text, value_type
 from experiments.engine.runs import identity
 
@@ -182,3 +184,16 @@ def test_the_origin_of_each_default_is_explained(experiment):
     found = experiment.config_type.origins
     for field in dataclasses.fields(experiment.config_type):
         assert f"{field.metadata['origin']}: " in found
+
+
+def test_the_committed_results_are_reported(experiment):
+    """In a terminal; their times are empty."""
+    folder = Path(__file__).parents[2] / "results" / experiment.name
+    found = merging.read(folder, experiment.tables)
+    budget, *others = experiment.report.split(found)
+    with open(os.devnull, "w") as nowhere:
+        console = Console(width=300, record=True, file=nowhere)
+        experiment.report.show(found, console)
+    text = console.export_text()
+    assert all(variant in text for variant in budget.runs["variant"])
+    assert text.count("Not shown: ") == len(others) > 0

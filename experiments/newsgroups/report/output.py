@@ -70,7 +70,8 @@ def brief(budget, items):
     columns = ["variant", "parameters", "seconds per epoch", "n"]
     if not layers.empty:
         yield ""
-        yield Listing("Recurrent layers", layers[columns])
+        # Without the times of runs that shared a machine.
+        yield Listing("Recurrent layers", layers.filter(columns))
     missing = items["runs_without_result"].text
     for row in missing.head(MOST).to_dict("records"):
         error = f": {row['error']}" if row["error"] else ""
