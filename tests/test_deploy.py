@@ -184,6 +184,17 @@ def test_an_unrolled_file_wastes_nothing(tmp_path):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="LiteRT is TensorFlow's")
+def test_unrolled_files_have_fewer_operations_than_those_of_keras(tmp_path):
+    """The gates of each step share a product and an activation."""
+    counts = {}
+    for name in LAYERS:
+        model = model_of(name, False, unroll=True)
+        (found,) = operations(model, tmp_path).values()
+        counts[name] = len(found)
+    assert max(counts, key=counts.get) == "keras LSTM", counts
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="LiteRT is TensorFlow's")
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_loop_does_not_collect_outputs_that_are_not_returned(name, tmp_path):
     found = operations(model_of(name, False), tmp_path)

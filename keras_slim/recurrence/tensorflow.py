@@ -34,7 +34,9 @@ def _loop(equations, tensors, mask, training, passed=None):
     @tf.custom_gradient
     def differentiable(*flat):
         inputs = tf.nest.pack_sequence_as(tensors, flat)
-        results, saved = passed or forward(inputs, mask, save=training)
+        results, saved = passed or forward(
+            inputs, mask, save=training, joined=not training
+        )
 
         def gradient(*upstream):
             kept = saved if training else forward(inputs, mask, save=True)[1]

@@ -39,7 +39,7 @@ def _loop(equations, tensors, mask, training):
         or torch.jit.is_tracing()  # by the ONNX exporters, too
         or _in_torch_func()
     ):
-        return fused.unrolled(equations, tensors, mask)
+        return fused.unrolled(equations, tensors, mask, training)
     return _eager(equations, tensors, mask)
 
 

@@ -113,9 +113,19 @@ def test_go_backwards_is_the_flipped_input(variant, x):
     )
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test_unroll_is_the_loop(variant, x, masked):
-    loop, unrolled = twins(variant, {}, {"unroll": True}, return_sequences=True)
+@pytest.mark.parametrize(
+    ("masked", "activation"),
+    # Softmax is not elementwise.
+    [(False, "sigmoid"), (True, "sigmoid"), (False, "softmax")],
+)
+def test_unroll_is_the_loop(variant, x, masked, activation):
+    loop, unrolled = twins(
+        variant,
+        {"recurrence": "plain"},
+        {"unroll": True},
+        return_sequences=True,
+        recurrent_activation=activation,
+    )
     mask = np.arange(TIME) < np.array([[3], [5]]) if masked else None
     assert_same(loop(x, mask=mask), unrolled(x, mask=mask))
 
