@@ -106,9 +106,12 @@ class OpenVINO:
     def __init__(self, path):
         import openvino
 
-        compiled = openvino.Core().compile_model(
-            path, "CPU", {"INFERENCE_NUM_THREADS": 1}
-        )
+        options = {
+            "INFERENCE_NUM_THREADS": 1,
+            # Some CPUs would compute in bfloat16.
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+        compiled = openvino.Core().compile_model(path, "CPU", options)
         self._request = compiled.create_infer_request()
         self.invoke = self._request.infer
 
