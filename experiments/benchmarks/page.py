@@ -152,7 +152,10 @@ def _layers(found, about, folder):
             f"{_quietness(rows)}"
         )
         yield _layers_table(rows)
-    yield "`layers.csv` has all times, including those of the plain time loop."
+    plain = (found["recurrence"] == "plain").any()
+    yield "`layers.csv` has all times" + (
+        ", including those of the plain time loop." if plain else "."
+    )
 
 
 def _layers_table(rows):

@@ -261,7 +261,7 @@ def add_report(parser, experiment, axes):
         default=0,
         metavar="NUMBER",
         help=f"if runs differ in more than {axes}: which of these groups to "
-        "report; 0 is the one with the most epochs; default: 0",
+        "report; 0 is the one with the most epochs in total; default: 0",
     )
 
 

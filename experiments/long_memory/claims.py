@@ -14,7 +14,8 @@ _SOURCES = {
     **dict.fromkeys(("lstm1", "lstm2", "lstm3"), LU),
     **dict.fromkeys(("gru1", "gru2", "gru3"), DEY),
 }
-# Pixel by pixel they reach 57 % and 60 % on MNIST, the full ones 99 %.
+# Pixel by pixel on MNIST they reach 57 % (the predecessor of `LU`, 200 epochs)
+# and 59.6 % (`DEY`, 100 epochs), the full ones 99 %.
 _BEHIND = ("lstm3", "gru3")
 _COLUMNS = "claim source task length verdict seeds reading"
 
