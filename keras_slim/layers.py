@@ -291,6 +291,9 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
         keeps_cell_states = (
             self.return_cell_states or self.cell_state_regularizer is not None
         )
+        if self.stateful:
+            # The gradient reads them, and PyTorch overwrites the variables.
+            initial_state = [ops.copy(state) for state in initial_state]
         if mask is not None:
             # NaN or inf in a masked step would reach the gradients.
             sequences = ops.where(

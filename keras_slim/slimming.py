@@ -1,6 +1,7 @@
 """Models with slim recurrent layers in place of full ones, and back."""
 
 import contextlib
+import tempfile
 import warnings
 
 import keras
@@ -312,9 +313,7 @@ def _rebuilt(model, chosen, converted, carry_over):
         if id(old) in cells:
             carry_over(cells[id(old)], new)
         elif old.built:  # a layer used as an activation may not be
-            for variable, value in zip(_own(new), _own(old), strict=True):
-                # In training, JAX reuses the arrays of a model.
-                variable.assign(keras.ops.copy(value))
+            _copy_state(old, new)
     for old, new in _pairs(model, new_model):
         if id(old) in compiled:
             _compile_like(old, new)
@@ -407,6 +406,26 @@ def _pairs(old, new):
     yield old, new
     for a, b in zip(direct(old), direct(new), strict=True):
         yield from _pairs(a, b)
+
+
+def _copy_state(old, new):
+    """Copies what Keras saves of a layer, without the layers inside it."""
+    kind = type(old)
+    if kind.load_own_variables is not keras.Layer.load_own_variables:
+        # `Normalization` computes from its variables what it uses.
+        store = {}
+        old.save_own_variables(store)
+        new.load_own_variables(
+            {key: keras.ops.convert_to_numpy(v) for key, v in store.items()}
+        )
+    else:
+        for variable, value in zip(_own(new), _own(old), strict=True):
+            # In training, JAX reuses the arrays of a model.
+            variable.assign(keras.ops.copy(value))
+    if hasattr(old, "save_assets"):  # such as the vocabulary of a lookup
+        with tempfile.TemporaryDirectory() as folder:
+            old.save_assets(folder)
+            new.load_assets(folder)
 
 
 def _own(layer):

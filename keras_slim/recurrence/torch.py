@@ -31,9 +31,6 @@ def run(cell, function, *tensors, training):
 
 
 def _loop(equations, tensors, mask, training):
-    # They are saved for the gradient, but a stateful layer overwrites its own.
-    states = tuple(state.clone() for state in tensors["states"])
-    tensors = {**tensors, "states": states}
     if (
         torch.compiler.is_exporting()
         or torch.jit.is_tracing()  # by the ONNX exporters, too
@@ -96,22 +93,23 @@ class _Differentiable(torch.autograd.Function):
             ctx.structure_of_saved = structure_of_saved
             # The arguments are saved for derivatives of the gradient, too.
             ctx.save_for_backward(*flat, *saved)
-        return results
+        # Views that are created here could not be changed in place.
+        return tuple(r.clone() if r._is_view() else r for r in results)
 
     @staticmethod
     def backward(ctx, *upstream):
         equations, structure, mask = ctx.static
         arguments = structure.num_leaves
-        flat = ctx.saved_tensors[:arguments]
+        # Read once, as `torch.utils.checkpoint` demands.
+        found = ctx.saved_tensors
+        flat, saved = found[:arguments], found[arguments:]
         if torch.is_grad_enabled() or _is_vectorized(upstream):
             wanted = ctx.needs_input_grad[-arguments:]
             gradients = _differentiable_gradients(
                 ctx.static, flat, wanted, upstream
             )
         else:
-            saved = ctx.structure_of_saved.unflatten(
-                ctx.saved_tensors[arguments:]
-            )
+            saved = ctx.structure_of_saved.unflatten(saved)
             tensors = structure.unflatten(flat)
             _, backward = _loops_of(equations)
             found = backward(equations, tensors, mask, saved, upstream)

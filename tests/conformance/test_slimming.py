@@ -357,6 +357,36 @@ def test_layers_of_the_users_own_stay():
     assert outputs_of(model)[0].any()
 
 
+def test_what_a_layer_adapted_to_is_kept():
+    x = 10 + 50 * random_array(64, TIME, FEATURES)
+    adapted = layers.Normalization()
+    adapted.adapt(x)
+    model = keras.Sequential(
+        [keras.Input((TIME, FEATURES)), adapted, layers.LSTM(UNITS)]
+    )
+    slimmed = keras_slim.slim(model, "lstm")
+    wanted = model.predict(x, verbose=0)
+    for other in (slimmed, keras_slim.to_keras(slimmed)):
+        found = other.predict(x, verbose=0)
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="strings are TensorFlow's"
+)
+def test_the_vocabulary_of_a_layer_is_kept():
+    import tensorflow as tf
+
+    texts = tf.constant(["the rain", "in the plain in spain"])
+    words = layers.TextVectorization(output_sequence_length=TIME)
+    words.adapt(texts)
+    inputs = keras.Input((), dtype="string")
+    x = layers.Embedding(10, 3, mask_zero=True)(words(inputs))
+    model = keras.Model(inputs, layers.LSTM(UNITS)(x))
+    slimmed = keras_slim.slim(model, "lstm")
+    np.testing.assert_allclose(slimmed(texts), model(texts), atol=1e-5)
+
+
 def test_dtype_policy_and_trainable_are_kept():
     layer = layers.LSTM(UNITS, dtype="mixed_bfloat16", trainable=False)
     model = keras.Sequential([keras.Input((TIME, FEATURES)), layer])

@@ -11,6 +11,7 @@ if keras.backend.backend() != "torch":
     pytest.skip("features of PyTorch", allow_module_level=True)
 
 import torch
+import torch.utils.checkpoint
 
 from keras_slim.recurrence import torch as fused_loops
 
@@ -175,16 +176,55 @@ def test_compiled(variant):
 def test_stateful_layers_train():
     """Their states are overwritten before the gradient is computed."""
     losses = []
-    for loop in ("fast", "plain"):
+    for options in (
+        {"recurrence": "fast"},
+        {"unroll": True},
+        {"recurrence": "plain"},
+    ):
         keras.utils.set_random_seed(0)
-        layer = keras_slim.LSTM(UNITS, stateful=True, recurrence=loop)
+        layer = keras_slim.LSTM(UNITS, stateful=True, **options)
         model = keras.Sequential(
             [keras.Input((TIME, FEATURES), batch_size=BATCH), layer]
         )
         model.compile("sgd", "mse")
         x, y = np.ones((BATCH, TIME, FEATURES)), np.ones((BATCH, UNITS))
         losses.append([model.train_on_batch(x, y) for _ in range(3)])
-    np.testing.assert_allclose(*losses, rtol=1e-5)
+    for found in losses[1:]:
+        np.testing.assert_allclose(found, losses[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("return_sequences", [False, True])
+def test_results_may_be_changed_in_place(variant, return_sequences):
+    layer = keras_slim.SlimRNN(
+        UNITS,
+        variant=variant,
+        return_sequences=return_sequences,
+        return_state=True,
+    )
+    x = torch.as_tensor(random_array(BATCH, TIME, FEATURES))
+    for k, wanted in enumerate(layer(x)):
+        wanted = wanted.detach().clone()
+        result = layer(x)[k]
+        result += 1
+        result.sum().backward()
+        assert_same(result, wanted + 1)
+
+
+def test_checkpointed(variant):
+    """PyTorch computes the forward pass again, to save memory."""
+    layer = built(variant)
+    gradients = []
+    for call in (
+        layer,
+        lambda x: torch.utils.checkpoint.checkpoint(
+            layer, x, use_reentrant=False
+        ),
+    ):
+        x = torch.as_tensor(random_array(BATCH, TIME, FEATURES))
+        x.requires_grad = True
+        call(x).sum().backward()
+        gradients.append(x.grad)
+    assert_same(*gradients)
 
 
 @pytest.mark.filterwarnings("ignore")  # Exporting warns of PyTorch and Keras.
