@@ -247,7 +247,8 @@ def _listed(found, obstacles=None):
 
 def _named(found, layers):
     """The places that have one of the names in their path."""
-    if isinstance(layers, str) or not all(isinstance(n, str) for n in layers):
+    is_list = isinstance(layers, (list, tuple)) and layers
+    if not is_list or not all(isinstance(name, str) for name in layers):
         raise ValueError(
             "Invalid value for argument `layers`. Expected a list of names "
             f"of layers. Received: layers={layers!r}"
@@ -302,8 +303,19 @@ def _rebuilt(model, chosen, converted, carry_over):
             kind, config = converted(here[0])
             return _created(kind, config)
         # By name, as the config of a wrapper holds those of the layers in it.
-        others = {place.part.name: converted(place) for place in here}
-        return type(layer).from_config(_with_others(layer.get_config(), others))
+        pairs = [(place.part.name, converted(place)) for place in here]
+        others = dict(pairs)
+        config, replaced = _with_others(layer.get_config(), others)
+        if sorted(replaced) != sorted(name for name, _ in pairs) or any(
+            others[name] != other for name, other in pairs
+        ):
+            raise ValueError(
+                "Invalid value for argument `model`. Expected layers whose "
+                "config holds every recurrent layer in them, each with a name "
+                "of its own; replace the others where the class creates them. "
+                f"Received: {layer.name!r} with {_listed(here)}"
+            )
+        return type(layer).from_config(config)
 
     with _uncompiled(model) as compiled:
         new_model = keras.models.clone_model(
@@ -356,8 +368,12 @@ def _compile_like(old, new):
             for one in vars(value).values()
             if callable(one) and hasattr(one, "__name__")
         }
+        config = value.get_config()
+        rate = getattr(value, "_learning_rate", None)
+        if callable(rate):  # a schedule, which has no state
+            config["learning_rate"] = rate
         with keras.saving.custom_object_scope(functions):
-            return type(value).from_config(value.get_config())
+            return type(value).from_config(config)
 
     settings = old._compile_config.config
     new.compile(**keras.tree.map_structure(own, settings))
@@ -388,17 +404,25 @@ def _inputs_like(model):
 
 
 def _with_others(config, others):
-    """A config in which the layers of these names are replaced."""
-    if isinstance(config, dict):
-        inner = config.get("config")
-        if "class_name" in config and isinstance(inner, dict):
-            if inner.get("name") in others:
-                kind, own = others[inner["name"]]
-                return keras.saving.serialize_keras_object(_created(kind, own))
-        return {key: _with_others(v, others) for key, v in config.items()}
-    if isinstance(config, (list, tuple)):
-        return type(config)(_with_others(value, others) for value in config)
-    return config
+    """A config in which layers are replaced by name, and the names."""
+    replaced = []
+
+    def replace(config):
+        if isinstance(config, dict):
+            inner = config.get("config")
+            if "class_name" in config and isinstance(inner, dict):
+                name = inner.get("name")
+                if name in others:
+                    replaced.append(name)
+                    return keras.saving.serialize_keras_object(
+                        _created(*others[name])
+                    )
+            return {key: replace(value) for key, value in config.items()}
+        if isinstance(config, (list, tuple)):
+            return type(config)(map(replace, config))
+        return config
+
+    return replace(config), replaced
 
 
 def _pairs(old, new):

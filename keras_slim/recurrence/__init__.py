@@ -77,6 +77,11 @@ def time_loop(
         list of the last states; and the cell states
         `(batch, timesteps, units)` or `None`.
     """
+    # As Keras does when it calls the cell, whose dtype may be another one.
+    dtype = cell.compute_dtype
+    if "float" in keras.backend.standardize_dtype(sequences.dtype):
+        sequences = ops.cast(sequences, dtype)
+    initial_state = [ops.cast(state, dtype) for state in initial_state]
     dropout_masks = (None, None)
     if training:
         dropout_masks = (
@@ -84,7 +89,7 @@ def time_loop(
             cell.get_recurrent_dropout_mask(initial_state[0]),
         )
     weights = {
-        name: ops.convert_to_tensor(weight)
+        name: ops.convert_to_tensor(weight, dtype)
         for name in ("kernel", "bias", "recurrent_kernel", "pointwise_kernel")
         if (weight := getattr(cell, name)) is not None
     }
@@ -99,7 +104,7 @@ def time_loop(
         return_sequences=return_sequences,
         return_cell_states=return_cell_states,
     )
-    tensors = (sequences, list(initial_state), weights)
+    tensors = (sequences, initial_state, weights)
     if unroll:
         results = function(unrolled, *tensors)
     else:

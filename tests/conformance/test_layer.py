@@ -350,6 +350,15 @@ def test_dtype_policies(variant, x, policy):
     assert_same(keras.ops.cast(output, "float32"), reference(x), atol=0.05)
 
 
+@pytest.mark.parametrize("unroll", [False, True])
+def test_the_cell_computes_in_its_own_dtype(variant, x, unroll):
+    """As in Keras, where the policy of a layer may be set later."""
+    layer, reference = twins(variant, {"unroll": unroll}, {})
+    layer.dtype_policy = "mixed_bfloat16"
+    output = keras.ops.cast(layer(x), "float32")
+    assert_same(output, reference(x), atol=0.05)
+
+
 def test_trainable_reaches_the_cell(x):
     layer = keras_slim.LSTM1(UNITS, trainable=False)
     layer(x)

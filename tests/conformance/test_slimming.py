@@ -441,6 +441,36 @@ def test_compiled_alike_even_with_what_is_not_registered(loss):
     )
 
 
+class Warmup(keras.optimizers.schedules.LearningRateSchedule):
+    """Not registered."""
+
+    def get_config(self):
+        return {}
+
+    def __call__(self, step):
+        return 0.1 / (1.0 + keras.ops.cast(step, "float32"))
+
+
+def constant():
+    return 0.01
+
+
+@pytest.mark.parametrize("rate", [Warmup(), constant])
+def test_a_schedule_goes_along(rate):
+    model = model_of(layers.LSTM(2))
+    model.compile(keras.optimizers.Adam(rate), "mse")
+    slimmed = keras_slim.slim(model)
+    x, y = random_array(BATCH, TIME, FEATURES), random_array(BATCH, 2)
+    slimmed.fit(x, y, verbose=0)
+    expected = 0.05 if isinstance(rate, Warmup) else 0.01
+    assert float(slimmed.optimizer.learning_rate) == pytest.approx(expected)
+
+
+def test_cells_of_one_name_may_be_alike():
+    model = stack_of(2, 2)
+    assert_same_outputs(keras_slim.slim(model, "lstm"), model)
+
+
 def test_what_is_not_compiled_stays_so():
     assert not keras_slim.slim(model_of(layers.LSTM(2))).compiled
 
@@ -452,6 +482,25 @@ class Subclassed(keras.Model):
 
     def call(self, x):
         return self.layer(x)
+
+
+class Block(layers.Layer):
+    """Its config does not hold the recurrent layer in it."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.layer = layers.LSTM(UNITS)
+
+    def build(self, input_shape):
+        self.layer.build(input_shape)
+
+    def call(self, x):
+        return self.layer(x)
+
+
+def stack_of(*units):
+    cells = [layers.LSTMCell(n, name="cell") for n in units]
+    return model_of(layers.RNN(cells, name="stack"))
 
 
 def model_of(layer):
@@ -496,6 +545,23 @@ def model_of(layer):
                 model_of(layers.LSTM(2, name="a")), layers="a"
             ),
             "list of names",
+        ),
+        *(
+            (
+                lambda names=names: keras_slim.slim(
+                    model_of(layers.LSTM(2)), layers=names
+                ),
+                "list of names",
+            )
+            for names in ([], 5, iter(["a"]))
+        ),
+        (
+            lambda: keras_slim.slim(model_of(Block(name="block"))),
+            "where the class creates them. Received: 'block' with 'lstm",
+        ),
+        (
+            lambda: keras_slim.slim(stack_of(2, 3)),
+            "name of its own.* Received: 'stack' with 'cell'",
         ),
         (
             lambda: keras_slim.slim(
