@@ -49,8 +49,9 @@ def slim(model, variant="lstm3", layers=None, unroll=None):
         ValueError: if the model is not functional or `Sequential`, is not
             built, or has no layer to slim; if `variant` is unknown; if a name
             in `layers` is not that of a layer to slim; if `unroll` is not a
-            boolean or `None`; or if a layer has an option that no slim layer
-            has, such as `use_cudnn=True`.
+            boolean or `None`; if a layer has an option that no slim layer
+            has, such as `use_cudnn=True`; or if the config of a layer does not
+            hold the recurrent layers in it, each with a name of its own.
 
     Example:
 
@@ -154,7 +155,8 @@ def to_keras(model):
             something that no layer of Keras has: `return_cell_states=True`, a
             `cell_state_regularizer`, a constant gate with a value that its
             activation does not have, or, in an MGU, a `recurrent_activation`
-            for which `1 - σ(a)` is not `σ(-a)`.
+            for which `1 - σ(a)` is not `σ(-a)`; or if the config of a layer
+            does not hold the layers in it, each with a name of its own.
 
     Example:
 
