@@ -336,7 +336,8 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
         batch, timesteps = ops.shape(sequences)[:2]
         mask = plain.step_mask(mask)
         if mask is not None:
-            mask = _fitted(mask, batch, timesteps)
+            # The gradient reads it, and a user of PyTorch may overwrite it.
+            mask = ops.copy(_fitted(mask, batch, timesteps))
         if initial_state is not None:
             initial_state = [
                 _fitted(ops.convert_to_tensor(state), batch, self.units)

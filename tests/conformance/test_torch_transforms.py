@@ -210,6 +210,23 @@ def test_results_may_be_changed_in_place(variant, return_sequences):
         assert_same(result, wanted + 1)
 
 
+@pytest.mark.parametrize("unroll", [False, True])
+def test_a_mask_may_be_overwritten_before_the_gradient(variant, unroll):
+    layer = keras_slim.SlimRNN(UNITS, variant=variant, unroll=unroll)
+    x = torch.as_tensor(random_array(BATCH, TIME, FEATURES))
+    layer(x)
+    gradients = []
+    for value in (True, False):
+        layer.zero_grad()
+        mask = MASK.clone()
+        result = layer(x, mask=mask)
+        mask &= value
+        result.sum().backward()
+        gradients += [[w.value.grad.clone() for w in layer.trainable_weights]]
+    for found, wanted in zip(*gradients, strict=True):
+        assert_same(found, wanted)
+
+
 def test_checkpointed(variant):
     """PyTorch computes the forward pass again, to save memory."""
     layer = built(variant)
