@@ -291,10 +291,11 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
         keeps_cell_states = (
             self.return_cell_states or self.cell_state_regularizer is not None
         )
-        if self.stateful:
-            # The gradient reads them, and PyTorch overwrites the variables.
-            initial_state = [ops.copy(state) for state in initial_state]
+        # The gradient reads them, and on PyTorch they may be overwritten first,
+        # the states by a stateful layer.
+        initial_state = [ops.copy(state) for state in initial_state]
         if mask is not None:
+            mask = ops.copy(mask)
             # NaN or inf in a masked step would reach the gradients.
             sequences = ops.where(
                 ops.expand_dims(mask, -1), sequences, ops.zeros_like(sequences)
@@ -336,8 +337,7 @@ class SlimRNN(NamedVariant, keras.layers.RNN):
         batch, timesteps = ops.shape(sequences)[:2]
         mask = plain.step_mask(mask)
         if mask is not None:
-            # The gradient reads it, and a user of PyTorch may overwrite it.
-            mask = ops.copy(_fitted(mask, batch, timesteps))
+            mask = _fitted(mask, batch, timesteps)
         if initial_state is not None:
             initial_state = [
                 _fitted(ops.convert_to_tensor(state), batch, self.units)

@@ -79,7 +79,7 @@ def time_loop(
     """
     # As Keras does when it calls the cell, whose dtype may be another one.
     dtype = cell.compute_dtype
-    if "float" in keras.backend.standardize_dtype(sequences.dtype):
+    if keras.backend.is_float_dtype(sequences.dtype):
         sequences = ops.cast(sequences, dtype)
     initial_state = [ops.cast(state, dtype) for state in initial_state]
     dropout_masks = (None, None)

@@ -181,8 +181,9 @@ def unrolled(equations, tensors, mask, training=True):
 
     The framework can trace and differentiate them.
     """
+    joined = not training
     return forward(
-        equations, unrolled_scan, tensors, mask, False, joined=not training
+        equations, unrolled_scan, tensors, mask, save=False, joined=joined
     )[0]
 
 

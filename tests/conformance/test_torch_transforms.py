@@ -211,7 +211,7 @@ def test_results_may_be_changed_in_place(variant, return_sequences):
 
 
 @pytest.mark.parametrize("unroll", [False, True])
-def test_a_mask_may_be_overwritten_before_the_gradient(variant, unroll):
+def test_arguments_may_be_overwritten_before_the_gradient(variant, unroll):
     layer = keras_slim.SlimRNN(UNITS, variant=variant, unroll=unroll)
     x = torch.as_tensor(random_array(BATCH, TIME, FEATURES))
     layer(x)
@@ -219,8 +219,11 @@ def test_a_mask_may_be_overwritten_before_the_gradient(variant, unroll):
     for value in (True, False):
         layer.zero_grad()
         mask = MASK.clone()
-        result = layer(x, mask=mask)
+        states = [torch.as_tensor(s) for s in initial_states(layer, BATCH)]
+        result = layer(x, mask=mask, initial_state=states)
         mask &= value
+        for state in states:
+            state *= value
         result.sum().backward()
         gradients += [[w.value.grad.clone() for w in layer.trainable_weights]]
     for found, wanted in zip(*gradients, strict=True):
