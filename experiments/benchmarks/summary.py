@@ -52,7 +52,13 @@ def read(path):
 
 
 def write(table, path):
-    """Writes a table as CSV, with the significant digits of numbers."""
+    """Writes a table as CSV, with the significant digits of numbers.
+
+    Whole numbers are written with all digits, where some are missing, too.
+    """
+    numbers = table.select_dtypes("float")
+    whole = numbers.columns[(numbers.isna() | (numbers % 1 == 0)).all()]
+    table = table.astype(dict.fromkeys(whole, "Int64"))
     with replacing(path, encoding="utf-8", newline="") as file:
         table.to_csv(file, index=False, float_format="%.5g")
 
@@ -86,7 +92,7 @@ def times(rows, columns):
             "rounds_used": "quiet" if enough else "all",
             **_spread(seconds, "seconds"),
             "compile_seconds": first["compile_seconds"],
-            "peak_memory_bytes": first["peak_memory_bytes"].astype("Int64"),
+            "peak_memory_bytes": first["peak_memory_bytes"],
             "difference": first["difference"],
             "error": failed.reindex(first.index).fillna(""),
         },
@@ -295,7 +301,6 @@ def deploy(rounds):
     place = table.columns.get_loc("keras")
     for column in reversed(FILE_COLUMNS):
         table.insert(place, column, first[column].to_numpy())
-    table["file_bytes"] = table["file_bytes"].astype("Int64")
     # The files of a network together, whichever backend exports them.
     order = {name: k for k, name in enumerate(table["layer"].unique())}
     tasks = {name: k for k, name in enumerate(table["task"].unique())}

@@ -434,6 +434,14 @@ def test_slimmed_networks_are_scored(tmp_path, monkeypatch):
     assert f"| {100 * original:.1f} (" in readme
 
 
+def test_whole_numbers_are_written_with_all_digits(tmp_path):
+    table = pd.DataFrame(
+        {"bytes": [716_649_472, None], "seconds": [1.2345678, None]}
+    )
+    summary.write(table, path := tmp_path / "table.csv")
+    assert path.read_text() == "bytes,seconds\n716649472,1.2346\n,\n"
+
+
 @pytest.mark.parametrize("layer", ["lstm", "lstm3"])
 def test_nothing_grows_once_all_shapes_were_there(layer, monkeypatch):
     monkeypatch.setattr(soak, "MOST_ROWS", 2)
