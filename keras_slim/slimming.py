@@ -43,7 +43,10 @@ def slim(model, variant="lstm3", layers=None, unroll=None):
             Default: `None`, as in `model`.
 
     Returns:
-        A new model. It is compiled like `model`, with a new optimizer.
+        A new model. It is compiled like `model`, with a new optimizer of the
+        same config; what an optimizer has in no config, such as that of
+        `exclude_from_weight_decay`, is lost. A warning says if the new model
+        could not be compiled, or is not of the class of `model`.
 
     Raises:
         ValueError: if the model is not functional or `Sequential`, is not
@@ -67,7 +70,7 @@ def slim(model, variant="lstm3", layers=None, unroll=None):
     (3233, 929)
     """
     variant = variants.get(variant)
-    if unroll not in (None, True, False):
+    if unroll is not None and not isinstance(unroll, (bool, np.bool_)):
         raise ValueError(
             "Invalid value for argument `unroll`. Expected True, False or "
             f"None. Received: unroll={unroll!r}"
@@ -115,7 +118,7 @@ def slim(model, variant="lstm3", layers=None, unroll=None):
         config = place.part.get_config()
         config.pop("reset_after", None)
         if unroll is not None and not place.is_cell:
-            config["unroll"] = unroll
+            config["unroll"] = bool(unroll)
         return classes[place.is_cell], {**config, "variant": row}
 
     slimmed = _rebuilt(model, chosen, converted, _carry_over)
@@ -141,13 +144,15 @@ def to_keras(model):
     gate is `f` and whose update gate `z` is `1 - f`. The model then runs where
     only the layers of Keras are supported, with as many weights as a full one.
     Training changes the zeros: slim the model again afterwards, or train the
-    slim model instead.
+    slim model instead. Regularizers and constraints act on the new weights; a
+    warning says if what the regularizers add to the loss has changed. An
+    activation of `keras_slim` stays in the model.
 
     Args:
         model: A functional or `Sequential` model, which is not changed.
 
     Returns:
-        A new model. It is compiled like `model`, with a new optimizer.
+        A new model, compiled as by `slim`.
 
     Raises:
         ValueError: if the model is not functional or `Sequential`, is not
@@ -191,6 +196,15 @@ def to_keras(model):
 
     def carry_over(place, new):
         _assign(new, terms[place])
+        before, after = map(_penalty, (place.cell, new))
+        if not np.isclose(before, after):
+            warnings.warn(
+                f"The regularizers of the layer {place.name!r} add "
+                f"{after:.5g} to the loss in training, instead of "
+                f"{before:.5g}, as a layer of Keras has other weights. Its "
+                "outputs are the same.",
+                stacklevel=4,
+            )
 
     return _rebuilt(model, chosen, converted, carry_over)
 
@@ -329,8 +343,25 @@ def _rebuilt(model, chosen, converted, carry_over):
         elif old.built:  # a layer used as an activation may not be
             _copy_state(old, new)
     for old, new in _pairs(model, new_model):
+        kind = type(old)
+        if isinstance(old, keras.Model) and type(new) is not kind:
+            warnings.warn(
+                f"The copy of the model {old.name!r} is a "
+                f"{type(new).__name__}, as Keras does not copy models of the "
+                f"class {kind.__name__}: its methods, such as a `train_step`, "
+                "are lost. To keep them, create the slim layers in the class.",
+                stacklevel=3,
+            )
         if id(old) in compiled:
-            _compile_like(old, new)
+            try:
+                _compile_like(old, new)
+            except Exception as error:  # by code of the user's, of any kind
+                warnings.warn(
+                    f"The copy of the model {old.name!r} is not compiled, as "
+                    "an optimizer, loss or metric cannot be copied: "
+                    f"{type(error).__name__}: {error}",
+                    stacklevel=3,
+                )
     return new_model
 
 
@@ -558,6 +589,11 @@ def _terms_of_keras(place):
         for k, term in enumerate("xhb")
     }
     return found if _has_bias(cell) else {**found, "b": {}}
+
+
+def _penalty(cell):
+    """What the regularizers of the weights of a cell add to the loss."""
+    return float(keras.ops.convert_to_numpy(sum(cell.losses)))
 
 
 def _has_bias(cell):

@@ -264,6 +264,6 @@ def _why_unchanged(old, new, families):
         return "–"
     if old.gating is None:
         return "not an LSTM or GRU of Keras or keras_slim"
-    if old.gating.family not in families:
+    if families and old.gating.family not in families:
         return f"of the family {old.gating.family.title}"
     return "not chosen"

@@ -73,6 +73,10 @@ class Variant:
                 f"'x' in at least one gate. Received: {self.terms}"
             )
 
+    def __reduce__(self):
+        # A family is the same object in a copy, pickled or not.
+        return type(self), (self.family.name, self.terms, self.source)
+
     @property
     def name(self):
         """The name of the row in `VARIANTS`, or `None`."""

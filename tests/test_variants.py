@@ -1,4 +1,6 @@
+import copy
 import doctest
+import pickle
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -180,6 +182,22 @@ def test_a_constant_is_a_plain_float(value):
 def test_a_name_is_known_in_any_case(name):
     for spelling in (name, name.upper(), name.title()):
         assert variants.get(spelling).name == name
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_a_copy_is_equal(copied):
+    for variant in (
+        *variants.VARIANTS.values(),
+        Variant("gru", ("xh", 0.5, "xu")),
+    ):
+        found = copied(variant)
+        assert found == variant
+        assert found.name == variant.name
+        assert variants.get(found, variant.family) is found
 
 
 def test_get_takes_a_name_a_row_or_a_variant():

@@ -1,3 +1,5 @@
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -7,9 +9,12 @@ from keras import layers
 
 import keras_slim
 from keras_slim.places import places
-from keras_slim.variants import get
+from keras_slim.variants import VARIANTS, get
 
 BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 3
+REGULARIZERS = [
+    f"{weight}_regularizer" for weight in ("kernel", "recurrent", "bias")
+]
 
 
 def sequential(recurrent):
@@ -322,6 +327,8 @@ def test_what_is_no_lstm_stays_and_the_table_says_why():
     for name in ("simple", "mine"):
         assert "not an LSTM or GRU" in rows[name]["unchanged"]
         assert rows[name]["multiply_adds_after"] == "–"
+    for row in keras_slim.size_table(model, model).rows[1:-1:2]:
+        assert row["unchanged"] == "not chosen"
     for name in ("simple", "mine", "gru"):
         with pytest.raises(ValueError, match=f"layers.*{name}"):
             keras_slim.slim(model, "lstm3", layers=[name])
@@ -466,6 +473,92 @@ def test_a_schedule_goes_along(rate):
     assert float(slimmed.optimizer.learning_rate) == pytest.approx(expected)
 
 
+class Plain(keras.metrics.Mean):
+    """Has an argument, and no config."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+
+def test_what_cannot_be_copied_leaves_the_copy_uncompiled():
+    model = model_of(layers.LSTM(2, name="a"))
+    model.compile("sgd", "mse", metrics=[Plain(2.0)])
+    with pytest.warns(UserWarning, match="is not compiled.*: TypeError: .*"):
+        slimmed = keras_slim.slim(model, "lstm")
+    assert model.compiled and not slimmed.compiled
+    assert_same_outputs(slimmed, model)
+
+
+class OwnSequential(keras.Sequential):
+    def train_step(self, *data):
+        raise NotImplementedError
+
+
+class OwnFunctional(keras.Model):
+    def __init__(self, layer):
+        inputs = keras.Input((TIME, FEATURES))
+        super().__init__(inputs, layer(inputs))
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (
+            lambda layer: OwnSequential([keras.Input((TIME, FEATURES)), layer]),
+            "Sequential",
+        ),
+        (OwnFunctional, "Functional"),
+        (lambda layer: model_of(OwnFunctional(layer)), "Functional"),
+    ],
+    ids=["Sequential", "functional", "nested"],
+)
+def test_a_class_that_is_lost_is_reported(make, kind):
+    model = make(keras_slim.LSTM(2))
+    for copied in (keras_slim.slim, keras_slim.to_keras):
+        with pytest.warns(UserWarning, match="of the class Own") as found:
+            copy = copied(model)
+        (said,) = (one for one in found if "of the class" in str(one.message))
+        assert said.filename == __file__
+        here = (
+            copy if type(model).__name__.startswith("Own") else copy.layers[0]
+        )
+        assert type(here).__name__ == kind
+        assert f"is a {kind}, as" in str(said.message)
+
+
+class SameSignature(keras.Model):
+    """Keras makes a copy of this class."""
+
+
+def test_a_class_that_is_kept():
+    inputs = keras.Input((TIME, FEATURES))
+    model = SameSignature(inputs, layers.LSTM(2)(inputs))
+    assert type(keras_slim.slim(model)) is type(model)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_another_penalty_is_reported(name):
+    model = model_of(
+        keras_slim.SlimRNN(
+            UNITS, variant=name, **dict.fromkeys(REGULARIZERS, "l2")
+        )
+    )
+    randomise(model)
+    # The other rows only add weights that are zero.
+    differs = VARIANTS[name].constants or VARIANTS[name].family.name == "mgu"
+    expected = (
+        pytest.warns(UserWarning, match="regularizers of the layer 'slim_rnn")
+        if differs
+        else contextlib.nullcontext()
+    )
+    with expected:
+        as_keras = keras_slim.to_keras(model)
+    assert_same_outputs(as_keras, model)
+    before, after = (to_numpy(sum(one.losses)) for one in (model, as_keras))
+    assert np.isclose(before, after) == (not differs)
+
+
 def test_cells_of_one_name_may_be_alike():
     model = stack_of(2, 2)
     assert_same_outputs(keras_slim.slim(model, "lstm"), model)
@@ -535,6 +628,12 @@ def model_of(layer):
         (
             lambda: keras_slim.slim(model_of(layers.LSTM(2)), unroll="yes"),
             "True, False or None. Received: unroll='yes'",
+        ),
+        (
+            lambda: keras_slim.slim(
+                model_of(layers.LSTM(2)), unroll=np.array([True, False])
+            ),
+            "True, False or None. Received: unroll=array",
         ),
         (
             lambda: keras_slim.slim(model_of(layers.LSTM(2)), "lstm99"),
