@@ -35,6 +35,9 @@ class Place:
     cell: keras.layers.Layer
     part: keras.layers.Layer
 
+    def __str__(self):
+        return f"{self.name!r} ({type(self.part).__name__})"
+
     @property
     def name(self):
         return "/".join(self.path)
