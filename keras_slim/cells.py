@@ -30,7 +30,7 @@ class NamedVariant:
         if variant is None and cls.family is not None:
             variant = cls.family.name
         found = variants.get(variant, cls.family)
-        if own is not None and not found.is_like(own):
+        if own is not None and found != own:
             raise ValueError(
                 f"Invalid value for argument `variant`. {cls.__name__} is "
                 f"always {own.name or own.terms!r}. "
@@ -310,6 +310,12 @@ class SlimRNNCell(NamedVariant, keras.layers.SimpleRNNCell):
         family = self.gating.family
         is_nested = keras.tree.is_nested(states)
         states = tuple(states) if is_nested else (states,)
+        if len(states) != len(family.states):
+            raise ValueError(
+                "Invalid value for argument `states`. Expected the states "
+                f"{' and '.join(family.states)}. Received: {len(states)} "
+                "tensors"
+            )
         h = states[0]
         mask = self.get_dropout_mask(inputs) if training else None
         sums = self.input_projections(inputs, self.kernel, self.bias, mask)

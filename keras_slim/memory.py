@@ -123,6 +123,11 @@ def cell_states(model, inputs, batch_size=32):
         ValueError: if there is no layer that can be measured, or a
             `cell_state_index` is not the position of a state.
     """
+    if not isinstance(model, keras.Layer):
+        raise ValueError(
+            "Invalid value for argument `model`. Expected a Keras model or "
+            f"layer. Received: model={model!r}"
+        )
     layers, left_out = _lstm_layers(model)
     found = {}
     if layers:

@@ -5,6 +5,7 @@ wrappers, cells, inputs, the state of the other layers, and what the model was
 compiled with.
 """
 
+import collections
 import contextlib
 import tempfile
 import warnings
@@ -27,6 +28,13 @@ def rebuilt(model, chosen, converted, carry_over):
     """
     parts = {id(place.part) for place in chosen}
     cells = {id(place.cell): place for place in chosen}
+    uses = collections.Counter(id(place.cell) for place in places(model))
+    if shared := [str(p) for p in chosen if uses[id(p.cell)] > 1]:
+        raise ValueError(
+            "Invalid value for argument `model`. Expected cells of one layer "
+            "each, as Keras does not copy those that layers share. "
+            f"Received: {model.name!r} with a shared cell: {', '.join(shared)}"
+        )
 
     def clone(layer):
         if isinstance(layer, keras.layers.Lambda):

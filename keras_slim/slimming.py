@@ -1,5 +1,6 @@
 """Models with slim recurrent layers in place of full ones, and back."""
 
+import math
 import warnings
 
 import keras
@@ -28,7 +29,7 @@ def slim(model, variant="lstm3", layers=None, unroll=None):
     multiplies `h` before the product with `U`, with the sum of its two biases.
     The outputs therefore differ: train the new model for a few more epochs.
     A term that the layer does not have yet starts from its initializer; if the
-    new model is larger than `model` for that reason, a warning says so.
+    new layers are larger for that reason, a warning says so.
 
     Args:
         model: A functional or `Sequential` model, which is not changed.
@@ -52,8 +53,9 @@ def slim(model, variant="lstm3", layers=None, unroll=None):
             built, or has no layer to slim; if `variant` is unknown; if a name
             in `layers` is not that of a layer to slim; if `unroll` is not a
             boolean or `None`; if a layer has an option that no slim layer
-            has, such as `use_cudnn=True`; or if the config of a layer does not
-            hold the recurrent layers in it, each with a name of its own.
+            has, such as `use_cudnn=True`; if the config of a layer does not
+            hold the recurrent layers in it, each with a name of its own; or if
+            layers share a cell.
 
     Example:
 
@@ -91,8 +93,8 @@ def slim(model, variant="lstm3", layers=None, unroll=None):
     if not chosen:
         families = {place.gating.family for place in found if place.gating}
         hint = "".join(
-            f" For a {family.title}, choose variant={family.name + '3'!r} or "
-            "another one of its family."
+            f" For the family {family.title}, choose "
+            f"variant={family.name + '3'!r} or another one."
             for family in families
         )
         listed = (f"{place.name!r} ({obstacles[place]})" for place in found)
@@ -122,12 +124,12 @@ def slim(model, variant="lstm3", layers=None, unroll=None):
         return classes[place.is_cell], {**config, "variant": row}
 
     slimmed = rebuilt(model, chosen, converted, _carry_over)
-    sizes = model.count_params(), slimmed.count_params()
-    if sizes[1] > sizes[0]:
+    more = sum(_size(p, variant) - _size(p, p.gating) for p in chosen)
+    if more > 0:
         warnings.warn(
-            f"The model {model.name!r} has become larger, from {sizes[0]:,} "
-            f"to {sizes[1]:,} parameters, as gates of the variant {row!r} "
-            "have terms that its layers lacked.",
+            f"The copy of the model {model.name!r} has {more:,} parameters "
+            f"more, as gates of the variant {row!r} have terms that its layers "
+            "lacked.",
             stacklevel=2,
         )
     return slimmed
@@ -160,8 +162,9 @@ def to_keras(model):
             something that no layer of Keras has: `return_cell_states=True`, a
             `cell_state_regularizer`, a constant gate with a value that its
             activation does not have, or, in an MGU, a `recurrent_activation`
-            for which `1 - σ(a)` is not `σ(-a)`; or if the config of a layer
-            does not hold the layers in it, each with a name of its own.
+            for which `1 - σ(a)` is not `σ(-a)`; if the config of a layer does
+            not hold the layers in it, each with a name of its own; or if layers
+            share a cell.
 
     Example:
 
@@ -226,10 +229,8 @@ def _check_model(model):
             "as `keras.saving.load_model(path)` returns. Received: "
             f"model={model!r}"
         )
-    is_graph = isinstance(model, keras.Sequential) or (
-        isinstance(model, keras.Model) and hasattr(model, "operations")
-    )
-    if not is_graph:
+    is_sequential = isinstance(model, keras.Sequential)
+    if not is_sequential and not hasattr(model, "operations"):
         raise ValueError(
             "Invalid value for argument `model`. Expected a functional or "
             "Sequential model; of a subclassed one the layers are known, but "
@@ -281,7 +282,7 @@ def _class_of(variant, base):
     for kind in OURS:
         if issubclass(kind, base) and kind.family is variant.family:
             own = kind.named_variant
-            if own is not None and own.is_like(variant):
+            if own is not None and own == variant:
                 return kind
             if own is None:
                 of_family = kind
@@ -313,6 +314,15 @@ def _terms(cell, gating):
             parts = [part[:, 0] for part in parts]
         found[term] = dict(zip(gates, parts, strict=True))
     return found
+
+
+def _size(place, variant):
+    """The number of weights with which a cell would be one of a variant."""
+    cell = place.cell
+    shapes = variant.weight_shapes(
+        cell.units, cell.kernel.shape[0], cell.use_bias
+    )
+    return sum(map(math.prod, shapes.values()))
 
 
 def _carry_over(place, new):

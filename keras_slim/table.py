@@ -1,7 +1,9 @@
 import itertools
 import math
 import numbers
+from collections.abc import Collection
 
+import keras
 import numpy as np
 
 from keras_slim.places import places
@@ -124,7 +126,11 @@ def variant_table(units, features, variants=None, use_bias=True):
             )
     if variants is None:
         variants = VARIANTS
-    elif isinstance(variants, str) or not len(variants):
+    elif (
+        isinstance(variants, str)
+        or not isinstance(variants, Collection)
+        or not variants
+    ):
         raise ValueError(
             "Invalid value for argument `variants`. Expected a list of at "
             f"least one variant. Received: variants={variants!r}"
@@ -179,13 +185,20 @@ def size_table(model, slimmed):
         Printed, the columns of a quantity are one: `1,600 → 448`.
 
     Raises:
-        ValueError: if the models do not have the same recurrent layers, apart
-            from their classes.
+        ValueError: if one of them is not a Keras model that is built, or if
+            they do not have the same recurrent layers, apart from their
+            classes.
 
     Example:
 
     >>> print(size_table(model, slim(model, "lstm3")))  # doctest: +SKIP
     """
+    for name, one in (("model", model), ("slimmed", slimmed)):
+        if not isinstance(one, keras.Model) or not one.built:
+            raise ValueError(
+                f"Invalid value for argument `{name}`. Expected a Keras model "
+                f"that is built. Received: {name}={one!r}"
+            )
     both = places(model), places(slimmed)
     before, after = ([place.path for place in found] for found in both)
     if before != after:

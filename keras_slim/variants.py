@@ -7,7 +7,7 @@ tables.
 
 import math
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keras_slim.families import Family
 from keras_slim.families.gru import GRU
@@ -26,19 +26,22 @@ class Variant:
     product with the input), `h` (`U h`, a product with the previous output),
     `u` (`u ⊙ h`, pointwise) and `b` (a bias). A number is a gate with that
     constant value, which learns nothing. In a family with a reset gate, the
-    candidate reads `h` multiplied by that gate.
+    candidate reads `h` multiplied by that gate. Variants of the same family
+    with the same terms are equal, whatever the order of the letters and the
+    source.
 
     Args:
         family: A `keras_slim.families.Family`, or its name: `"lstm"`, `"gru"`
             or `"mgu"`.
-        terms: Sequence of the terms of each gate, or its constant value, in
-            the order of `family.gates`. The candidate cannot be a number.
+        terms: List or tuple of the terms of each gate, or its constant value,
+            in the order of `family.gates`. The candidate cannot be a number.
         source: String, where the row comes from: paper, section or equation.
 
     Raises:
-        ValueError: if the family is unknown, if there are more or fewer gates
-            than the family has, if a gate is neither a string of different
-            terms nor a finite number, or if no gate reads the input.
+        ValueError: if the family is unknown, if `terms` is not a list or tuple
+            with an entry for each gate and the candidate of the family, if an
+            entry is neither a string of different terms nor a finite number,
+            or if none reads the input.
 
     Example:
 
@@ -51,15 +54,17 @@ class Variant:
 
     family: Family
     terms: tuple
-    source: str = "user-defined"
+    source: str = field(default="user-defined", compare=False)
 
     def __post_init__(self):
         family = _family(self.family)
-        if len(self.terms) != len(family.gates):
+        is_list = isinstance(self.terms, (list, tuple))
+        if not is_list or len(self.terms) != len(family.gates):
             raise ValueError(
-                f"Invalid value for argument `terms`. The family "
-                f"{family.title} has {len(family.gates)} gates, "
-                f"({', '.join(family.gates)}). Received: terms={self.terms!r}"
+                "Invalid value for argument `terms`. Expected a list of "
+                f"{len(family.gates)} entries, for the gates and the candidate "
+                f"of the family {family.title}: ({', '.join(family.gates)}). "
+                f"Received: terms={self.terms!r}"
             )
         terms = tuple(
             _checked(gate, value, takes_number=gate != family.candidate)
@@ -81,13 +86,9 @@ class Variant:
     def name(self):
         """The name of the row in `VARIANTS`, or `None`."""
         for name, variant in VARIANTS.items():
-            if self.is_like(variant):
+            if self == variant:
                 return name
         return None
-
-    def is_like(self, other):
-        """Whether another variant has the same gates, whatever its source."""
-        return self.family is other.family and self.terms == other.terms
 
     @property
     def gates(self):
@@ -171,10 +172,10 @@ def _family(family):
 
 
 def _checked(gate, terms, takes_number):
-    """The terms of a gate; a number, of whatever kind, as a float."""
+    """The terms of a gate, in their order; a number of any kind as a float."""
     if isinstance(terms, str):
         if terms and len(set(terms) & set(TERMS)) == len(terms):
-            return terms
+            return "".join(sorted(terms, key="".join(TERMS).index))
     elif takes_number and (constant := _finite(terms)) is not None:
         return constant
     allowed = "distinct letters from " + repr("".join(TERMS))

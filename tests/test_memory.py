@@ -574,6 +574,11 @@ def test_a_model_without_such_a_layer_is_refused():
         memory.cell_states(model, random_array(2, TIME, FEATURES))
 
 
+def test_what_is_no_model_is_refused():
+    with pytest.raises(ValueError, match="`model`.*Received: model='m'"):
+        memory.cell_states("m", random_array(2, TIME, FEATURES))
+
+
 def test_a_model_without_a_layer_that_can_be_measured_is_refused():
     inputs = keras.Input((TIME, FEATURES))
     layer = keras.layers.LSTM(FEATURES, return_sequences=True)

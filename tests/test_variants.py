@@ -139,7 +139,7 @@ def test_the_table_of_the_guide():
         assert others == different * (len(others) // len(different))
 
 
-@pytest.mark.parametrize("bad", ["lstm3", []])
+@pytest.mark.parametrize("bad", ["lstm3", [], 3])
 def test_table_refuses_what_is_no_list_of_variants(bad):
     with pytest.raises(ValueError, match="`variants`.*at least one"):
         variant_table(4, 3, bad)
@@ -263,6 +263,23 @@ def test_gates_of_a_family_are_named():
     assert row.equations()["h"] == "h̃ = g(W_h x + u_h ⊙ (f ⊙ h))"
 
 
+@pytest.mark.parametrize("name", variants.VARIANTS)
+def test_variants_with_the_same_terms_are_equal(name):
+    row = variants.VARIANTS[name]
+    backwards = [
+        terms[::-1] if isinstance(terms, str) else terms for terms in row.terms
+    ]
+    found = Variant(row.family, backwards, source="elsewhere")
+    assert found == row
+    assert hash(found) == hash(row)
+    assert found.name == name
+    assert all(
+        found != other
+        for other in variants.VARIANTS.values()
+        if other is not row
+    )
+
+
 def test_a_row_must_read_the_input():
     with pytest.raises(ValueError, match="no gate reads the input"):
         Variant("lstm", ("hb", "hb", "hb", "hb"))
@@ -274,6 +291,9 @@ def test_a_row_must_read_the_input():
         (("rnn", ("xhb", "xhb")), "family"),
         ((None, ("xhb", "xhb")), "family"),
         (("gru", ("xhb", "xhb")), "terms"),
+        (("gru", "xhb"), "terms"),
+        (("lstm", 3), "terms"),
+        (("lstm", None), "terms"),
     ],
 )
 def test_bad_arguments_of_a_variant_are_named(arguments, name):

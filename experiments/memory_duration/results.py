@@ -1,7 +1,5 @@
 """The tables of the experiment, see `engine.results`."""
 
-import functools
-
 import numpy as np
 import pandas as pd
 
@@ -38,9 +36,6 @@ TABLES = results.Tables(
         "units": {"layer": int, "unit": int, "count": int, "mean": float},
     },
 )
-# See `engine.results`.
-collect = functools.partial(results.collect, tables=TABLES)
-read = functools.partial(results.read, tables=TABLES)
 
 
 def detail_rows(durations):

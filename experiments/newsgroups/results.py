@@ -1,7 +1,5 @@
 """The tables of the experiment, see `engine.results`."""
 
-import functools
-
 from experiments.engine import results
 from experiments.newsgroups.config import EXPERIMENT, Config
 
@@ -25,6 +23,3 @@ TABLES = results.Tables(
     },
     metrics=results.METRICS,
 )
-# See `engine.results`.
-collect = functools.partial(results.collect, tables=TABLES)
-read = functools.partial(results.read, tables=TABLES)

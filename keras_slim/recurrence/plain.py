@@ -37,24 +37,20 @@ def time_loop(layer, sequences, initial_state, mask=None, training=False):
     return last, outputs, states, cell_states
 
 
-def recorded_states(
-    layer, indices, sequences, initial_state, mask=None, training=False
-):
+def recorded_states(layer, indices, sequences, initial_state, mask=None):
     """The states after every time step, from the cell run in Keras's loop.
 
     Args:
         layer: A `keras.layers.RNN`.
         indices: Positions of the states to keep among the states of the cell,
             those of stacked cells one after another.
-        sequences, initial_state, mask, training: As for its `inner_loop`.
+        sequences, initial_state, mask: As for its `inner_loop`.
 
     Returns:
         List of tensors `(batch, timesteps, size)`, one for each index. A
         masked time step has the state of the previous one.
     """
-    _, found, _ = _loop(
-        layer, indices, sequences, initial_state, mask, training
-    )
+    _, found, _ = _loop(layer, indices, sequences, initial_state, mask, False)
     if mask is None:
         return found
     mask = in_order_of_steps(layer, mask)

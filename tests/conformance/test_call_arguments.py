@@ -138,6 +138,13 @@ def test_other_initial_states_are_refused(recurrence, states, received):
     assert received in message
 
 
+@pytest.mark.parametrize("states", [H, [H], [H, C, C]])
+def test_other_states_of_a_cell_are_refused(states):
+    cell = keras_slim.LSTM3Cell(UNITS)
+    with pytest.raises(ValueError, match="`states`.*h and c.*tensors"):
+        cell(X[:, 0], states)
+
+
 def test_refused_when_a_model_is_made():
     """And not when it is first called; sizes may be unknown."""
     layer = built()
