@@ -40,7 +40,7 @@ class NamedVariant:
 
 
 def _check_rate(name, rate):
-    # Keras clips a rate silently, and drops nothing at a rate of 1.
+    # Keras clips a rate silently; at 1, backends differ in what they drop.
     if not isinstance(rate, numbers.Real) or not 0 <= rate < 1:
         raise ValueError(
             f"Invalid value for argument `{name}`. Expected a number with "

@@ -126,11 +126,14 @@ def _layers_overview(found, about, folder):
     ranges = f" A range is over the {count} shapes of the picture." * (
         count > 1
     )
+    fastest = "the fastest LSTM"
+    if (ours["peer"] == KERAS_GRU).any():
+        fastest += ", but that of GRU and MGU variants is to the default GRU"
     yield (
         "Parameters are a percentage of those of Keras's layer. Training "
         "computes the outputs and all gradients, and updates the weights. "
         "Keras's layers run with their default settings; with "
-        f"`jit_compile=True`, the ratio is to the fastest LSTM.{ranges}"
+        f"`jit_compile=True`, the ratio is to {fastest}.{ranges}"
     )
 
 

@@ -8,7 +8,12 @@ from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.tables import modulated
 
 HARDLY = 0.1  # the largest relative change that counts as "hardly"
-_COLUMNS = "claim section text variant verdict seeds reading"
+_COLUMNS = "claim section text variant verdict seeds values"
+_OF_DEPTH = (
+    ("4.1", "the mean duration grows with depth", "mean", "characters"),
+    ("4.1", "histograms are broader with depth", "spread", "octaves"),
+    ("5", "units differ more with depth", "unit_spread", "octaves"),
+)
 _MODULATION = (
     "r_1 hardly changes layer 1, r_2 changes layer 2 more, and r_3 layer 3 most"
 )
@@ -20,8 +25,7 @@ def verdicts(durations):
     Returns:
         `pandas.DataFrame` with one row per `claim`, `text` and `variant`: its
         `section` of the paper, or `"ours"`; the `verdict` by the means over
-        seeds; for how many `seeds` it holds; and the `reading`, the numbers
-        that decide it.
+        seeds; for how many `seeds` it holds; and the `values` that decide it.
     """
     plain, found = modulated(durations), []
 
@@ -33,14 +37,11 @@ def verdicts(durations):
 
     deep = plain[plain["layers"] > 1]
     for (text, variant), rows in deep.groupby(["text", "variant"], sort=False):
-        for claim, quantity, unit in (
-            ("the mean duration grows with depth", "mean", "characters"),
-            ("histograms are broader with depth", "spread", "octaves"),
-        ):
+        for section, claim, quantity, unit in _OF_DEPTH:
             by_layer = rows.pivot(
                 index="seed", columns="layer", values=quantity
             )
-            add(claim, "4.1", text, variant, _grows(by_layer, unit))
+            add(claim, section, text, variant, _grows(by_layer, unit))
     for (text, variant), rows in durations.groupby(
         ["text", "variant"], sort=False
     ):
@@ -53,9 +54,9 @@ def _grows(by_layer, unit):
     seeds = by_layer.diff(axis=1).iloc[:, 1:].gt(0).all(axis=1)
     means = [confidence_interval(by_layer[layer]) for layer in by_layer]
     grows = all(a.mean < b.mean for a, b in zip(means, means[1:], strict=False))
-    reading = (" < " if grows else ", ").join(f"{m.mean:.2f}" for m in means)
-    reading += "" if grows else f" {unit}"
-    return {**decided(grows, seeds), "reading": reading}
+    values = (" < " if grows else ", ").join(f"{m.mean:.2f}" for m in means)
+    values += "" if grows else f" {unit}"
+    return {**decided(grows, seeds), "values": values}
 
 
 def effects(rows):
@@ -82,7 +83,7 @@ def effects(rows):
 def _modulation(rows):
     found = effects(rows)
     if found.shape[1] < len(COEFFICIENTS) or found.empty:
-        return {"verdict": NOT_ENOUGH, "seeds": "", "reading": ""}
+        return {"verdict": NOT_ENOUGH, "seeds": "", "values": ""}
 
     def holds(changes):
         first, second, third = changes
@@ -91,5 +92,5 @@ def _modulation(rows):
     means = found.mean()
     return {
         **decided(holds(means), map(holds, found.to_numpy())),
-        "reading": ", ".join(f"{change:+.0%}" for change in means),
+        "values": ", ".join(f"{change:+.0%}" for change in means),
     }

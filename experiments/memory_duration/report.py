@@ -87,7 +87,7 @@ def brief(budget, items):
                 yield f"{words} (runs: {row[status]})"
     yield SHORT_FOOTNOTE
     verdicts = items["verdicts"].text
-    columns = ["text", "variant", "section", "verdict", "seeds", "reading"]
+    columns = ["text", "variant", "section", "verdict", "seeds", "values"]
     for claim, rows in verdicts.groupby("claim", sort=False):
         yield ""
         text = rows.loc[rows["verdict"] != NOT_ENOUGH, columns]

@@ -99,9 +99,14 @@ def layers(found):
         `pandas.DataFrame` with one row per layer of a finished run: `id`,
         `layer`; `mean`, `median`, `p90`, `p99` and `longest` in time steps;
         `spread`, the standard deviation of their logarithm to base 2, which is
-        the width of the histogram on a logarithmic axis; and their `count`.
+        the width of the histogram on a logarithmic axis; `unit_spread`, by
+        how many octaves the 10th and 90th percentile of the mean durations of
+        units differ, which ignores the few units that keep their sign almost
+        throughout; and their `count`.
     """
     rows = []
+    of_units = found.details["units"].groupby(["id", "layer"])["mean"]
+    unit_spread = np.log2(of_units.quantile(0.9) / of_units.quantile(0.1))
     durations = found.details["durations"]
     for (name, layer), group in durations.groupby(["id", "layer"], sort=False):
         of_layer = durations_of(group)
@@ -112,4 +117,5 @@ def layers(found):
         row = (name, layer, of_layer.mean(), spread, median, p90, p99)
         rows.append((*row, of_layer.duration.max(), of_layer.intervals))
     columns = ("id", "layer", "mean", "spread", "median", "p90", "p99")
-    return pd.DataFrame(rows, columns=[*columns, "longest", "count"])
+    table = pd.DataFrame(rows, columns=[*columns, "longest", "count"])
+    return table.join(unit_spread.rename("unit_spread"), on=["id", "layer"])

@@ -60,7 +60,7 @@ def fetch_from_urls(
         `target`.
 
     Raises:
-        OSError: If no URL has the file.
+        OSError: if no URL has the file.
     """
     if _is_there(target, check):
         return target

@@ -29,7 +29,7 @@ def body(article):
         blank line after its header.
 
     Raises:
-        ValueError: If the article is binary or in UTF-16.
+        ValueError: if the article is binary or in UTF-16.
     """
     if b"\0" in article:
         raise ValueError(

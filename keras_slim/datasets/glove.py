@@ -89,13 +89,13 @@ def load_embeddings(word_index, dim=100, num_words=20_000, path=None):
         `Embeddings`, with one row for each id below `num_words`.
 
     Raises:
-        FileNotFoundError: If there are no vectors in any of the places.
-        ValueError: If an argument is not as described above, or a file
+        FileNotFoundError: if there are no vectors in any of the places.
+        ValueError: if an argument is not as described above, or a file
             is damaged or not in Stanford's format, in which every line is a
             token and `dim` finite numbers, separated by single spaces, and
             ends with a newline. The message names the file and the line.
-        ImportError: If the copy is needed and pyarrow is not installed.
-        OSError: If the copy is needed and could not be fetched.
+        ImportError: if the copy is needed and pyarrow is not installed.
+        OSError: if the copy is needed and could not be fetched.
 
     Example:
 

@@ -91,7 +91,7 @@ class Corpus:
             of shape `(posts, maxlen)`, `y` the labels.
 
         Raises:
-            ValueError: If an argument is not as described above, or `x` would
+            ValueError: if an argument is not as described above, or `x` would
                 take more than 4 GiB.
         """
         posts = len(self.labels)
@@ -173,11 +173,11 @@ def load_data(
         shape `(posts, maxlen)`, `y` the labels.
 
     Raises:
-        FileNotFoundError: If `path`, or what `KERAS_SLIM_DATA` names, does not
+        FileNotFoundError: if `path`, or what `KERAS_SLIM_DATA` names, does not
             exist, or `path` holds no posts in one of these forms.
-        ValueError: If an argument is not as described above, an archive
+        ValueError: if an argument is not as described above, an archive
             is damaged or unsafe, or a file is binary or in UTF-16.
-        OSError: If nothing was named and neither the original nor the copy
+        OSError: if nothing was named and neither the original nor the copy
             could be fetched.
 
     Example:

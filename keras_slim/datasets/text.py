@@ -146,7 +146,7 @@ class Corpus:
             String, one character for each id.
 
         Raises:
-            ValueError: If `ids` is not as described above.
+            ValueError: if `ids` is not as described above.
 
         Example:
 
@@ -204,9 +204,9 @@ def load_data(name_or_path="python_reference", test_split=0.1, characters=None):
         A `Corpus`.
 
     Raises:
-        FileNotFoundError: If there is no such file, or this Python lacks the
+        FileNotFoundError: if there is no such file, or this Python lacks the
             text.
-        ValueError: If an argument is not as described above, or a file
+        ValueError: if an argument is not as described above, or a file
             is not in UTF-8 or too short to be split.
 
     Example:
@@ -257,8 +257,8 @@ def fetch(name):
         Path of the text, which `load_data(name)` reads.
 
     Raises:
-        OSError: If no URL has the text with its published sha256.
-        ValueError: If there is no URL of a text of that name.
+        OSError: if no URL has the text with its published sha256.
+        ValueError: if there is no URL of a text of that name.
     """
     if name not in URLS:
         raise ValueError(

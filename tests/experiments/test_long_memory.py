@@ -244,7 +244,7 @@ def test_claims(found):
     assert set(verdicts["source"]) == {"ours"}
     assert verdicts["verdict"].to_dict() == {25: HOLDS, 50: HOLDS, 100: FAILS}
     assert verdicts.loc[100, "seeds"] == "0 of 2"
-    assert verdicts.loc[100, "reading"] == "60.0%, 95.0%"
+    assert verdicts.loc[100, "values"] == "60.0%, 95.0%"
 
 
 def test_no_claim_is_made_of_variants_that_learned_nothing():
@@ -256,7 +256,7 @@ def test_no_claim_is_made_of_variants_that_learned_nothing():
     found = claims.verdicts(made(rows)).set_index("claim")
     neither, one = "lstm3 is as good as lstm", "lstm5 is as good as lstm"
     assert found.loc[neither, "verdict"] == LEARNED_NOTHING
-    assert found.loc[neither, "reading"] == "19.0%, 21.0%"
+    assert found.loc[neither, "values"] == "19.0%, 21.0%"
     assert found.loc[one, "verdict"] == HOLDS
 
 

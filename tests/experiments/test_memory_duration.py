@@ -391,6 +391,7 @@ def made_durations(means, spreads=None, **settings):
         for layer, mean in enumerate(by_layer, 1):
             row = {"text": "t", "variant": "lstm", "seed": seed}
             row |= {"layer": layer, "mean": mean, "spread": mean}
+            row["unit_spread"] = mean
             row |= {**dict.fromkeys(COEFFICIENTS, 0.0), "layers": len(by_layer)}
             rows.append({**row, **settings})
     return pd.DataFrame(rows)
@@ -415,7 +416,7 @@ def verdict_of(durations, claim):
     ids=str,
 )
 def test_whether_durations_grow_with_depth(means, verdict, seeds):
-    for claim in ("mean duration", "broader"):
+    for claim in ("mean duration", "broader", "units differ"):
         found = verdict_of(made_durations(means), claim)
         assert (found["verdict"], found["seeds"]) == (verdict, seeds)
 
@@ -453,7 +454,7 @@ def test_whether_coefficients_change_their_layers(changed, verdict):
     # What changes in between counts, too.
     between = made_durations([[3.0, 4.0, 8.0]], r_1=1.0)
     found = verdict_of(pd.concat([*durations, between]), "r_1 hardly")
-    assert found["verdict"] == FAILS and "+50%" in found["reading"]
+    assert found["verdict"] == FAILS and "+50%" in found["values"]
     of_rate = pd.concat(durations).assign(variant="lstm at 0.01")
     assert verdict_of(of_rate, "r_1 hardly")["section"] == "4.2"
     missing = pd.concat(durations[:3])
@@ -497,7 +498,7 @@ def test_what_learned_nothing(bits, frequencies, learned):
 @pytest.fixture
 def of_three_seeds():
     """The third learned nothing: its units never change a sign."""
-    runs, durations = [], []
+    runs, durations, units = [], [], []
     for seed, bits in enumerate((2.5, 2.6, 4.72)):
         row = {"id": str(seed), "status": "done", "epochs_done": 30}
         row |= Config(seed=seed, epochs=30).as_dict() | {"text_symbols": 62}
@@ -511,11 +512,15 @@ def of_three_seeds():
                 for d, n in rows.items()
                 if n
             ]
+            units += [
+                {"id": str(seed), "layer": layer, "unit": u, "mean": mean}
+                for u, mean in enumerate((2.0, 2.0 ** (1 + layer)))
+            ]
     history = pd.DataFrame({"id": []})
     return engine_results.Results(
         pd.DataFrame(runs).assign(trainable_parameters=1),
         history,
-        {"durations": pd.DataFrame(durations)},
+        {"durations": pd.DataFrame(durations), "units": pd.DataFrame(units)},
     )
 
 
@@ -532,7 +537,10 @@ def test_what_learned_nothing_is_in_no_mean_and_no_claim(
     assert row["mean_1"] == pytest.approx(2.25)
     found = claims.verdicts(tables.layer_durations(budget))
     assert found["seeds"].tolist()[0] == "2 of 2"
-    assert "2.25 < 3.08 < 3.92" in found["reading"].tolist()[0]
+    assert "2.25 < 3.08 < 3.92" in found["values"].tolist()[0]
+    # Of two units with 2 and 4, 8 or 16: log2(3.8 / 2.2) and so on.
+    (units,) = found.loc[found["section"] == "5", "values"]
+    assert units == "0.79 < 1.51 < 2.10"
     console = Console(width=80, record=True, file=open("/dev/null", "w"))
     with console.file:
         report.REPORT.show(of_three_seeds, console)

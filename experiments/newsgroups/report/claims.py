@@ -103,8 +103,9 @@ def _settings_won(column, sign=1):
 
 
 def _settings_led(entries):
-    """In how many settings LSTM3 is the best of all."""
-    return (entries[END].unstack("variant").idxmax(axis=1) == "lstm3").sum()
+    """In how many settings no variant is better than LSTM3."""
+    wide = entries[END].unstack("variant")
+    return (wide["lstm3"] >= wide.max(axis=1)).sum()
 
 
 def _p_lstm3_is_lstm(entries):
@@ -412,7 +413,8 @@ CLAIMS = (
         (END_LOSS,),
         _rank_of_relu,
         _between(1, 4),
-        "rank of its average loss after the last epoch: better half, not first",
+        "rank of its average loss after the last epoch: neither first nor in "
+        "the worse half",
     ),
     Claim(
         "III.B",
@@ -527,16 +529,6 @@ CLAIMS = (
         HIGH_RATE,
     ),
     Claim(
-        "III.C",
-        "Breakdown is not an issue of “some cases” only",
-        "of 4 entries",
-        ("broke_down",),
-        over_all("broke_down", "sum"),
-        _at_least(4),
-        "linear at 2e-3: all four variants break down",
-        HIGH_RATE,
-    ),
-    Claim(
         "IV.A",
         "LSTM3 has the highest average accuracy of the slim variants",
         "points",
@@ -574,7 +566,7 @@ CLAIMS = (
         (END,),
         _settings_led,
         _at_least(1),
-        "settings that it leads: at least one",
+        "settings in which no variant is better: at least one",
     ),
     Claim(
         "IV.A",
