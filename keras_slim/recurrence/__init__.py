@@ -89,7 +89,7 @@ def time_loop(
             cell.get_recurrent_dropout_mask(initial_state[0]),
         )
     weights = {
-        name: ops.convert_to_tensor(weight, dtype)
+        name: ops.cast(ops.convert_to_tensor(weight), dtype)
         for name in ("kernel", "bias", "recurrent_kernel", "pointwise_kernel")
         if (weight := getattr(cell, name)) is not None
     }
