@@ -21,7 +21,6 @@ from experiments.benchmarks.subjects import (
     Contender,
     Exported,
     Network,
-    Part,
     Shape,
     Trained,
     columns_of,
@@ -34,8 +33,6 @@ MODES = ("training", "inference")
 SHAPES = "128x7x128x128 100x10x400x400 32x100x128x128 32x500x64x64 32x100x8x64"
 SHAPES = tuple(map(Shape.parse, SHAPES.split()))
 SHAPE_OF_GPU = Shape.parse("128x1000x256x256")
-# Variants whose matrix products are timed alone, those of one gate or of four.
-WITH_PRODUCTS = ("lstm3", "lstm1", "lstm")
 MODELS = {
     "classifier": Shape.parse("32x100x64x64"),
     "forecaster": Shape.parse("32x100x8x64"),
@@ -95,8 +92,6 @@ def _layers(options, about, console):
     if shapes is None:
         shapes = (*SHAPES, SHAPE_OF_GPU) if about["is_gpu"] else SHAPES
     workers.write_description(about, folder / "layers.json")
-    for earlier in folder.glob("products*.csv"):  # of other layers
-        earlier.unlink()
     what = options.dtype, options.contender
     sets = [
         (
@@ -109,14 +104,6 @@ def _layers(options, about, console):
     ]
     columns = ["shape", "mode", *columns_of(Contender)]
     rounds.measure_sets("layers", columns, sets, options, console)
-    served = f"{_IN_WORKER}layers:Products"
-    names = [name for name in WITH_PRODUCTS if name in names]
-    sets = [
-        ((served, shape, options.dtype), names, {"shape": shape})
-        for shape in shapes
-    ]
-    columns = ["shape", *columns_of(Part)]
-    rounds.measure_sets("products", columns, sets, options, console)
 
 
 def _models(options, about, console):

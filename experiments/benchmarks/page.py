@@ -49,9 +49,9 @@ def write(folder, console):
     Raises:
         FileNotFoundError: if nothing was measured there.
     """
-    tables, first, others, failed = {}, [], [], 0
+    first, others, failed = [], [], 0
     for name, (title, where, overview, details) in _SECTIONS.items():
-        found = tables[name] = _table(folder, name, tables)
+        found = _table(folder, name)
         if found is None:
             continue
         about = folder / f"{name}.json"
@@ -82,17 +82,14 @@ def write(folder, console):
     console.print(f"Tables and pictures: {folder / 'README.md'}")
 
 
-def _table(folder, name, tables):
+def _table(folder, name):
     """A table, made from its rounds if they are there, or `None`."""
     path, source = folder / f"{name}.csv", rounds.path_of(folder, name)
-    more = [tables["layers"]] if name == "products" else []
-    if any(table is None for table in more):
-        return None
     if source.exists():
         rows = summary.read(source)
         if rows.empty:
             return None
-        summary.write(getattr(summary, name)(rows, *more), path)
+        summary.write(getattr(summary, name)(rows), path)
     return summary.read(path) if path.exists() else None
 
 
@@ -194,26 +191,6 @@ def _layers_table(rows):
             "µs per time step": _figures(shown["us_per_step"]),
             "first call (s)": _figures(shown["compile_seconds"]),
             "memory (MB)": megabytes.map("{:,.1f}".format, na_action="ignore"),
-        }
-    )
-
-
-def _products(found, about, folder):
-    yield (
-        "Microseconds per time step of a training step of our fast layer, and "
-        "of its matrix products alone, whose sum is not a lower bound for it."
-    )
-    yield _markdown(
-        {
-            "shape": found["shape"],
-            "backend": _with_jit(found),
-            "layer": found["layer"],
-            "training step": _figures(found["training"]),
-            "products, sum": _figures(found["products"]),
-            "input projection": _figures(found["input_projection"]),
-            "forward loop": _figures(found["forward_loop"]),
-            "reverse loop": _figures(found["reverse_loop"]),
-            "after the loop": _figures(found["after_loop"]),
         }
     )
 
@@ -386,7 +363,6 @@ def _soak(found, about, folder):
 # of what the page may begin with and of everything else.
 _SECTIONS = {
     "layers": ("Layers", ["shape", "mode"], _layers_overview, _layers),
-    "products": ("Matrix products alone", [], None, _products),
     "models": ("Models", ["model"], None, _models),
     "newsgroups": ("The newsgroups experiment", [], None, _newsgroups),
     "deploy": ("Deploy", ["task"], _deploy_overview, _deploy),

@@ -85,15 +85,6 @@ class Contender(Subject):
 
 
 @dataclass(frozen=True)
-class Part(Subject):
-    """A part of the matrix products of a training step."""
-
-    part: str  # one of `in_worker.layers.PARTS`
-    jit: bool
-    dtype: str
-
-
-@dataclass(frozen=True)
 class Trained(Subject):
     """A model with one kind of recurrent layer, trained by `model.fit`."""
 

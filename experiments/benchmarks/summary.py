@@ -17,7 +17,6 @@ from experiments.benchmarks.subjects import (
     Contender,
     Exported,
     Network,
-    Part,
     Shape,
     Trained,
     columns_of,
@@ -29,7 +28,7 @@ SPREAD = {"p10": 0.1, "p90": 0.9}
 # Columns of an exported file in addition to times.
 FILE_COLUMNS = ("file_bytes", "score", "score_min", "score_max")
 # The columns of strings. All others are numbers.
-_WORDS = ("model", "shape", "mode", "backend", "layer", "part", "recurrence")
+_WORDS = ("model", "shape", "mode", "backend", "layer", "recurrence")
 _WORDS += ("jit_compile", "equal", "dtype", "padding", "rounds_used", "error")
 _WORDS += ("task", "format", "way")
 
@@ -180,36 +179,6 @@ def layers(rounds):
     place = table.columns.get_loc("compile_seconds")
     table.insert(place, "us_per_step", 1e6 * table["seconds"] / steps)
     return table
-
-
-def products(rounds, layers):
-    """The matrix products of a training step, from `products_rounds.csv`.
-
-    `layers` is what the function `layers` returns.
-
-    Returns:
-        `pandas.DataFrame` with one row per shape, backend, layer and `jit`:
-        microseconds per time step of each part, their sum `products`, and the
-        whole `training` step of our fast layer.
-    """
-    tables = []
-    for shape, rows in rounds.groupby("shape", sort=False):
-        _, table = times(rows, columns_of(Part))
-        steps = Shape.parse(shape).timesteps
-        parts = (1e6 * table["seconds"] / steps).unstack("part", sort=False)
-        parts["products"] = parts.sum(axis=1, skipna=False)
-        parts["rounds_used"] = table["rounds_used"].iloc[0]
-        parts.insert(0, "shape", shape)
-        tables.append(parts.reset_index())
-    names = ["shape", "backend", "layer", "jit", "dtype"]
-    ours = (layers["recurrence"] == "fast") & (layers["equal"] == "units")
-    training = layers[ours & (layers["mode"] == "training")]
-    training = training.rename(columns={"us_per_step": "training"})
-    found = pd.concat(tables).merge(
-        training[[*names, "training"]], how="left", on=names
-    )
-    found["rounds_used"] = found.pop("rounds_used")
-    return found[[*names, *found.columns.difference(names, sort=False)]]
 
 
 def to_keras(layers):

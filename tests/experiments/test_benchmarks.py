@@ -37,7 +37,6 @@ from experiments.benchmarks.subjects import (
     Contender,
     Exported,
     Network,
-    Part,
     Shape,
     Trained,
     columns_of,
@@ -224,7 +223,7 @@ def test_a_killed_run_is_summarized(tmp_path):
     )
 
     path.write_text(text[: text.index("\n", text.index("\n") + 1) + 1])
-    (tmp_path / "products_rounds.csv").write_text("")  # before its header
+    (tmp_path / "models_rounds.csv").write_text("")  # before its header
     write_page(tmp_path)  # before the first round
 
 
@@ -307,27 +306,6 @@ def test_what_cannot_be_true_is_flagged(
     write_rounds(tmp_path, {TORCH: [seconds], ours: [1.0]}, [0.5], shape)
     for text in write_page(tmp_path):
         assert "was busy" in text and "arithmetic allows" not in text
-
-
-@pytest.mark.any_backend
-def test_the_products_are_summed_up(tmp_path):
-    write_rounds(tmp_path, {KERAS: [1.0], OURS: [1.0]})
-    with rounds.rounds_file(
-        tmp_path / "products_rounds.csv", ["shape", *columns_of(Part)]
-    ) as write:
-        for seconds, name in zip(
-            (0.1, 0.2, 0.3, 0.05), layers.PARTS, strict=True
-        ):
-            part = Part("tensorflow", "lstm3", name, False, "float32")
-            row = {"shape": LARGE, **dataclasses.asdict(part)}
-            write([{**row, "round": 0}])
-            outcome = {"round": 1, "seconds": seconds, "other_cpu": 0.0}
-            write([{**row, **outcome}])
-    readme, _ = write_page(tmp_path)
-    (row,) = summary.read(tmp_path / "products.csv").to_dict("records")
-    assert row["forward_loop"] == 2000  # microseconds per time step
-    assert (row["products"], row["training"]) == (6500, 10000)
-    assert "| tensorflow | lstm3 | 10,000 | 6,500 | 1,000 |" in readme
 
 
 @pytest.mark.any_backend
@@ -782,14 +760,6 @@ def test_inference_is_timed(brief):
     (prepared, timed) = measured(served, [subject], 1)
     assert prepared[1]["difference"] < 1e-6
     assert timed[1]["seconds"] > 0
-
-
-def test_products_are_timed(brief):
-    served = layers.Products(Shape(2, 3, 4, 5), "float32")
-    parts = served.subjects(["lstm1"])[: len(layers.PARTS)]
-    assert [part.part for part in parts] == list(layers.PARTS)
-    found = measured(served, parts, 1)
-    assert len(found) == 8 and not any("error" in o for _, o in found)
 
 
 @pytest.fixture

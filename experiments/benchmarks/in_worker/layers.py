@@ -1,4 +1,4 @@
-"""Layers and their peers, and the matrix products of layers alone."""
+"""Layers and their peers."""
 
 import dataclasses
 import math
@@ -21,15 +21,12 @@ from experiments.benchmarks.subjects import (
     KERAS_RNN,
     TORCH_LSTM,
     Contender,
-    Part,
 )
 from experiments.engine.names import equal_units, parameters
-from keras_slim import variants
 
 UNROLLED = 10  # largest number of time steps
 # So small that the weights stay about the same over all calls of a round.
 LEARNING_RATE = 1e-8
-PARTS = ("input_projection", "forward_loop", "reverse_loop", "after_loop")
 _LIKE_KERAS_LSTM = (KERAS_LSTM, KERAS_RNN, TORCH_LSTM, "lstm")
 
 
@@ -208,78 +205,3 @@ def _arrays(contender, result):
         result = [outputs, *in_keras_form(by_weights), by_inputs]
     arrays = map(ops.convert_to_numpy, result)
     return [np.asarray(array, "float32") for array in arrays]
-
-
-class Products(Timed):
-    """Times the matrix products of a training step of layers of one shape.
-
-    Each part is a function of its own. Their sum is not a lower bound for a
-    layer, whose compiler may multiply in another way or overlap products with
-    other work. In the loops, a product wider than the state is also reduced to
-    the width of the state, which a layer does not do, so that several gates
-    take a little longer here.
-    """
-
-    def __init__(self, shape, dtype):
-        super().__init__()
-        self._shape, self._dtype = shape, dtype
-        self._random = np.random.default_rng(0)
-
-    def subjects(self, names):
-        backend = keras.backend.backend()
-        return [
-            Part(backend, name, part, jit, self._dtype)
-            for jit in BACKEND.JITS
-            for name in names
-            for part in PARTS
-        ]
-
-    def build(self, part):
-        batch, steps = self._shape.batch, self._shape.timesteps
-        features, units = self._shape.features, self._shape.units
-        variant = variants.get(part.layer)
-        of_inputs, of_outputs = (
-            units * len(variant.gates_with(term)) for term in "xh"
-        )
-        if part.part in ("forward_loop", "reverse_loop"):
-            matrix = self._turn(units, of_outputs // units)
-            if part.part == "reverse_loop":
-                matrix = matrix.T / (of_outputs // units)
-            return BACKEND.product_in_a_loop(
-                self._tensor((batch, units)),
-                BACKEND.tensor(matrix, self._dtype),
-                steps,
-                part.jit,
-            )
-        inputs = self._tensor((batch * steps, features))
-        kernel = self._tensor((features, of_inputs))
-        if part.part == "input_projection":
-            return BACKEND.compiled(ops.matmul, (inputs, kernel), part.jit)
-        return BACKEND.compiled(
-            _after_loop,
-            (
-                inputs,
-                kernel,
-                self._tensor((batch * steps, units)),
-                self._tensor((batch * steps, of_inputs)),
-                self._tensor((batch * steps, of_outputs)),
-            ),
-            part.jit,
-        )
-
-    def _tensor(self, size):
-        return BACKEND.tensor(self._random.normal(size=size), self._dtype)
-
-    def _turn(self, units, gates):
-        """A matrix of gates with which no output grows or fades in the loop."""
-        square = self._random.normal(size=(units, units))
-        return np.tile(np.linalg.qr(square)[0], (1, gates))
-
-
-def _after_loop(inputs, kernel, outputs, by_inputs, by_outputs):
-    """Gradients of the kernel, the inputs and the recurrent kernel."""
-    return [
-        ops.matmul(ops.transpose(inputs), by_inputs),
-        ops.matmul(by_inputs, ops.transpose(kernel)),
-        ops.matmul(ops.transpose(outputs), by_outputs),
-    ]

@@ -165,11 +165,10 @@ class Backend:
     function without arguments that waits until everything is computed. Each
     call of the function of `training` updates the weights by gradient descent,
     and returns the outputs and gradients before the update.
-    `product_in_a_loop` computes `state @ matrix` for each time step, from the
-    result of the previous one. `peak_memory` takes such a function and returns
-    the peak memory of a call in bytes, or `None` if it is unknown.
-    `compilations` returns a function that counts what has been compiled since,
-    or returns `None` on a backend that compiles nothing.
+    `peak_memory` takes such a function and returns the peak memory of a call in
+    bytes, or `None` if it is unknown. `compilations` returns a function that
+    counts what has been compiled since, or returns `None` on a backend that
+    compiles nothing.
     """
 
     def inference(self, layer, inputs, jit):
@@ -207,27 +206,6 @@ class TensorFlow(Backend):
             return [outputs, *by_weights, by_inputs]
 
         return self.compiled(step, (inputs, upstream), jit)
-
-    def product_in_a_loop(self, state, matrix, steps, jit):
-        batch, units = state.shape
-        rows, columns = matrix.shape
-
-        def step(number, state, matrix):
-            wide = tf.tile(state, (1, rows // units))
-            product = tf.reshape(
-                wide @ matrix, (batch, columns // units, units)
-            )
-            return number + 1, tf.reduce_mean(product, 1), matrix
-
-        def loop(state, matrix):
-            return tf.while_loop(
-                lambda number, *_: number < steps,
-                step,
-                (0, state, matrix),
-                maximum_iterations=steps,
-            )[1]
-
-        return self.compiled(loop, (state, matrix), jit)
 
     def compiled(self, function, arguments, jit):
         function = tf.function(function, jit_compile=jit)
@@ -324,21 +302,6 @@ class Jax(Backend):
         call.executable = function
         return call
 
-    def product_in_a_loop(self, state, matrix, steps, jit):
-        batch, units = state.shape
-        rows, columns = matrix.shape
-
-        def loop(state, matrix):
-            def step(state, _):
-                wide = jnp.tile(state, (1, rows // units))
-                product = wide @ matrix
-                product = product.reshape(batch, columns // units, units)
-                return product.mean(1), None
-
-            return jax.lax.scan(step, state, length=steps)[0]
-
-        return self.compiled(loop, (state, matrix), jit)
-
     def peak_memory(self, call):
         if not self.has_gpu():
             # XLA keeps freed memory, so its own report is used.
@@ -402,19 +365,6 @@ class Torch(Backend):
 
     def compiled(self, function, arguments, jit):
         return self._waiting(torch.no_grad()(lambda: function(*arguments)))
-
-    def product_in_a_loop(self, state, matrix, steps, jit):
-        rows, columns = matrix.shape
-        # PyTorch computes each time step, even if all are the same.
-        wide = state.tile(1, rows // state.shape[1])
-        product = state.new_empty(len(state), columns)
-
-        def loop(wide, matrix):
-            for _ in range(steps):
-                torch.mm(wide, matrix, out=product)
-            return product
-
-        return self.compiled(loop, (wide, matrix), jit)
 
     def _waiting(self, function):
         if not self.has_gpu():
