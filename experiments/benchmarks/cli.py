@@ -281,14 +281,14 @@ def _parser():
     )
     one.add_argument(
         "--shape",
-        type=lambda text: tuple(map(_shape, text.split(","))),
+        type=lambda text: _distinct(map(_shape, text.split(","))),
         metavar="SHAPE,...",
         help="batch x time steps x features x units; default: "
         f"{','.join(map(str, SHAPES))}, and on a GPU {SHAPE_OF_GPU}",
     )
     one.add_argument(
         "--variant",
-        type=lambda text: tuple(text.split(",")),
+        type=lambda text: _distinct(text.split(",")),
         metavar="NAME,...",
         help="default: all",
     )
@@ -397,7 +397,7 @@ def _some_of(allowed):
     """A parser of lists such as `jax,torch`."""
 
     def parse(text):
-        names = tuple(dict.fromkeys(text.split(",")))
+        names = _distinct(text.split(","))
         for name in names:
             if name not in allowed:
                 raise argparse.ArgumentTypeError(
@@ -406,6 +406,10 @@ def _some_of(allowed):
         return names
 
     return parse
+
+
+def _distinct(values):
+    return tuple(dict.fromkeys(values))
 
 
 def _shape(text):

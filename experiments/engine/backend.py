@@ -12,17 +12,28 @@ def run_command_line(module):
         # First of all, as Keras reads its backend when it is imported.
         choose_backend(sys.argv[1:])
         try:
-            importlib.import_module("keras")
-        except ImportError as error:
+            keras = importlib.import_module("keras")
+        except (ImportError, ValueError) as error:
             backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-            sys.exit(
+            _stop(
                 f"Keras cannot start with the backend {backend!r}: {error}\n"
                 f"Install one of the extras {', '.join(BACKENDS)}, and select "
                 "it with --backend or KERAS_BACKEND."
             )
+        # It is no setting of a run, and would change what runs of one id give.
+        if keras.config.floatx() != "float32":
+            _stop(
+                "Invalid value for `floatx` in keras.json. Expected float32. "
+                f"Received: floatx={keras.config.floatx()!r}"
+            )
         sys.exit(importlib.import_module(module).main())
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _stop(message):
+    print(message, file=sys.stderr)
+    sys.exit(2)
 
 
 def choose_backend(arguments):

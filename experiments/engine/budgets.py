@@ -89,6 +89,8 @@ def choose(budgets, number):
     Raises:
         ValueError: if there is no such budget.
     """
+    if not budgets:
+        raise ValueError("There are no runs to report")
     if not 0 <= number < len(budgets):
         raise ValueError(
             f"There are {len(budgets)} budgets, counted from 0. Received: "

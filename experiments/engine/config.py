@@ -63,6 +63,8 @@ def expanded(path):
             raise ValueError(expected) from None
     except (OSError, ValueError) as error:  # too long, or with a null byte
         raise ValueError(f"a name or a path ({error})") from None
+    if not found.isprintable():  # in tables, pages and pictures
+        raise ValueError("a name or a path of printable characters")
     return found
 
 
@@ -185,6 +187,8 @@ def checked(field, value):
     if below is not None:
         expected += f" and < {below}"
         valid = valid and value < below
+    elif kind is int and valid and value >= 2**53:  # is exact in no table
+        valid, expected = False, f"{expected} and < 2**53"
     if read is not None and valid:
         try:
             value = read(value)
@@ -192,7 +196,8 @@ def checked(field, value):
             valid, expected = False, str(error)
     if not valid:
         raise invalid(field.name, expected, value)
-    return kind(value)
+    # Without the sign of zero, which would be part of the id.
+    return kind(value) + 0.0 if kind is float else kind(value)
 
 
 def invalid(name, expected, value):

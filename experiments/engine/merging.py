@@ -33,6 +33,7 @@ def read(folder, tables):
     found = results.read(folder, tables)
     path = Path(folder) / "runs.csv"
     runs, epochs = found.runs, found.history["id"].value_counts()
+    details = {name: {*table["id"]} for name, table in found.details.items()}
     for name in runs["id"][runs["id"].duplicated()]:
         raise ValueError(f"{path} has the run {name} twice")
     for row in records(runs):
@@ -48,6 +49,18 @@ def read(folder, tables):
                 f"{path.with_name('history.csv')} cannot be read: the run "
                 f"{row['id']} has {count} of {row['epochs']} epochs"
             )
+        for name, table in details.items():
+            if row["status"] == "done" and row["id"] not in table:
+                raise ValueError(
+                    f"{path.with_name(name + '.csv')} cannot be read: the run "
+                    f"{row['id']} has no rows"
+                )
+    place = found.history.groupby("id").cumcount() + 1
+    for name in found.history["id"][found.history["epoch"] != place]:
+        raise ValueError(
+            f"{path.with_name('history.csv')} cannot be read: the epochs of "
+            f"the run {name} are not in order"
+        )
     return found
 
 

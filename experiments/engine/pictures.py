@@ -9,13 +9,15 @@ from experiments.engine.files import replacing
 @contextlib.contextmanager
 def picture(path, *shape, **options):
     """Yields a figure and axes, then writes the figure to `path`."""
-    figure, axes = plt.subplots(*shape, layout="constrained", **options)
-    try:
-        yield figure, axes
-        with replacing(path, "wb") as file:
-            figure.savefig(file, format="png", dpi=150)
-    finally:
-        plt.close(figure)
+    # LaTeX, which a user may have chosen, reads some texts as commands.
+    with plt.rc_context({"text.usetex": False}):
+        figure, axes = plt.subplots(*shape, layout="constrained", **options)
+        try:
+            yield figure, axes
+            with replacing(path, "wb") as file:
+                figure.savefig(file, format="png", dpi=150)
+        finally:
+            plt.close(figure)
 
 
 @contextlib.contextmanager
@@ -36,6 +38,11 @@ def panels(path, count, most, size, margins=(0, 0), **options):
         for axis in axes.flat[count:]:
             axis.set_visible(False)
         yield figure, axes.flat[:count]
+
+
+def literal(text):
+    """A text that Matplotlib shows as it is, without reading formulas in it."""
+    return text.replace("$", r"\$")
 
 
 def wrapped(text, figure, inches=0.0):

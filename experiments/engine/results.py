@@ -143,7 +143,10 @@ def _read_csv(path, columns, defaults=MappingProxyType({})):
     # Not with pandas, which reads some floats with a wrong last bit.
     for name, texts in zip(header, zip(*rows, strict=True), strict=False):
         read = {bool: _read_bool}.get(columns[name], columns[name])
-        found[name] = [read(text) if text else None for text in texts]
+        try:
+            found[name] = [read(text) if text else None for text in texts]
+        except (ValueError, OverflowError) as error:
+            raise DamagedFile(path, f"in column {name}: {error}") from None
     return frame(found, columns)
 
 

@@ -92,5 +92,9 @@ class Config(BaseConfig):
             raise invalid("length", expected, self.length)
         most = MOST_TIME_STEPS // self.samples
         if fixed is None and self.length > most:
+            if most < LEAST_LENGTH:
+                most = MOST_TIME_STEPS // self.length
+                expected = f"<= {most:,} with length={self.length}"
+                raise invalid("samples", expected, self.samples)
             expected = f"<= {most:,} with samples={self.samples}"
             raise invalid("length", expected, self.length)

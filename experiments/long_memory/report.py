@@ -96,7 +96,12 @@ def readable(summary, short=False):
     rows = summary.to_dict("records")
     shown = summary[["task", "length", "variant"]].astype(str)
     shown["rate"] = summary["learning_rate"].map(rate)
-    shown["seeds"] = summary["seeds"].astype(str)
+    shown["seeds"] = [
+        f"0 ({row['other_rates']} at another rate)"
+        if not row["seeds"] and row["other_rates"]
+        else str(row["seeds"])
+        for row in rows
+    ]
     for status in NOT_DONE:
         if summary[status].any() and not short:
             shown[status] = summary[status].astype(str)

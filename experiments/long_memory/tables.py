@@ -71,8 +71,9 @@ def summary(budget):
         that solved the task, with Wilson's 95 % interval (`_low`, `_high`);
         `accuracy` after the last epoch, a mean with its 95 % interval by
         Student's t; `steps`, the median number of training steps until it
-        was solved; `chance`; `parameters`; `failed` and `unfinished` count the
-        runs that are in no mean, of any learning rate.
+        was solved; `chance`; `parameters`; `other_rates` counts the finished
+        runs with another learning rate, `failed` and `unfinished` the runs
+        without a result, of any learning rate, all of which are in no mean.
     """
     best, rows = chosen(budget.runs), []
     for key, runs in budget.runs.groupby(list(SAME), sort=False):
@@ -92,6 +93,7 @@ def summary(budget):
         row["steps"] = steps.astype(float).median()
         row["chance"] = own["chance"].mean()
         row["parameters"] = own["trainable_parameters"].max()
+        row["other_rates"] = (runs["status"] == "done").sum() - count
         rows.append(row | counts_of_not_done(runs))
     places = {name: place for place, name in enumerate(VARIANTS)}
     return pd.DataFrame(rows).sort_values(
@@ -110,15 +112,16 @@ def longest(found):
     Returns:
         `pandas.DataFrame` with one row per variant and a column per task with
         several lengths: the largest length up to which all runs of all
-        lengths solved it, 0 if there is none, and NaN where nothing was run.
+        lengths solved it, 0 if there is none, and NaN where nothing was run. A
+        length without a finished run of the learning rate is not solved.
     """
     solved = {}
     several = found.groupby("task")["length"].transform("nunique") > 1
     found = found[several]
     for (task, variant), rows in found.groupby(["task", "variant"], sort=False):
-        rows = rows[rows["seeds"] > 0].sort_values("length")
-        if rows.empty:
+        if not rows["seeds"].any():
             continue
+        rows = rows.sort_values("length")
         all_up_to = (rows["solved"] == 1).cummin()
         solved.setdefault(variant, {})[task] = (
             rows["length"].where(all_up_to, 0).max()

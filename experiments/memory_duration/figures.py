@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.ticker import LogFormatter
 
 from experiments.engine.confidence import confidence_intervals
-from experiments.engine.pictures import panels, picture
+from experiments.engine.pictures import literal, panels, picture
 from experiments.memory_duration.config import COEFFICIENTS
 from experiments.memory_duration.results import durations_of
 from experiments.memory_duration.tables import layer_durations, modulated
@@ -59,7 +59,8 @@ def histograms(budget, path):
                     color=_color(layer),
                     label=f"layer {layer}, mean {of_layer['mean'].mean():.2f}",
                 )
-            axis.set(xscale="log", yscale="log", title=f"{text}, {variant}")
+            title = literal(f"{text}, {variant}")
+            axis.set(xscale="log", yscale="log", title=title)
             axis.grid(alpha=0.3)
             axis.legend(fontsize="small")
         figure.supxlabel("memory duration (characters)")
@@ -123,7 +124,8 @@ def modulation(budget, path):
                 axis.xaxis.set_major_formatter("{x:g}")
                 _write_out(axis.yaxis)
                 axis.grid(alpha=0.3)
-            line[0].set_ylabel(f"{text}, {variant}\nmean duration (characters)")
+            name = literal(f"{text}, {variant}")
+            line[0].set_ylabel(f"{name}\nmean duration (characters)")
         axes[0][0].legend(fontsize="small")
     return True
 
@@ -172,7 +174,9 @@ def variants(budget, path):
                     color=_color(layer),
                     label=f"layer {layer}",
                 )
-            axis.set(title=text, yscale="log", xlim=(-0.5, len(names) - 0.5))
+            axis.set(
+                title=literal(text), yscale="log", xlim=(-0.5, len(names) - 0.5)
+            )
             _write_out(axis.yaxis)
             lines = [name.replace(" at ", "\nat ") for name in names]
             axis.set_xticks(range(len(names)), lines)

@@ -103,11 +103,15 @@ def layers(found):
         how many octaves the 10th and 90th percentile of the mean durations of
         units differ, which ignores the few units that keep their sign almost
         throughout; and their `count`.
+
+    Raises:
+        ValueError: if a table of `details` is incomplete.
     """
     rows = []
-    of_units = found.details["units"].groupby(["id", "layer"])["mean"]
+    durations, units = found.details["durations"], found.details["units"]
+    _check_same_intervals(durations, units)
+    of_units = units.groupby(["id", "layer"])["mean"]
     unit_spread = np.log2(of_units.quantile(0.9) / of_units.quantile(0.1))
-    durations = found.details["durations"]
     for (name, layer), group in durations.groupby(["id", "layer"], sort=False):
         of_layer = durations_of(group)
         logs = np.log2(of_layer.duration)
@@ -119,3 +123,14 @@ def layers(found):
     columns = ("id", "layer", "mean", "spread", "median", "p90", "p99")
     table = pd.DataFrame(rows, columns=[*columns, "longest", "count"])
     return table.join(unit_spread.rename("unit_spread"), on=["id", "layer"])
+
+
+def _check_same_intervals(durations, units):
+    by = ["id", "layer"]
+    counts = (table.groupby(by)["count"].sum() for table in (durations, units))
+    one, other = next(counts).align(next(counts), fill_value=0)
+    for name, layer in one.index[one != other]:
+        raise ValueError(
+            "durations.csv and units.csv do not have the same number of "
+            f"intervals for layer {layer} of the run {name}: one is incomplete"
+        )

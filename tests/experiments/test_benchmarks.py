@@ -537,6 +537,14 @@ def test_a_shape_that_is_none(text, capsys):
 
 
 @pytest.mark.any_backend
+def test_what_is_given_twice_is_measured_once():
+    twice = ["--shape=2x3x4x5,2x3x4x5", "--variant=lstm3,lstm,lstm3"]
+    options = cli._parser().parse_args(["layers", *twice, "--mode=inference"])
+    assert options.shape == (Shape(2, 3, 4, 5),)
+    assert options.variant == ("lstm3", "lstm")
+
+
+@pytest.mark.any_backend
 @pytest.mark.parametrize(
     "table", sorted((ROOT / "results/benchmarks").glob("**/layers.csv"))
 )

@@ -4,9 +4,13 @@ import argparse
 import dataclasses
 import functools
 import gc
+import json
+import math
+import os
 import re
 import shlex
 import signal
+import subprocess
 import sys
 import time
 import types
@@ -286,7 +290,9 @@ class FileConfig(Config):
     text: str = path_setting("play", "stated", "")
 
 
-@pytest.mark.parametrize("path", ["~nosuchuser/x", 300 * "n", "a\0b"])
+@pytest.mark.parametrize(
+    "path", ["~nosuchuser/x", 300 * "n", "a\0b", "a\rb", "caf\udce9"]
+)
 def test_a_path_that_no_file_can_have_is_refused(path):
     with pytest.raises(ValueError, match="`text`. Expected a name.*Received"):
         FileConfig(text=path)
@@ -346,13 +352,14 @@ def test_runs_are_made_reported_and_collected(tmp_path, capsys):
     assert without_seconds(found).runs["seconds_per_epoch"].isna().all()
 
 
-def test_a_number_beyond_integers_costs_one_run_only(tmp_path, capsys):
-    assert make_runs([{}, {"units": 10**20}], tmp_path) == 0
-    capsys.readouterr()
-    found = collect(tmp_path, TABLES)
-    assert list(found.runs["units"]) == [8]
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "run.json" in line and "`units`" in line
+def test_a_number_beyond_what_tables_hold_is_refused():
+    assert Config(units=2**53 - 1).units == 2**53 - 1
+    with pytest.raises(ValueError, match=r"< 2\*\*53. Received: units=9007"):
+        Config(units=2**53)
+
+
+def test_zero_has_no_sign():
+    assert math.copysign(1, Config(r_1=-0.0).r_1) == 1
 
 
 @pytest.mark.parametrize("name", ["NA", "null", "nan", "None", "1e3", "007"])
@@ -378,6 +385,30 @@ def test_a_collected_table_that_is_damaged_is_named(tmp_path):
     (tmp_path / "history.csv").write_text("")
     with pytest.raises(ValueError, match="history.csv cannot be read"):
         read(tmp_path, TABLES)
+
+
+@pytest.mark.parametrize(
+    ("backend", "floatx", "message"),
+    [
+        ("tensorfow", "float32", "the backend 'tensorfow'"),
+        (keras.backend.backend(), "float64", "`floatx`.* floatx='float64'"),
+    ],
+)
+def test_what_keras_is_set_to(backend, floatx, message, tmp_path):
+    (tmp_path / "keras.json").write_text(json.dumps({"floatx": floatx}))
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.long_memory", "sweep", "--dry-run"],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "KERAS_HOME": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert re.search(message, done.stderr) and "Traceback" not in done.stderr
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from experiments.engine.report import FAILS, HOLDS, LEARNED_NOTHING
 from experiments.engine.results import Results, frame
 from experiments.long_memory import claims, figures, tables, tasks
 from experiments.long_memory.config import Config
-from experiments.long_memory.report import REPORT
+from experiments.long_memory.report import REPORT, readable
 from experiments.long_memory.results import TABLES
 from experiments.long_memory.tasks import COPIED, SYMBOLS
 from keras_slim.variants import VARIANTS
@@ -143,11 +143,14 @@ def test_lengths():
     for settings in (
         {"length": 24},
         {"task": "digits_by_row", "length": 9},
+        {"length": 10**10},
         {"length": 10**25},
-        {"samples": 10**25},
     ):
         with pytest.raises(ValueError, match="for `length`.*Received: length="):
             Config(**settings)
+    for samples in (10**10, 10**25):
+        with pytest.raises(ValueError, match="for `samples`.*: samples="):
+            Config(samples=samples)
 
 
 def made(rows):
@@ -236,6 +239,20 @@ def test_a_gap_ends_what_is_solved():
     )
     longest = tables.longest(tables.summary(tables.split(found)[0]))
     assert longest["adding"].item() == 0
+
+
+def test_a_length_that_was_run_at_another_rate_only():
+    found = made(
+        [
+            *both_seeds("adding", 25, "lstm", 0.99, (2, 3)),
+            *both_seeds("adding", 50, "lstm", 0.5, (None, None), 3e-3),
+            *both_seeds("adding", 100, "lstm", 0.98, (5, 5)),
+        ]
+    )
+    summary = tables.summary(tables.split(found)[0])
+    assert [*summary["seeds"]] == [2, 0, 2]
+    assert [*readable(summary)["seeds"]] == ["2", "0 (2 at another rate)", "2"]
+    assert tables.longest(summary)["adding"].item() == 25
 
 
 def test_claims(found):

@@ -2,6 +2,7 @@ import dataclasses
 import math
 
 import keras
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -512,9 +513,12 @@ def of_three_seeds():
                 for d, n in rows.items()
                 if n
             ]
+            count = sum(rows.values()) - 1
             units += [
-                {"id": str(seed), "layer": layer, "unit": u, "mean": mean}
-                for u, mean in enumerate((2.0, 2.0 ** (1 + layer)))
+                {"id": str(seed), "layer": layer, "unit": 0, "count": count}
+                | {"mean": 2.0},
+                {"id": str(seed), "layer": layer, "unit": 1, "count": 1}
+                | {"mean": 2.0 ** (1 + layer)},
             ]
     history = pd.DataFrame({"id": []})
     return engine_results.Results(
@@ -522,6 +526,20 @@ def of_three_seeds():
         history,
         {"durations": pd.DataFrame(durations), "units": pd.DataFrame(units)},
     )
+
+
+@pytest.mark.any_backend
+@pytest.mark.parametrize("name", ["histograms", "modulation", "variants"])
+def test_a_text_with_a_name_like_a_formula(
+    name, of_three_seeds, tmp_path, monkeypatch
+):
+    """And for a user whose Matplotlib is set to use LaTeX."""
+    monkeypatch.setitem(matplotlib.rcParams, "text.usetex", True)
+    runs = of_three_seeds.runs.assign(
+        text="price_$1_to_$2.txt", r_1=[0.0, 1.0, 0.0]
+    )
+    (budget,) = tables.split(of_three_seeds._replace(runs=runs))
+    assert getattr(figures, name)(budget, tmp_path / "drawn.png")
 
 
 @pytest.mark.any_backend
@@ -541,6 +559,10 @@ def test_what_learned_nothing_is_in_no_mean_and_no_claim(
     # Of two units with 2 and 4, 8 or 16: log2(3.8 / 2.2) and so on.
     (units,) = found.loc[found["section"] == "5", "values"]
     assert units == "0.79 < 1.51 < 2.10"
+    incomplete = budget.details["durations"].iloc[:-1]
+    incomplete = {**budget.details, "durations": incomplete}
+    with pytest.raises(ValueError, match="layer 3 of the run 2: one is incom"):
+        results.layers(budget._replace(details=incomplete))
     console = Console(width=80, record=True, file=open("/dev/null", "w"))
     with console.file:
         report.REPORT.show(of_three_seeds, console)

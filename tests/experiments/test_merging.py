@@ -232,6 +232,50 @@ def test_a_table_that_is_damaged_is_named_and_stays_as_it_is(
         assert not (tmp_path / "report").exists()
 
 
+def test_epochs_that_are_not_in_order_are_named(
+    experiment, collect, tmp_path, place, capsys
+):
+    """As after sorting in a spreadsheet."""
+    make_run(experiment, tmp_path / "runs")
+    assert collect("runs", place) == 0
+    path = place / "history.csv"
+    header, *rows = path.read_text().splitlines()
+    assert len(rows) > 1
+    path.write_text("\n".join([header, *rows[::-1], ""]))
+    assert collect("runs", place) == 2
+    assert f"{path} cannot be read: the epochs" in capsys.readouterr().err
+
+
+def test_details_that_are_missing_are_named(
+    collect, experiment, tmp_path, place, capsys
+):
+    make_run(experiment, tmp_path / "runs")
+    assert collect("runs", place) == 0
+    for name in experiment.tables.details:
+        path = place / f"{name}.csv"
+        whole = path.read_text()
+        path.write_text(whole.splitlines()[0] + "\n")
+        assert collect("runs", place) == 2
+        told = capsys.readouterr().err
+        assert f"{path} cannot be read: the run" in told
+        path.write_text(whole)
+
+
+def test_tables_without_runs_are_reported_as_such(
+    experiment, collect, tmp_path, place, capsys
+):
+    make_run(experiment, tmp_path / "runs")
+    assert collect("runs", place) == 0
+    for path in place.glob("*.csv"):
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+    report = ["report", f"--from={place}", f"--to={tmp_path / 'report'}"]
+    if experiment.name == "newsgroups":  # it has what is published
+        assert main_of(experiment)(report) == 0
+    else:
+        assert main_of(experiment)(report) == 2
+        assert "no runs" in capsys.readouterr().err
+
+
 def test_a_table_that_is_missing_is_named(
     experiment, collect, tmp_path, place, capsys
 ):

@@ -334,7 +334,7 @@ def test_missing_backend_says_what_to_install(tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "no_such_backend" in done.stderr
     assert "extras tensorflow, jax, torch" in done.stderr
     assert "Traceback" not in done.stderr

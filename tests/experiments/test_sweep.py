@@ -440,6 +440,27 @@ def test_logs_for_tensorboard(sweep_arguments, tmp_path, monkeypatch):
         assert setting in summary.plugin_data.content
 
 
+def test_the_log_of_a_run_that_was_stopped_after_its_last_epoch(tmp_path):
+    """And whose label is longer than the name of a folder may be."""
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    from experiments.engine.tensorboard import TensorBoardLog
+
+    run = SimpleNamespace(id="0123", path=tmp_path / "runs" / "0123")
+    run.path.mkdir(parents=True)
+    (run.path / "history.csv").write_text("epoch,loss\n1,0.5\n2,0.25\n")
+    log = TensorBoardLog(
+        SimpleNamespace(label=300 * "n", folder=run), {"seed": 1}
+    )
+    log.on_train_begin()
+    log.on_train_end()
+    (folder,) = (tmp_path / "runs" / "tensorboard").iterdir()
+    events = accumulator.EventAccumulator(str(folder)).Reload()
+    logged = {event.step: event.value for event in events.Scalars("loss")}
+    assert (logged[1], logged[2]) == (0.5, 0.25)
+
+
 def test_logs_without_tensorboard(
     sweep_arguments, tmp_path, capsys, monkeypatch
 ):

@@ -67,7 +67,7 @@ def brief(budget, items):
     )
     yield f"Variants that differ over all settings: {words or 'none shown'}."
     layers = items["layers"].text
-    columns = ["variant", "parameters", "seconds per epoch", "n"]
+    columns = ["variant", "device", "parameters", "seconds per epoch", "n"]
     if not layers.empty:
         yield ""
         # Without the times of runs that shared a machine.

@@ -168,7 +168,9 @@ def all_settings(results):
 def _reproduced(row, scale):
     text = decimal(scale * row["reproduced"])
     if row["n"] > 1:
-        text += f" ± {decimal(scale * row['spread'])} ({row['n']})"
+        if np.isfinite(row["spread"]):  # unlike that of infinite losses
+            text += f" ± {decimal(scale * row['spread'])}"
+        text += f" ({row['n']})"
     return text + _marks(row)
 
 
