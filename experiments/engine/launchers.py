@@ -18,6 +18,7 @@ import multiprocessing.connection
 import os
 import pickle
 import signal
+import socket
 import threading
 import time
 import traceback
@@ -148,12 +149,24 @@ class _Growth:
         return held - self._first > self._most
 
 
+def _check_answers(address):
+    """Raises a `ValueError` immediately, where Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), 10).close()
+    except (OSError, ValueError, OverflowError) as error:
+        expected = f"the address of a Ray cluster that answers ({error})"
+        raise invalid("ray_address", expected, address) from None
+
+
 def _ray(function, tasks, options):
     # Ray reports usage statistics over the network by default.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
     local = options.ray_address is None
+    if not local and ":" in options.ray_address:
+        _check_answers(options.ray_address)
     environment = {
         name: value
         for name, value in os.environ.items()

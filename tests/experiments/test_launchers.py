@@ -328,6 +328,8 @@ def test_options_that_a_launcher_does_not_take(launcher, options):
     [
         ("slurm", {"slurm_folder": None}),
         ("slurm", {"slurm_folder": "jobs", "gpus_per_run": 0.5}),
+        ("ray", {"ray_address": "127.0.0.1:1"}),  # nobody listens there
+        ("ray", {"ray_address": "ray://127.0.0.1:99999"}),
         pytest.param("ray", {"gpus_per_run": 1000}, marks=pytest.mark.long),
     ],
 )
