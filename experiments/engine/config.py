@@ -63,7 +63,8 @@ def expanded(path):
             raise ValueError(expected) from None
     except (OSError, ValueError) as error:  # too long, or with a null byte
         raise ValueError(f"a name or a path ({error})") from None
-    if not found.isprintable():  # in tables, pages and pictures
+    # It is shown in tables, pages and pictures; an unset variable is empty.
+    if not found or not found.isprintable():
         raise ValueError("a name or a path of printable characters")
     return found
 

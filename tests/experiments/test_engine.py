@@ -291,7 +291,7 @@ class FileConfig(Config):
 
 
 @pytest.mark.parametrize(
-    "path", ["~nosuchuser/x", 300 * "n", "a\0b", "a\rb", "caf\udce9"]
+    "path", ["", "~nosuchuser/x", 300 * "n", "a\0b", "a\rb", "caf\udce9"]
 )
 def test_a_path_that_no_file_can_have_is_refused(path):
     with pytest.raises(ValueError, match="`text`. Expected a name.*Received"):
