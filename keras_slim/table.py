@@ -129,7 +129,7 @@ def variant_table(units, features, variants=None, use_bias=True):
     elif (
         isinstance(variants, str)
         or not isinstance(variants, Collection)
-        or not variants
+        or not len(variants)
     ):
         raise ValueError(
             "Invalid value for argument `variants`. Expected a list of at "

@@ -116,6 +116,12 @@ def test_table_without_bias():
     assert row["parameters"] == 4 * 3 + 4 * 4
 
 
+def test_table_takes_an_array_of_names():
+    names = ["lstm", "lstm3"]
+    found = variant_table(4, 3, np.array(names)).rows
+    assert found == variant_table(4, 3, names).rows
+
+
 def test_table_takes_numpy_integers_and_names_rows_of_the_table():
     row = variants.get("lstm3")
     (made,) = variant_table(np.int64(4), np.int32(3), [row]).rows
