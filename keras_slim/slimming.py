@@ -1,6 +1,5 @@
 """Models with slim recurrent layers in place of full ones, and back."""
 
-import math
 import warnings
 
 import keras
@@ -282,7 +281,7 @@ def _class_of(variant, base):
     for kind in OURS:
         if issubclass(kind, base) and kind.family is variant.family:
             own = kind.named_variant
-            if own is not None and own == variant:
+            if own == variant:
                 return kind
             if own is None:
                 of_family = kind
@@ -319,10 +318,7 @@ def _terms(cell, gating):
 def _size(place, variant):
     """The number of weights with which a cell would be one of a variant."""
     cell = place.cell
-    shapes = variant.weight_shapes(
-        cell.units, cell.kernel.shape[0], cell.use_bias
-    )
-    return sum(map(math.prod, shapes.values()))
+    return variant.count_params(cell.units, cell.kernel.shape[0], cell.use_bias)
 
 
 def _carry_over(place, new):

@@ -146,7 +146,6 @@ def variant_table(units, features, variants=None, use_bias=True):
 
 
 def _row(variant, gates, units, features, use_bias):
-    shapes = variant.weight_shapes(units, features, use_bias)
     return {
         "variant": variant.name or f"({', '.join(map(str, variant.terms))})",
         **{
@@ -155,15 +154,14 @@ def _row(variant, gates, units, features, use_bias):
             else ""
             for gate in gates
         },
-        "parameters": sum(map(math.prod, shapes.values())),
+        "parameters": variant.count_params(units, features, use_bias),
         "multiply_adds": _multiply_adds(variant, units, features),
     }
 
 
 def _multiply_adds(variant, units, features):
-    shapes = variant.weight_shapes(units, features, use_bias=False)
-    products = variant.family.products * units
-    return sum(map(math.prod, shapes.values())) + products
+    products = variant.count_params(units, features, use_bias=False)
+    return products + variant.family.products * units
 
 
 def size_table(model, slimmed):

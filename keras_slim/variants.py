@@ -133,6 +133,11 @@ class Variant:
             shapes["bias"] = (units * b,)
         return shapes
 
+    def count_params(self, units, features, use_bias=True):
+        """The number of weights, with the arguments of `weight_shapes`."""
+        shapes = self.weight_shapes(units, features, use_bias)
+        return sum(map(math.prod, shapes.values()))
+
     def equations(self, use_bias=True):
         """The equation of each gate as text, e.g. `"i = σ(U_i h + b_i)"`."""
         equations = {}

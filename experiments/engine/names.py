@@ -1,7 +1,6 @@
 """Names of variants and activations in command lines and run ids."""
 
 import functools
-import math
 
 import keras
 
@@ -51,8 +50,7 @@ def family(name):
 
 def parameters(name, units, features):
     """The number of weights of a layer of a variant."""
-    shapes = get(variant(name)).weight_shapes(units, features)
-    return sum(math.prod(shape) for shape in shapes.values())
+    return get(variant(name)).count_params(units, features)
 
 
 def equal_units(name, units, features):
