@@ -101,7 +101,9 @@ def _layers_overview(found, about, folder):
         return
     charts.speed_ups(ours, picture)
     peers = f"`{KERAS_LSTM}`"
+    fastest = "the fastest LSTM"
     if (ours["peer"] == KERAS_GRU).any():
+        fastest += ", but that of GRU and MGU variants is to the default GRU"
         peers += f" (GRU and MGU variants: `{KERAS_GRU}`)"
     yield (
         "Speed of training and inference of the variants of "
@@ -123,9 +125,6 @@ def _layers_overview(found, about, folder):
     ranges = f" A range is over the {count} shapes of the picture." * (
         count > 1
     )
-    fastest = "the fastest LSTM"
-    if (ours["peer"] == KERAS_GRU).any():
-        fastest += ", but that of GRU and MGU variants is to the default GRU"
     yield (
         "Parameters are a percentage of those of Keras's layer. Training "
         "computes the outputs and all gradients, and updates the weights. "
